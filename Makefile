@@ -1,0 +1,61 @@
+# lookhere.cpp: `make demo` and `make test` are all a new machine needs. No file is listed here: sources are found.
+#   make                 build/lookhere and the examples       make test [F=Filter*]     all tests
+#   make demo            train, evaluate and draw              make lint                 format, tidy, style
+#   make bench K=gemm    time one kernel                       make SAN=address,undefined test
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# -- What is built, with what ------------------------------------------------------------------------------------------
+CXX   := g++
+ARCH  ?= native
+SAN   ?=
+MULTI := $(shell gcc -print-multiarch 2>/dev/null)
+BLAS  := openblas-openmp
+# Each combination of settings has its own objects, so switching between them rebuilds nothing.
+DIR   := build/obj/$(notdir $(CXX))-$(ARCH)$(if $(SAN),-san)
+WARN  := -Wall -Wextra -Werror
+INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS)
+FLAGS := -std=c++20 -O3 -g1 -fopenmp -march=$(ARCH) -fno-math-errno $(WARN) $(INC) $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-sanitize-recover=all)
+# The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
+LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lz
+
+KERNELS := $(wildcard kernels/*.cpp)
+LIBRARY := $(KERNELS) $(wildcard tensor/*.cpp autograd/*.cpp autograd/ops/*.cpp nn/*.cpp vit/*/*.cpp)
+LIBRARY := $(filter-out vit/cli/main.cpp,$(LIBRARY))
+TESTS   := $(wildcard tests/*.cpp tests/*/*.cpp)
+EXAMPLES := $(patsubst examples/%.cpp,build/examples/%,$(wildcard examples/*.cpp))
+BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
+objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
+# CUDA: kernels/*.cu join in where nvcc is found; without it everything else builds and tests the same.
+NVCC    := $(shell command -v nvcc)
+CUDA    := $(if $(NVCC),$(wildcard kernels/*.cu))
+
+.PHONY: all test demo bench lint format clean deps deps-demo deps-test deps-lint
+all: deps-demo
+	@$(MAKE) --no-print-directory build/lookhere $(EXAMPLES)
+
+build/lookhere: $(DIR)/lookhere
+	@ln -f $< $@
+$(DIR)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a
+$(DIR)/tests/run: $(call objects,$(TESTS)) $(DIR)/liblookhere.a
+$(DIR)/tests/run: LINK += -lgtest -lgmock
+build/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a
+	@mkdir -p $(@D) && $(CXX) $(FLAGS) $^ $(LINK) -o $@
+# A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
+build/bench/%: $(DIR)/kernels/bench/%.o $(call objects,$(KERNELS))
+	@mkdir -p $(@D) && $(CXX) $(FLAGS) $^ $(LINK) -lbenchmark -o $@
+$(DIR)/lookhere $(DIR)/tests/run:
+	@echo "  link $@"
+	@$(CXX) $(FLAGS) $^ $(LINK) -o $@
+$(DIR)/liblookhere.a: $(call objects,$(LIBRARY))
+	@rm -f $@ && ar rcs $@ $^
+$(DIR)/%.o: %.cpp Makefile
+	@mkdir -p $(@D)
+	@echo "  c++  $<"
+	@$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
+$(DIR)/%.cu.o: %.cu Makefile
+	@mkdir -p $(@D)
+	$(NVCC) -std=c++20 -O3 -I. -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a -MMD -MP -c $< -o $@
+-include $(shell find build/obj -name '*.d' 2>/dev/null)
+.SECONDARY:

@@ -1,0 +1,143 @@
+// The memory pool and the machine's description.
+#include "tensor/device.h"
+
+#include <cblas.h>
+#include <omp.h>
+
+#include <map>
+#include <mutex>
+#include <new>
+
+#include "tensor/error.h"
+
+namespace lookhere {
+namespace {
+
+constexpr long kAlignment = 64;  // a cache line, and an AVX-512 register
+
+// Sizes are rounded up to one of eight steps per power of two, so that near-equal requests share blocks.
+long size_class(long bytes) {
+  long step = kAlignment;
+  while (step * 8 < bytes) step *= 2;
+  return bytes <= kAlignment ? kAlignment : (bytes + step - 1) / step * step;
+}
+
+}  // namespace
+
+struct Pool::State {
+  std::mutex mutex;
+  std::multimap<long, std::byte*> kept;
+  PoolStats stats;
+  long limit = 0;
+
+  ~State() { release_kept(); }
+  void release_kept() {
+    for (auto [size, block] : kept) {
+      ::operator delete(block, std::align_val_t(kAlignment));
+      stats.reserved -= size;
+    }
+    kept.clear();
+  }
+  std::byte* take(long size) {
+    if (auto found = kept.find(size); found != kept.end()) {
+      std::byte* block = found->second;
+      kept.erase(found);
+      return block;
+    }
+    if (limit && stats.reserved + size > limit) release_kept();
+    if (limit && stats.reserved + size > limit)
+      throw Error(concat("out of memory: ", size >> 20, " MiB wanted, ", stats.in_use >> 20, " MiB in use, limit ",
+                         limit >> 20, " MiB"),
+                  Exit::memory);
+    void* block = ::operator new(size, std::align_val_t(kAlignment), std::nothrow);
+    if (!block)
+      throw Error(concat("out of memory: ", size >> 20, " MiB wanted, ", stats.in_use >> 20, " MiB in use"),
+                  Exit::memory);
+    stats.reserved += size;
+    ++stats.allocations;
+    return static_cast<std::byte*>(block);
+  }
+};
+
+Pool::Pool() : state_(std::make_shared<State>()) {}
+
+Pool& Pool::of(Device device) {
+  check(device == Device::cpu, "this build has no CUDA back end");
+  static Pool cpu;
+  return cpu;
+}
+
+std::shared_ptr<std::byte> Pool::allocate(long bytes) {
+  check(bytes >= 0, "allocate: negative size ", bytes);
+  const long size = size_class(bytes);
+  const std::lock_guard lock(state_->mutex);
+  std::byte* block = state_->take(size);
+  PoolStats& stats = state_->stats;
+  stats.in_use += size;
+  stats.peak = std::max(stats.peak, stats.in_use);
+  return {block, [state = state_, size](std::byte* freed) {
+            const std::lock_guard guard(state->mutex);
+            state->kept.emplace(size, freed);
+            state->stats.in_use -= size;
+          }};
+}
+
+PoolStats Pool::stats() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->stats;
+}
+
+void Pool::set_limit(long bytes) {
+  const std::lock_guard lock(state_->mutex);
+  state_->limit = bytes;
+}
+
+void Pool::reset_peak() {
+  const std::lock_guard lock(state_->mutex);
+  state_->stats.peak = state_->stats.in_use;
+}
+
+std::string compiled_instruction_set() {
+#if defined(__AVX512F__)
+  return "AVX-512";
+#elif defined(__AVX2__) && defined(__FMA__)
+  return "AVX2";
+#elif defined(__x86_64__)
+  return "SSE2";
+#else
+  return "portable";
+#endif
+}
+
+void check_processor() {
+#if defined(__AVX512F__)
+  check(__builtin_cpu_supports("avx512f"), "this program was built for AVX-512, which this processor lacks: make clean all");
+#elif defined(__AVX2__)
+  check(__builtin_cpu_supports("avx2"), "this program was built for AVX2, which this processor lacks: make clean all");
+#endif
+}
+
+std::string describe_cpu() {
+  std::string config = openblas_get_config();
+  config.resize(std::min(config.find_last_not_of(' ') + 1, config.size()));
+  return concat("BLAS ", config, ", core type ", openblas_get_corename(), ", kernels ", compiled_instruction_set(), ", ",
+                thread_count(), thread_count() == 1 ? " thread" : " threads");
+}
+
+void check_blas() {
+  check(openblas_get_parallel() == OPENBLAS_OPENMP,
+        "OpenBLAS: wanted its OpenMP build (Debian: libopenblas-openmp-dev), got ",
+        openblas_get_parallel() == OPENBLAS_THREAD ? "the pthread build" : "the serial build");
+  check(openblas_get_num_threads() == omp_get_max_threads(), "OpenBLAS would use ", openblas_get_num_threads(),
+        " threads while the kernels use ", omp_get_max_threads(), ": unset OPENBLAS_NUM_THREADS, use OMP_NUM_THREADS");
+}
+
+int thread_count() { return omp_get_max_threads(); }
+
+void set_thread_count(int threads) {
+  check(threads >= 1, "threads: wanted at least 1, got ", threads);
+  omp_set_num_threads(threads);
+  openblas_set_num_threads(threads);
+}
+
+}  // namespace lookhere

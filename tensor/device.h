@@ -1,0 +1,47 @@
+// Devices, their pooled memory, and what this machine offers.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace lookhere {
+
+enum class Device { cpu, cuda };
+
+struct PoolStats {
+  long in_use = 0;       // bytes held by live tensors
+  long peak = 0;         // highest in_use so far
+  long reserved = 0;     // bytes taken from the system, in use or kept for reuse
+  long allocations = 0;  // how often the system was asked for memory
+};
+
+// One pooling allocator per device: freed blocks are kept by size and handed out again, so that a training step after
+// the first asks the system for nothing. Safe to use from several threads.
+class Pool {
+ public:
+  static Pool& of(Device device);
+  // At least `bytes` bytes, 64-byte aligned, uninitialised. The block returns to the pool with its last owner.
+  // Throws Error (exit code `memory`) past the limit or when the system has no more.
+  std::shared_ptr<std::byte> allocate(long bytes);
+  PoolStats stats() const;
+  void set_limit(long bytes);  // 0: none
+  void reset_peak();
+
+ private:
+  Pool();
+  struct State;
+  std::shared_ptr<State> state_;  // shared with every block: a tensor may outlive the pool at exit
+};
+
+// "AVX-512", "AVX2", ... : what this binary's kernels were compiled for.
+std::string compiled_instruction_set();
+// Throws Error if this processor lacks what the binary was compiled for.
+void check_processor();
+// One line: BLAS and its build, core type, instruction set, threads.
+std::string describe_cpu();
+// Throws Error if BLAS is not the OpenMP flavour, or if it would run on fewer threads than the rest of the program.
+void check_blas();
+int thread_count();
+void set_thread_count(int threads);
+
+}  // namespace lookhere

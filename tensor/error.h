@@ -1,0 +1,48 @@
+// User mistakes: one line that says what was wanted, what came and where, and the exit code that goes with it.
+#pragma once
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace lookhere {
+
+// Exit codes of the command line; README.md lists them for users.
+enum class Exit { ok = 0, input = 2, memory = 3, diverged = 4, io = 5, interrupted = 130 };
+
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& message, Exit code = Exit::input) : std::runtime_error(message), code_(code) {}
+  Exit code() const { return code_; }
+
+ private:
+  Exit code_;
+};
+
+// Any streamable parts, one after another.
+template <class... Parts>
+std::string concat(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+template <class... Parts>
+[[noreturn]] void fail(const Parts&... parts) {
+  throw Error(concat(parts...));
+}
+
+// Throws Error(parts...) unless ok. The parts are only formatted on failure.
+template <class... Parts>
+void check(bool ok, const Parts&... parts) {
+  if (!ok) [[unlikely]]
+    fail(parts...);
+}
+
+// The same for the file system's failures (cannot open, disk full): exit code `io`.
+template <class... Parts>
+void check_io(bool ok, const Parts&... parts) {
+  if (!ok) [[unlikely]]
+    throw Error(concat(parts...), Exit::io);
+}
+
+}  // namespace lookhere

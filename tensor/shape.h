@@ -1,0 +1,58 @@
+// Shape: up to five sizes, outermost first, with overflow-checked products.
+#pragma once
+#include <array>
+#include <initializer_list>
+#include <ostream>
+#include <vector>
+
+#include "tensor/error.h"
+
+namespace lookhere {
+
+// a * b for sizes from untrusted files; throws instead of wrapping.
+inline long checked_mul(long a, long b) {
+  long product = 0;
+  check(!__builtin_mul_overflow(a, b, &product), "size overflow: ", a, " x ", b);
+  return product;
+}
+
+class Shape {
+ public:
+  static constexpr int kMaxRank = 5;
+  Shape() = default;
+  Shape(std::initializer_list<long> sizes) : Shape(sizes.begin(), sizes.end()) {}
+  explicit Shape(const std::vector<long>& sizes) : Shape(sizes.begin(), sizes.end()) {}
+
+  int rank() const { return rank_; }
+  long operator[](int i) const { return sizes_.at(i < 0 ? rank_ + i : i); }  // negative counts from the end
+  long back() const { return (*this)[-1]; }
+  const long* begin() const { return sizes_.data(); }
+  const long* end() const { return sizes_.data() + rank_; }
+  // Product of all sizes; 1 for a scalar.
+  long numel() const {
+    long n = 1;
+    for (long size : *this) n = checked_mul(n, size);
+    return n;
+  }
+  bool operator==(const Shape& other) const = default;
+
+ private:
+  template <class It>
+  Shape(It first, It last) {
+    check(last - first <= kMaxRank, "shape: at most ", kMaxRank, " sizes, got ", last - first);
+    for (; first != last; ++first) {
+      check(*first >= 0, "shape: sizes must not be negative, got ", *first);
+      sizes_.at(rank_++) = *first;
+    }
+  }
+  std::array<long, kMaxRank> sizes_{};
+  int rank_ = 0;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  out << '[';
+  for (int i = 0; i < shape.rank(); ++i) out << (i ? ", " : "") << shape[i];
+  return out << ']';
+}
+
+}  // namespace lookhere

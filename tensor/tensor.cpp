@@ -1,0 +1,98 @@
+// Tensor's memory: slices, copies and conversions.
+#include "tensor/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lookhere {
+namespace {
+
+template <class F>
+void with_element_type(Dtype dtype, F f) {
+  switch (dtype) {
+    case Dtype::f32: return f(float{});
+    case Dtype::f64: return f(double{});
+    case Dtype::bf16: return f(bf16{});
+    case Dtype::i64: return f(i64{});
+  }
+}
+
+template <class To, class From>
+To convert(From value) {
+  if constexpr (std::is_same_v<From, bf16>)
+    return convert<To>(static_cast<float>(value));
+  else if constexpr (std::is_same_v<To, bf16>)
+    return bf16(static_cast<float>(value));
+  else
+    return static_cast<To>(value);
+}
+
+}  // namespace
+
+Tensor::Tensor(Shape shape, Dtype dtype, Device device)
+    : storage_(Pool::of(device).allocate(checked_mul(shape.numel(), size_of(dtype)))),
+      shape_(shape),
+      dtype_(dtype),
+      device_(device),
+      numel_(shape.numel()) {}
+
+Tensor Tensor::reshape(const Shape& shape) const {
+  check(shape.numel() == numel_, "reshape: ", shape_, " has ", numel_, " elements, ", shape, " has ", shape.numel());
+  Tensor t = *this;
+  t.shape_ = shape;
+  return t;
+}
+
+Tensor Tensor::rows(long begin, long end) const {
+  check(shape_.rank() > 0 && 0 <= begin && begin <= end && end <= shape_[0], "rows: [", begin, ", ", end,
+        ") is not inside ", shape_);
+  std::vector<long> sizes(shape_.begin(), shape_.end());
+  const long row_size = shape_[0] ? numel_ / shape_[0] : 0;
+  sizes[0] = end - begin;
+  Tensor t = *this;
+  t.shape_ = Shape(sizes);
+  t.numel_ = t.shape_.numel();
+  t.offset_ += begin * row_size * size_of(dtype_);
+  return t;
+}
+
+Tensor Tensor::to(Dtype dtype) const {
+  if (dtype == dtype_) return *this;
+  Tensor result(shape_, dtype, device_);
+  with_element_type(dtype_, [&]<class From>(From) {
+    with_element_type(dtype, [&]<class To>(To) {
+      std::transform(data<From>(), data<From>() + numel_, result.data<To>(), convert<To, From>);
+    });
+  });
+  return result;
+}
+
+Tensor Tensor::clone() const {
+  Tensor copy(shape_, dtype_, device_);
+  if (numel_) std::memcpy(copy.raw(), raw(), bytes());
+  return copy;
+}
+
+double Tensor::item() const {
+  check(numel_ == 1, "item: wanted one element, got shape ", shape_);
+  return to(Dtype::f64).data<double>()[0];
+}
+
+Tensor empty(const Shape& shape, Dtype dtype) { return Tensor(shape, dtype); }
+Tensor empty(const Shape& shape, const Tensor& like) { return Tensor(shape, like.dtype(), like.device()); }
+Tensor empty_like(const Tensor& like) { return empty(like.shape(), like); }
+
+Tensor zeros(const Shape& shape, Dtype dtype) {
+  Tensor t(shape, dtype);
+  std::memset(t.raw(), 0, t.bytes());
+  return t;
+}
+Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like.dtype()); }
+
+Tensor full(const Shape& shape, double value, Dtype dtype) {
+  Tensor t(shape, dtype);
+  with_element_type(dtype, [&]<class T>(T) { std::fill_n(t.data<T>(), t.numel(), convert<T>(value)); });
+  return t;
+}
+
+}  // namespace lookhere
