@@ -16,7 +16,7 @@ BLAS  := openblas-openmp
 DIR   := build/obj/$(notdir $(CXX))-$(ARCH)$(if $(SAN),-san)
 WARN  := -Wall -Wextra -Werror
 INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS)
-FLAGS := -std=c++20 -O3 -g1 -fopenmp -march=$(ARCH) -fno-math-errno $(WARN) $(INC) $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-sanitize-recover=all)
+FLAGS := -std=c++20 -O3 -g1 -fopenmp -march=$(ARCH) -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-sanitize-recover=all)
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lz
 

@@ -29,12 +29,20 @@ void parallel_for(long n, long work, F f) {
   for (long i = 0; i < n; ++i) f(i);
 }
 
+// The same for items of very different cost: each thread takes the next one when it is done.
+template <class F>
+void parallel_for_uneven(long n, long work, F f) {
+#pragma omp parallel for schedule(dynamic, 1) if (n > 1 && n * work > 20000)
+  for (long i = 0; i < n; ++i) f(i);
+}
+
 // f(begin, end) over [0, n) in blocks whose borders do not depend on the thread count.
 template <class F>
 void parallel_blocks(long n, F f, long work = 1) {
   constexpr long kBlock = 4096;
   const long blocks = (n + kBlock - 1) / kBlock;
-  parallel_for(blocks, kBlock * work, [=](long i) { f(i * kBlock, i * kBlock + kBlock < n ? i * kBlock + kBlock : n); });
+  parallel_for(blocks, kBlock * work,
+               [=](long i) { f(i * kBlock, i * kBlock + kBlock < n ? i * kBlock + kBlock : n); });
 }
 
 }  // namespace kernels

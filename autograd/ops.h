@@ -1,0 +1,64 @@
+// Every operation with a gradient. Shapes in brackets; B batch, T tokens, C channels, D features, K classes. Each
+// checks its inputs and throws Error naming the operation, what was wanted and what came.
+#pragma once
+#include <vector>
+
+#include "autograd/var.h"
+#include "kernels/field_of_view.h"
+#include "tensor/random.h"
+
+namespace lookhere {
+
+using kernels::Grid;
+using kernels::LookHereHead;
+
+// -- pointwise: any shape --------------------------------------------------------------------------------------------
+Var add(const Var& a, const Var& b);       // b's shape equal to a's or to its last dimensions
+Var multiply(const Var& a, const Var& b);  // equal shapes
+Var scale(const Var& x, double factor);
+Var gelu(const Var& x);  // x·Φ(x), exact
+Var tanh(const Var& x);
+Var sum(const Var& x);  // [1]
+
+// Zero with probability p, else x / (1 - p); the pattern belongs to the stream (seed, Purpose::dropout, a, b).
+struct DropoutKey {
+  std::uint64_t seed = 0;
+  std::uint32_t a = 0, b = 0;
+};
+Var dropout(const Var& x, double p, const DropoutKey& key);
+
+// x + γ ⊙ branch · keep: [B, T, D]; gamma [D] or undefined; keep [B] (0 or 1/keep probability) or undefined.
+Var residual(const Var& x, const Var& branch, const Var& gamma = {}, const Tensor& keep = {});
+
+// -- layers ----------------------------------------------------------------------------------------------------------
+Var linear(const Var& x, const Var& w, const Var& b = {});            // [..., in], [out, in], [out] → [..., out]
+Var layer_norm(const Var& x, const Var& w, const Var& b, float eps);  // [..., D], [D], [D]
+
+// What the heads of one layer see, with its tables for one grid and dtype.
+struct AttentionHeads {
+  std::vector<LookHereHead> heads;  // empty: plain attention
+  Grid grid;
+  Tensor relative, key;  // kernels/attention.h, AttentionBias
+};
+// The tables are O(grid) per head; dtype as the model's.
+AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype);
+
+// qkv [B, T, 3·H·d] → [B, T, H·d]; heads.grid.patches() <= T, the rest in front are prefix tokens.
+Var attention(const Var& qkv, long head_count, const AttentionHeads& heads);
+Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads);  // the oracle
+
+// -- tokens ----------------------------------------------------------------------------------------------------------
+Var reshape(const Var& x, const Shape& shape);
+Var patchify(const Var& images, long patch);            // [B, C, Y, X] → [B, (Y/p)·(X/p), C·p·p]
+Var prepend_token(const Var& token, const Var& x);      // [1, 1, D], [B, T, D] → [B, T+1, D]
+Var select_token(const Var& x, long index);             // [B, T, D] → [B, D]
+Var mean_tokens(const Var& x, long first = 0);          // [B, T, D] → [B, D], over tokens first..T-1
+Var resize_grid(const Var& table, Grid from, Grid to);  // [1, from.patches(), D] → [1, to.patches(), D], bilinear
+
+// -- losses: mean over the batch, [1] --------------------------------------------------------------------------------
+Var softmax_cross_entropy(const Var& logits, const Tensor& labels, double smoothing = 0);  // [B, K]; labels i64 [B]
+Var softmax_cross_entropy_soft(const Var& logits, const Tensor& targets);                  // targets [B, K]
+Var binary_cross_entropy(const Var& logits, const Tensor& labels, double smoothing = 0);   // summed over classes
+Var binary_cross_entropy_soft(const Var& logits, const Tensor& targets);
+
+}  // namespace lookhere

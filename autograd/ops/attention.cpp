@@ -1,0 +1,93 @@
+// Attention over packed queries, keys and values, with a LookHere bias.
+#include "kernels/attention.h"
+
+#include <algorithm>
+
+#include "autograd/ops.h"
+#include "tensor/dispatch.h"
+
+namespace lookhere {
+namespace {
+
+enum class Version { fast, naive };
+
+template <class T>
+kernels::AttentionBias<T> bias_of(const AttentionHeads& h) {
+  return {.heads = h.heads.empty() ? nullptr : h.heads.data(),
+          .relative = h.relative.defined() ? h.relative.data<T>() : nullptr,
+          .key = h.key.defined() ? h.key.data<T>() : nullptr};
+}
+
+Var record_attention(Version version, const Var& qkv, long head_count, const AttentionHeads& heads) {
+  const Shape& shape = qkv.shape();
+  check(shape.rank() == 3 && head_count >= 1 && shape[2] % (3 * head_count) == 0,
+        "attention: wanted [batch, tokens, 3·", head_count, "·head size], got ", shape);
+  const kernels::AttentionSizes sizes{.images = shape[0],
+                                      .tokens = shape[1],
+                                      .heads = head_count,
+                                      .head_dim = shape[2] / (3 * head_count),
+                                      .grid = heads.grid};
+  check(sizes.head_dim >= 1 && sizes.head_dim <= kernels::kMaxHeadDim, "attention: head size must be 1 to ",
+        kernels::kMaxHeadDim, ", got ", sizes.head_dim);
+  check(heads.heads.empty() || static_cast<long>(heads.heads.size()) == head_count, "attention: ", head_count,
+        " heads but ", heads.heads.size(), " fields of view");
+  check(sizes.prefix() >= 0, "attention: a grid of ", heads.grid.y, "x", heads.grid.x, " patches wants at least ",
+        heads.grid.patches(), " tokens, got ", sizes.tokens);
+  Tensor out = empty({sizes.images, sizes.tokens, shape[2] / 3}, qkv.value());
+  Tensor lse = empty({sizes.images, head_count, sizes.tokens}, qkv.value());
+  const double scale = 1 / std::sqrt(static_cast<double>(sizes.head_dim));
+  dispatch(out, [&]<class T>(auto ctx) {
+    const kernels::Attention<T> problem{.out = out.data<T>(),
+                                        .lse = lse.data<T>(),
+                                        .qkv = qkv.value().data<T>(),
+                                        .bias = bias_of<T>(heads),
+                                        .sizes = sizes,
+                                        .scale = static_cast<T>(scale)};
+    version == Version::fast ? kernels::attention(ctx, problem) : kernels::attention_naive(ctx, problem);
+  });
+  return Var::record("attention", out, {qkv}, [=, qkv = qkv.value()](const Tensor& dy) {
+    Tensor dqkv = empty_like(qkv);
+    dispatch(dy, [&]<class T>(auto ctx) {
+      const kernels::AttentionBackward<T> problem{.dqkv = dqkv.data<T>(),
+                                                  .dout = dy.data<T>(),
+                                                  .out = out.data<T>(),
+                                                  .qkv = qkv.data<T>(),
+                                                  .lse = lse.data<T>(),
+                                                  .bias = bias_of<T>(heads),
+                                                  .sizes = sizes,
+                                                  .scale = static_cast<T>(scale)};
+      version == Version::fast ? kernels::attention_backward(ctx, problem)
+                               : kernels::attention_naive_backward(ctx, problem);
+    });
+    return Grads{dqkv};
+  });
+}
+
+}  // namespace
+
+AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype) {
+  AttentionHeads result{.heads = std::move(heads), .grid = grid, .relative = {}, .key = {}};
+  if (result.heads.empty()) return result;
+  const long count = static_cast<long>(result.heads.size());
+  const bool by_key = std::any_of(result.heads.begin(), result.heads.end(), [](const LookHereHead& head) {
+    return head.from == kernels::DistanceFrom::grid_center;
+  });
+  result.relative = empty({count, kernels::relative_size(grid)}, dtype);
+  if (by_key) result.key = empty({count, grid.patches()}, dtype);
+  dispatch(result.relative, [&]<class T>(auto) {
+    for (long h = 0; h < count; ++h) {
+      kernels::relative_bias(result.relative.data<T>() + h * kernels::relative_size(grid), result.heads[h], grid);
+      if (by_key) kernels::key_bias(result.key.data<T>() + h * grid.patches(), result.heads[h], grid);
+    }
+  });
+  return result;
+}
+
+Var attention(const Var& qkv, long head_count, const AttentionHeads& heads) {
+  return record_attention(Version::fast, qkv, head_count, heads);
+}
+Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads) {
+  return record_attention(Version::naive, qkv, head_count, heads);
+}
+
+}  // namespace lookhere

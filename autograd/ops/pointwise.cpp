@@ -1,0 +1,157 @@
+// Element-wise operations.
+#include "kernels/pointwise.h"
+
+#include "autograd/ops.h"
+#include "tensor/dispatch.h"
+
+namespace lookhere {
+namespace {
+
+Tensor scaled(const Tensor& x, double factor) {
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto ctx) {
+    kernels::scale<T>(ctx, {.y = y.data<T>(), .x = x.data<T>(), .n = x.numel(), .scale = static_cast<T>(factor)});
+  });
+  return y;
+}
+
+Tensor product(const Tensor& a, const Tensor& b) {
+  Tensor y = empty_like(a);
+  dispatch(a, [&]<class T>(auto ctx) {
+    kernels::multiply<T>(ctx, {.y = y.data<T>(), .a = a.data<T>(), .b = b.data<T>(), .n = a.numel()});
+  });
+  return y;
+}
+
+Tensor dropped(const Tensor& x, double p, const DropoutKey& key) {
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto ctx) {
+    kernels::dropout<T>(ctx, {.y = y.data<T>(),
+                              .x = x.data<T>(),
+                              .n = x.numel(),
+                              .keep = static_cast<float>(1 - p),
+                              .seed = key.seed,
+                              .a = key.a,
+                              .b = key.b});
+  });
+  return y;
+}
+
+}  // namespace
+
+Var add(const Var& a, const Var& b) {
+  const long n = a.value().numel(), period = b.value().numel();
+  const int skipped = a.shape().rank() - b.shape().rank();
+  check(skipped >= 0 && std::equal(b.shape().begin(), b.shape().end(), a.shape().begin() + skipped),
+        "add: second shape must be the end of the first, got ", a.shape(), " and ", b.shape());
+  Tensor y = empty_like(a.value());
+  dispatch(y, [&]<class T>(auto ctx) {
+    kernels::add<T>(ctx,
+                    {.y = y.data<T>(), .a = a.value().data<T>(), .b = b.value().data<T>(), .n = n, .period = period});
+  });
+  return Var::record("add", y, {a, b}, [](const Tensor& dy) { return Grads{dy, dy}; });
+}
+
+Var multiply(const Var& a, const Var& b) {
+  check(a.shape() == b.shape(), "multiply: shapes must be equal, got ", a.shape(), " and ", b.shape());
+  return Var::record("multiply", product(a.value(), b.value()), {a, b},
+                     [av = a.value(), bv = b.value()](const Tensor& dy) {
+                       return Grads{product(dy, bv), product(dy, av)};
+                     });
+}
+
+Var scale(const Var& x, double factor) {
+  return Var::record("scale", scaled(x.value(), factor), {x},
+                     [factor](const Tensor& dy) { return Grads{scaled(dy, factor)}; });
+}
+
+Var gelu(const Var& x) {
+  Tensor y = empty_like(x.value());
+  dispatch(y, [&]<class T>(auto ctx) {
+    kernels::gelu<T>(ctx, {.y = y.data<T>(), .x = x.value().data<T>(), .n = y.numel()});
+  });
+  return Var::record("gelu", y, {x}, [xv = x.value()](const Tensor& dy) {
+    Tensor dx = empty_like(dy);
+    dispatch(dy, [&]<class T>(auto ctx) {
+      kernels::gelu_backward<T>(ctx, {.dx = dx.data<T>(), .dy = dy.data<T>(), .x = xv.data<T>(), .n = dy.numel()});
+    });
+    return Grads{dx};
+  });
+}
+
+Var tanh(const Var& x) {
+  Tensor y = empty_like(x.value());
+  dispatch(y, [&]<class T>(auto ctx) {
+    kernels::tanh<T>(ctx, {.y = y.data<T>(), .x = x.value().data<T>(), .n = y.numel()});
+  });
+  return Var::record("tanh", y, {x}, [y](const Tensor& dy) {
+    Tensor dx = empty_like(dy);
+    dispatch(dy, [&]<class T>(auto ctx) {
+      kernels::tanh_backward<T>(ctx, {.dx = dx.data<T>(), .dy = dy.data<T>(), .y = y.data<T>(), .n = dy.numel()});
+    });
+    return Grads{dx};
+  });
+}
+
+Var sum(const Var& x) {
+  Tensor y = empty({1}, x.value());
+  dispatch(y, [&]<class T>(auto ctx) {
+    kernels::column_sum<T>(ctx, {.out = y.data<T>(), .x = x.value().data<T>(), .rows = x.value().numel(), .cols = 1});
+  });
+  return Var::record("sum", y, {x},
+                     [shape = x.shape()](const Tensor& dy) { return Grads{full(shape, dy.item(), dy.dtype())}; });
+}
+
+Var dropout(const Var& x, double p, const DropoutKey& key) {
+  check(p >= 0 && p < 1, "dropout: probability must be in [0, 1), got ", p);
+  if (p == 0) return x;
+  return Var::record("dropout", dropped(x.value(), p, key), {x},
+                     [p, key](const Tensor& dy) { return Grads{dropped(dy, p, key)}; });
+}
+
+Var residual(const Var& x, const Var& branch, const Var& gamma, const Tensor& keep) {
+  const Shape& shape = x.shape();
+  check(shape.rank() == 3 && branch.shape() == shape, "residual: both must be [batch, tokens, features], got ", shape,
+        " and ", branch.shape());
+  const long images = shape[0], tokens = shape[1], cols = shape[2];
+  check(!gamma.defined() || gamma.shape() == Shape{cols}, "residual: gamma must be ", Shape{cols}, ", got ",
+        gamma.defined() ? gamma.shape() : Shape{});
+  check(!keep.defined() || keep.shape() == Shape{images}, "residual: keep must be ", Shape{images}, ", got ",
+        keep.shape());
+  const Tensor gv = gamma.defined() ? gamma.value() : Tensor();
+  const auto pointer = []<class T>(const Tensor& t, T*) { return t.defined() ? t.data<T>() : nullptr; };
+  Tensor y = empty_like(x.value());
+  dispatch(y, [&]<class T>(auto ctx) {
+    T* const type = nullptr;
+    kernels::residual<T>(ctx, {.y = y.data<T>(),
+                               .x = x.value().data<T>(),
+                               .branch = branch.value().data<T>(),
+                               .gamma = pointer(gv, type),
+                               .keep = pointer(keep, type),
+                               .images = images,
+                               .tokens = tokens,
+                               .cols = cols});
+  });
+  std::vector<Var> inputs{x, branch};
+  if (gamma.defined()) inputs.push_back(gamma);
+  return Var::record("residual", y, inputs, [=, bv = branch.value()](const Tensor& dy) {
+    Tensor dbranch = empty_like(dy), dgamma = gv.defined() ? empty_like(gv) : Tensor();
+    dispatch(dy, [&]<class T>(auto ctx) {
+      T* const type = nullptr;
+      kernels::residual_backward<T>(ctx, {.dbranch = dbranch.data<T>(),
+                                          .dgamma = pointer(dgamma, type),
+                                          .dy = dy.data<T>(),
+                                          .branch = bv.data<T>(),
+                                          .gamma = pointer(gv, type),
+                                          .keep = pointer(keep, type),
+                                          .images = images,
+                                          .tokens = tokens,
+                                          .cols = cols});
+    });
+    Grads grads{dy, dbranch};
+    if (dgamma.defined()) grads.push_back(dgamma);
+    return grads;
+  });
+}
+
+}  // namespace lookhere

@@ -1,0 +1,30 @@
+// AdamW on the CPU: one pass over the weights, bound by memory.
+#include "kernels/adamw.h"
+
+#include <cmath>
+
+namespace kernels {
+
+template <class T>
+void adamw(Cpu, const AdamW<T>& p) {
+  const T beta1 = p.beta1, beta2 = p.beta2, eps = p.eps, scale = p.gradient_scale;
+  const T shrink = 1 - p.lr * p.decay, step = p.lr / p.bias1, root_bias2 = std::sqrt(p.bias2), ema = p.ema_decay;
+  parallel_blocks(
+      p.n,
+      [&](long begin, long end) {
+        for (long i = begin; i < end; ++i) {
+          const T g = p.g[i] * scale;
+          const T m = beta1 * p.m[i] + (1 - beta1) * g, v = beta2 * p.v[i] + (1 - beta2) * g * g;
+          p.m[i] = m, p.v[i] = v;
+          p.w[i] = p.w[i] * shrink - step * m / (std::sqrt(v) / root_bias2 + eps);
+        }
+        if (p.ema)
+          for (long i = begin; i < end; ++i) p.ema[i] = ema * p.ema[i] + (1 - ema) * p.w[i];
+      },
+      8);
+}
+
+template void adamw(Cpu, const AdamW<float>&);
+template void adamw(Cpu, const AdamW<double>&);
+
+}  // namespace kernels

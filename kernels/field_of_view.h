@@ -1,0 +1,117 @@
+// What a LookHere head sees and how much distance costs it (Fuller et al. 2024, arXiv 2405.13985, eq. 1-2).
+//
+// Every direction is at most two half-planes a·dy + b·dx >= 0 with a, b in {-1, 0, 1}, where (dy, dx) = key - query in
+// patches. This struct drives every attention kernel, the pictures and the tests; no N×N mask or bias is ever stored.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/bf16.h"
+
+namespace kernels {
+
+struct Grid {
+  long y = 1, x = 1;  // rows and columns of patches; patch index = row * x + column
+  long patches() const { return y * x; }
+  bool operator==(const Grid&) const = default;
+};
+
+struct HalfPlane {
+  int a = 0, b = 0;  // a·dy + b·dx >= 0; (0, 0) is the whole plane
+  bool contains(long dy, long dx) const { return a * dy + b * dx >= 0; }
+  bool operator==(const HalfPlane&) const = default;
+};
+
+struct FieldOfView {
+  HalfPlane first, second;
+  bool sees(long dy, long dx) const { return first.contains(dy, dx) && second.contains(dy, dx); }
+  bool sees_all() const { return first == HalfPlane{} && second == HalfPlane{}; }
+  bool operator==(const FieldOfView&) const = default;
+};
+
+enum class DistanceFrom { query, grid_center, nothing };  // `nothing`: distance 0 (the direction name `zero`)
+enum class DistancePower { linear, sqrt, square };
+enum class MaskFill {
+  inf,
+  zero,
+  max
+};  // what stands where a head does not see: nothing at all, distance 0, or the largest
+
+struct LookHereHead {
+  FieldOfView view;
+  DistanceFrom from = DistanceFrom::query;
+  DistancePower power = DistancePower::linear;
+  MaskFill fill = MaskFill::inf;
+  double slope = 0;        // s_h
+  double layer_slope = 1;  // s_g · s_l
+  bool round_to_bf16 = true;
+
+  // What the kernels may skip: with another fill than `inf` masked keys still take part.
+  FieldOfView effective_view() const {
+    return fill == MaskFill::inf && layer_slope * slope != 0 ? view : FieldOfView{};
+  }
+
+  double distance(double dy, double dx) const {
+    if (from == DistanceFrom::nothing) return 0;
+    const double d = std::sqrt(dy * dy + dx * dx);
+    return power == DistancePower::sqrt ? std::sqrt(d) : power == DistancePower::square ? d * d : d;
+  }
+  double largest_distance(Grid grid) const {
+    const double dy = static_cast<double>(grid.y - 1), dx = static_cast<double>(grid.x - 1);
+    return from == DistanceFrom::grid_center ? distance(dy / 2, dx / 2) : distance(dy, dx);
+  }
+
+  // The value added to the logit of query patch (qy, qx) and key patch (ky, kx): minus the slopes times the distance,
+  // -inf where the head does not see. Order of operations and rounding (f64, then f32, then bf16) as the authors'.
+  double bias(Grid grid, long qy, long qx, long ky, long kx) const {
+    if (!effective_view().sees(ky - qy, kx - qx)) return -std::numeric_limits<double>::infinity();
+    const double d = !view.sees(ky - qy, kx - qx) ? fill == MaskFill::max ? largest_distance(grid) : 0
+                     : from == DistanceFrom::grid_center
+                         ? distance(static_cast<double>(ky) - static_cast<double>(grid.y - 1) / 2,
+                                    static_cast<double>(kx) - static_cast<double>(grid.x - 1) / 2)
+                         : distance(static_cast<double>(ky - qy), static_cast<double>(kx - qx));
+    const double penalty = layer_slope * (slope * d);
+    return round_to_bf16 ? -static_cast<double>(static_cast<float>(bf16(static_cast<float>(penalty)))) : -penalty;
+  }
+};
+
+// Could any query in rows [qy0, qy1] × columns [qx0, qx1] see any key in the key box? Exact for each half-plane alone;
+// for two together it may say yes where the answer is no, never the reverse.
+struct PatchBox {
+  long y0, y1, x0, x1;  // inclusive
+};
+inline bool may_see(const FieldOfView& view, const PatchBox& query, const PatchBox& key) {
+  const auto reachable = [&](const HalfPlane& plane) {
+    const long dy = plane.a >= 0 ? key.y1 - query.y0 : key.y0 - query.y1;
+    const long dx = plane.b >= 0 ? key.x1 - query.x0 : key.x0 - query.x1;
+    return plane.contains(dy, dx);
+  };
+  // The sum of both conditions is a third one that cuts off the corners of cones.
+  const HalfPlane sum{view.first.a + view.second.a, view.first.b + view.second.b};
+  return reachable(view.first) && reachable(view.second) && reachable(sum);
+}
+
+// One head's bias by relative position, what the fast kernels read: (2·grid.y - 1) × (2·grid.x - 1) values, query minus
+// key: the pair (dy, dx) stands at [grid.y - 1 - dy][grid.x - 1 - dx], so that neighbouring queries are neighbours. For
+// heads whose distance counts from the grid centre it depends on the key alone: zeros here, the values in key_bias.
+inline long relative_size(Grid grid) { return (2 * grid.y - 1) * (2 * grid.x - 1); }
+
+template <class T>
+void relative_bias(T* table, const LookHereHead& head, Grid grid) {
+  for (long dy = grid.y - 1; dy > -grid.y; --dy)
+    for (long dx = grid.x - 1; dx > -grid.x; --dx, ++table) {
+      const long qy = std::max(0L, -dy), qx = std::max(0L, -dx);  // any pair with this offset
+      *table =
+          head.from == DistanceFrom::grid_center ? T(0) : static_cast<T>(head.bias(grid, qy, qx, qy + dy, qx + dx));
+    }
+}
+
+template <class T>
+void key_bias(T* values, const LookHereHead& head, Grid grid) {
+  for (long y = 0; y < grid.y; ++y)
+    for (long x = 0; x < grid.x; ++x, ++values)
+      *values = head.from == DistanceFrom::grid_center ? static_cast<T>(head.bias(grid, 0, 0, y, x)) : T(0);
+}
+
+}  // namespace kernels

@@ -1,0 +1,107 @@
+// Token layout on the CPU.
+#include "kernels/layout.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kernels {
+namespace {
+
+// f(position in patches, position in image, run length) for every contiguous run
+template <class T, class F>
+void for_each_run(const Patchify<T>& p, F f) {
+  const long width = p.grid.x * p.patch, height = p.grid.y * p.patch, columns = p.channels * p.patch * p.patch;
+  parallel_for(p.images * p.grid.y, p.grid.x * columns, [&](long row) {
+    const long b = row / p.grid.y, y = row % p.grid.y;
+    for (long x = 0; x < p.grid.x; ++x)
+      for (long c = 0; c < p.channels; ++c)
+        for (long i = 0; i < p.patch; ++i)
+          f((row * p.grid.x + x) * columns + (c * p.patch + i) * p.patch,
+            ((b * p.channels + c) * height + y * p.patch + i) * width + x * p.patch, p.patch);
+  });
+}
+
+// f(target, source, weight) for the up to four grid points that each target mixes
+template <class T, class F>
+void for_each_corner(const ResizeGrid<T>& p, F f) {
+  const auto source = [](long i, long to, long from) {
+    return std::max(0.0, (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) - 0.5);
+  };
+  for (long y = 0; y < p.to_grid.y; ++y)
+    for (long x = 0; x < p.to_grid.x; ++x) {
+      const double sy = source(y, p.to_grid.y, p.from_grid.y), sx = source(x, p.to_grid.x, p.from_grid.x);
+      const long y0 = static_cast<long>(sy), x0 = static_cast<long>(sx);
+      const double wy = sy - static_cast<double>(y0), wx = sx - static_cast<double>(x0);
+      for (long dy = 0; dy < 2; ++dy)
+        for (long dx = 0; dx < 2; ++dx) {
+          const long cy = std::min(y0 + dy, p.from_grid.y - 1), cx = std::min(x0 + dx, p.from_grid.x - 1);
+          f(y * p.to_grid.x + x, cy * p.from_grid.x + cx, static_cast<T>((dy ? wy : 1 - wy) * (dx ? wx : 1 - wx)));
+        }
+    }
+}
+
+}  // namespace
+
+template <class T>
+void patchify(Cpu, const Patchify<T>& p) {
+  for_each_run(p, [&](long patch, long pixel, long n) { std::copy_n(p.image + pixel, n, p.patches + patch); });
+}
+template <class T>
+void unpatchify(Cpu, const Patchify<T>& p) {
+  for_each_run(p, [&](long patch, long pixel, long n) { std::copy_n(p.patches + patch, n, p.image + pixel); });
+}
+
+template <class T>
+void copy_blocks(Cpu, const CopyBlocks<T>& p) {
+  parallel_for(p.count, p.size,
+               [&](long i) { std::copy_n(p.from + i * p.from_stride, p.size, p.to + i * p.to_stride); });
+}
+
+template <class T>
+void mean_tokens(Cpu, const MeanTokens<T>& p) {
+  parallel_for(p.images, p.tokens * p.cols, [&](long b) {
+    T* y = p.y + b * p.cols;
+    std::fill_n(y, p.cols, T(0));
+    for (long t = p.first; t < p.tokens; ++t)
+      for (long c = 0; c < p.cols; ++c) y[c] += p.x[(b * p.tokens + t) * p.cols + c];
+    for (long c = 0; c < p.cols; ++c) y[c] /= static_cast<T>(p.tokens - p.first);
+  });
+}
+
+template <class T>
+void mean_tokens_backward(Cpu, const MeanTokensBackward<T>& p) {
+  parallel_for(p.images * p.tokens, p.cols, [&](long row) {
+    T* dx = p.dx + row * p.cols;
+    const T* dy = p.dy + row / p.tokens * p.cols;
+    const T weight = row % p.tokens < p.first ? T(0) : 1 / static_cast<T>(p.tokens - p.first);
+    for (long c = 0; c < p.cols; ++c) dx[c] = dy[c] * weight;
+  });
+}
+
+template <class T>
+void resize_grid(Cpu, const ResizeGrid<T>& p) {
+  std::fill_n(p.to, p.to_grid.patches() * p.cols, T(0));
+  for_each_corner(p, [&](long to, long from, T weight) {
+    for (long c = 0; c < p.cols; ++c) p.to[to * p.cols + c] += weight * p.from[from * p.cols + c];
+  });
+}
+template <class T>
+void resize_grid_backward(Cpu, const ResizeGrid<T>& p) {
+  std::fill_n(p.from, p.from_grid.patches() * p.cols, T(0));
+  for_each_corner(p, [&](long to, long from, T weight) {
+    for (long c = 0; c < p.cols; ++c) p.from[from * p.cols + c] += weight * p.to[to * p.cols + c];
+  });
+}
+
+#define INSTANTIATE(T)                                                   \
+  template void patchify(Cpu, const Patchify<T>&);                       \
+  template void unpatchify(Cpu, const Patchify<T>&);                     \
+  template void copy_blocks(Cpu, const CopyBlocks<T>&);                  \
+  template void mean_tokens(Cpu, const MeanTokens<T>&);                  \
+  template void mean_tokens_backward(Cpu, const MeanTokensBackward<T>&); \
+  template void resize_grid(Cpu, const ResizeGrid<T>&);                  \
+  template void resize_grid_backward(Cpu, const ResizeGrid<T>&)
+INSTANTIATE(float);
+INSTANTIATE(double);
+
+}  // namespace kernels

@@ -1,0 +1,136 @@
+// Element-wise kernels and the sums that their gradients need.
+#pragma once
+#include <cstdint>
+
+#include "kernels/context.h"
+
+namespace kernels {
+
+// y[i] = a[i] + b[i % period]: addition with b broadcast over the leading dimensions.
+template <class T>
+struct Add {
+  T* y;        // (n) out; may alias a
+  const T* a;  // (n)
+  const T* b;  // (period)
+  long n, period;
+};
+template <class T>
+void add(Cpu, const Add<T>&);
+
+// y = scale · x (+ y if accumulate)
+template <class T>
+struct Scale {
+  T* y;        // (n) out; may alias x
+  const T* x;  // (n)
+  long n;
+  T scale;
+  bool accumulate = false;
+};
+template <class T>
+void scale(Cpu, const Scale<T>&);
+
+// y = a ⊙ b
+template <class T>
+struct Multiply {
+  T* y;        // (n) out; may alias a or b
+  const T* a;  // (n)
+  const T* b;  // (n)
+  long n;
+};
+template <class T>
+void multiply(Cpu, const Multiply<T>&);
+
+// out[c] = Σ_r x[r][c], rows in order: the same bits for any number of threads.
+template <class T>
+struct ColumnSum {
+  Acc<T>* out;  // (cols)
+  const T* x;   // (rows, cols)
+  long rows, cols;
+};
+template <class T>
+void column_sum(Cpu, const ColumnSum<T>&);
+
+// Σ x² in f64 over fixed blocks, for the gradient norm. Not finite if any element is not.
+template <class T>
+double sum_of_squares(Cpu, const T* x, long n);
+
+// GELU with the exact normal distribution: y = x·Φ(x)
+template <class T>
+struct Gelu {
+  T* y;        // (n) out
+  const T* x;  // (n)
+  long n;
+};
+template <class T>
+void gelu(Cpu, const Gelu<T>&);
+
+// dx = dy · (Φ(x) + x·φ(x))
+template <class T>
+struct GeluBackward {
+  T* dx;            // (n) out; may alias dy
+  const T *dy, *x;  // (n)
+  long n;
+};
+template <class T>
+void gelu_backward(Cpu, const GeluBackward<T>&);
+
+template <class T>
+struct Tanh {
+  T* y;        // (n) out
+  const T* x;  // (n)
+  long n;
+};
+template <class T>
+void tanh(Cpu, const Tanh<T>&);
+
+// dx = dy · (1 - y²)
+template <class T>
+struct TanhBackward {
+  T* dx;            // (n) out; may alias dy
+  const T *dy, *y;  // (n)
+  long n;
+};
+template <class T>
+void tanh_backward(Cpu, const TanhBackward<T>&);
+
+// y = x / keep where a uniform number of stream (seed, a, b) is below keep, else 0. The mask depends on the element's
+// index alone, so the backward pass is the same kernel applied to dy.
+template <class T>
+struct Dropout {
+  T* y;        // (n) out; may alias x
+  const T* x;  // (n)
+  long n;
+  float keep;  // in (0, 1]
+  std::uint64_t seed;
+  std::uint32_t a, b;
+};
+template <class T>
+void dropout(Cpu, const Dropout<T>&);
+
+// Residual with LayerScale and stochastic depth: y = x + γ ⊙ branch · keep[image]
+template <class T>
+struct Residual {
+  T* y;                      // (images, tokens, cols) out; may alias x
+  const T* x;                // (images, tokens, cols)
+  const T* branch;           // (images, tokens, cols)
+  const T* gamma = nullptr;  // (cols), or 1
+  const T* keep = nullptr;   // (images): 0 or 1 / keep probability, or 1
+  long images, tokens, cols;
+};
+template <class T>
+void residual(Cpu, const Residual<T>&);
+
+// dbranch = γ ⊙ dy · keep,  dγ = Σ dy ⊙ branch · keep  (dx = dy)
+template <class T>
+struct ResidualBackward {
+  T* dbranch;            // (images, tokens, cols) out
+  T* dgamma = nullptr;   // (cols) out, or not wanted
+  const T *dy, *branch;  // (images, tokens, cols)
+  const T* gamma = nullptr;
+  const T* keep = nullptr;
+  long images, tokens, cols;
+};
+template <class T>
+void residual_backward(Cpu, const ResidualBackward<T>&);
+
+}  // namespace kernels
