@@ -14,11 +14,12 @@ MULTI := $(shell gcc -print-multiarch 2>/dev/null)
 BLAS  := openblas-openmp
 # Each combination of settings has its own objects, so switching between them rebuilds nothing.
 DIR   := build/obj/$(notdir $(CXX))-$(ARCH)$(if $(SAN),-san)
-WARN  := -Wall -Wextra -Werror
+# g++ 12 sees overlapping copies in std::string's operator+ (GCC bug 105651).
+WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),,-Wno-restrict)
 INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS)
 FLAGS := -std=c++20 -O3 -g1 -fopenmp -march=$(ARCH) -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-sanitize-recover=all)
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
-LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lz
+LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lpng -lz
 
 KERNELS := $(wildcard kernels/*.cpp)
 LIBRARY := $(KERNELS) $(wildcard tensor/*.cpp autograd/*.cpp autograd/ops/*.cpp nn/*.cpp vit/*/*.cpp)
@@ -59,3 +60,41 @@ $(DIR)/%.cu.o: %.cu Makefile
 	$(NVCC) -std=c++20 -O3 -I. -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a -MMD -MP -c $< -o $@
 -include $(shell find build/obj -name '*.d' 2>/dev/null)
 .SECONDARY:
+
+# -- What users run ----------------------------------------------------------------------------------------------------
+test: deps-test
+	@$(MAKE) --no-print-directory $(DIR)/tests/run build/lookhere $(EXAMPLES) $(addprefix build/bench/,$(BENCHES))
+	@LOOKHERE=build/lookhere $(DIR)/tests/run --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
+
+bench: deps-test
+	@$(MAKE) --no-print-directory build/bench/$(K)
+	@build/bench/$(K)
+
+SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
+lint: deps-lint
+	@clang-format --dry-run --Werror $(SOURCES)
+	@printf '%s\n' $(filter-out tests/%,$(filter %.cpp,$(SOURCES))) | \
+	  xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' -- -std=c++20 -fopenmp -Wall -Wextra $(INC) 2>/dev/null
+format:
+	clang-format -i $(SOURCES)
+
+clean:
+	rm -rf build
+
+# -- What Debian packages are needed: each target asks only for its own ------------------------------------------------
+BUILD_DEPS := g++ libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev librandom123-dev zlib1g-dev libpng-dev
+TEST_DEPS  := $(BUILD_DEPS) libgtest-dev libgmock-dev libbenchmark-dev
+LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev
+DATA_DEPS  := dataset-fashion-mnist
+missing = $(strip $(foreach p,$(1),$(if $(filter installed,$(shell dpkg-query -W -f='$${db:Status-Status}' $(p) 2>/dev/null)),,$(p))))
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+# $(call install,packages): says what is missing and installs it, as root or through sudo.
+define install
+	@$(if $(call missing,$(1)),echo "installing from Debian: $(call missing,$(1))" && $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(call missing,$(1)) >/dev/null,:)
+endef
+deps: deps-lint
+	$(call install,$(DATA_DEPS))
+deps-demo: ; $(call install,$(BUILD_DEPS))
+deps-test: ; $(call install,$(TEST_DEPS))
+deps-lint: ; $(call install,$(LINT_DEPS))

@@ -55,6 +55,7 @@ struct LookHereHead {
   double distance(double dy, double dx) const {
     if (from == DistanceFrom::nothing) return 0;
     const double d = std::sqrt(dy * dy + dx * dx);
+    if (from == DistanceFrom::grid_center) return d;  // the authors' code replaces the distance after taking its power
     return power == DistancePower::sqrt ? std::sqrt(d) : power == DistancePower::square ? d * d : d;
   }
   double largest_distance(Grid grid) const {

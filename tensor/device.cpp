@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <new>
@@ -13,7 +14,8 @@
 namespace lookhere {
 namespace {
 
-constexpr long kAlignment = 64;  // a cache line, and an AVX-512 register
+constexpr long kAlignment = 64;      // a cache line, and an AVX-512 register
+constexpr long kLargest = 1L << 46;  // 64 TiB, half of what a processor can address: sums cannot overflow
 
 // Sizes are rounded up to one of eight steps per power of two, so that near-equal requests share blocks.
 long size_class(long bytes) {
@@ -57,6 +59,13 @@ struct Pool::State {
     ++stats.allocations;
     return static_cast<std::byte*>(block);
   }
+  std::byte* hand_out(long size) {
+    const std::lock_guard lock(mutex);
+    std::byte* block = take(size);
+    stats.in_use += size;
+    stats.peak = std::max(stats.peak, stats.in_use);
+    return block;
+  }
 };
 
 Pool::Pool() : state_(std::make_shared<State>()) {}
@@ -69,12 +78,9 @@ Pool& Pool::of(Device device) {
 
 std::shared_ptr<std::byte> Pool::allocate(long bytes) {
   check(bytes >= 0, "allocate: negative size ", bytes);
+  if (bytes > kLargest) throw Error(concat("out of memory: ", bytes >> 20, " MiB wanted"), Exit::memory);
   const long size = size_class(bytes);
-  const std::lock_guard lock(state_->mutex);
-  std::byte* block = state_->take(size);
-  PoolStats& stats = state_->stats;
-  stats.in_use += size;
-  stats.peak = std::max(stats.peak, stats.in_use);
+  std::byte* block = state_->hand_out(size);
   return {block, [state = state_, size](std::byte* freed) {
             const std::lock_guard guard(state->mutex);
             state->kept.emplace(size, freed);
@@ -111,7 +117,8 @@ std::string compiled_instruction_set() {
 
 void check_processor() {
 #if defined(__AVX512F__)
-  check(__builtin_cpu_supports("avx512f"), "this program was built for AVX-512, which this processor lacks: make clean all");
+  check(__builtin_cpu_supports("avx512f"),
+        "this program was built for AVX-512, which this processor lacks: make clean all");
 #elif defined(__AVX2__)
   check(__builtin_cpu_supports("avx2"), "this program was built for AVX2, which this processor lacks: make clean all");
 #endif
@@ -120,8 +127,8 @@ void check_processor() {
 std::string describe_cpu() {
   std::string config = openblas_get_config();
   config.resize(std::min(config.find_last_not_of(' ') + 1, config.size()));
-  return concat("BLAS ", config, ", core type ", openblas_get_corename(), ", kernels ", compiled_instruction_set(), ", ",
-                thread_count(), thread_count() == 1 ? " thread" : " threads");
+  return concat("BLAS ", config, ", core type ", openblas_get_corename(), ", kernels ", compiled_instruction_set(),
+                ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");
 }
 
 void check_blas() {

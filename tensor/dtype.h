@@ -16,10 +16,14 @@ inline long size_of(Dtype dtype) { return dtype == Dtype::f32 ? 4 : dtype == Dty
 
 inline const char* name_of(Dtype dtype) {
   switch (dtype) {
-    case Dtype::f32: return "f32";
-    case Dtype::f64: return "f64";
-    case Dtype::bf16: return "bf16";
-    case Dtype::i64: return "i64";
+    case Dtype::f32:
+      return "f32";
+    case Dtype::f64:
+      return "f64";
+    case Dtype::bf16:
+      return "bf16";
+    case Dtype::i64:
+      return "i64";
   }
   return "?";
 }

@@ -24,7 +24,12 @@ class Shape {
   explicit Shape(const std::vector<long>& sizes) : Shape(sizes.begin(), sizes.end()) {}
 
   int rank() const { return rank_; }
-  long operator[](int i) const { return sizes_.at(i < 0 ? rank_ + i : i); }  // negative counts from the end
+  // Negative counts from the end. Throws Error outside of the rank.
+  long operator[](int i) const {
+    const int at = i < 0 ? rank_ + i : i;
+    check(0 <= at && at < rank_, "shape: no size ", i, " in a shape of ", rank_);
+    return sizes_.at(at);
+  }
   long back() const { return (*this)[-1]; }
   const long* begin() const { return sizes_.data(); }
   const long* end() const { return sizes_.data() + rank_; }

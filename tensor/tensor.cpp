@@ -10,10 +10,14 @@ namespace {
 template <class F>
 void with_element_type(Dtype dtype, F f) {
   switch (dtype) {
-    case Dtype::f32: return f(float{});
-    case Dtype::f64: return f(double{});
-    case Dtype::bf16: return f(bf16{});
-    case Dtype::i64: return f(i64{});
+    case Dtype::f32:
+      return f(float{});
+    case Dtype::f64:
+      return f(double{});
+    case Dtype::bf16:
+      return f(bf16{});
+    case Dtype::i64:
+      return f(i64{});
   }
 }
 

@@ -33,11 +33,11 @@ class Tensor {
   }
   std::byte* raw() const { return storage_.get() + offset_; }
 
-  Tensor reshape(const Shape& shape) const;        // same memory, same number of elements
-  Tensor rows(long begin, long end) const;         // same memory, a slice of the first dimension
-  Tensor to(Dtype dtype) const;                    // converted copy; itself if nothing changes
-  Tensor clone() const;                            // deep copy
-  double item() const;                             // the one element of a tensor of one element
+  Tensor reshape(const Shape& shape) const;  // same memory, same number of elements
+  Tensor rows(long begin, long end) const;   // same memory, a slice of the first dimension
+  Tensor to(Dtype dtype) const;              // converted copy; itself if nothing changes
+  Tensor clone() const;                      // deep copy
+  double item() const;                       // the one element of a tensor of one element
 
  private:
   std::shared_ptr<std::byte> storage_;

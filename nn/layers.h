@@ -1,0 +1,106 @@
+// The layers of a Vision Transformer. Initialisation as timm and the LookHere authors: linear weights truncated normal
+// with std 0.02, biases 0, norms 1 and 0.
+#pragma once
+#include "autograd/ops.h"
+#include "nn/module.h"
+
+namespace lookhere {
+
+// What differs between training and evaluating the same layers. Each use of randomness takes its own `site`.
+struct Pass {
+  double drop_path = 0, dropout = 0;  // probabilities; 0 when evaluating
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;  // counts forward passes of the training run
+  std::uint32_t site = 0;
+
+  // DropPath (stochastic depth, per image): [batch] of 0 or 1 / (1 - p); undefined when off.
+  Tensor keep(long batch, Dtype dtype) {
+    if (drop_path == 0) return {};
+    Rng rng(seed, Purpose::drop_path, step, site++);
+    Tensor factors = empty({batch}, Dtype::f64);
+    for (long i = 0; i < batch; ++i) factors.data<double>()[i] = rng.uniform() < drop_path ? 0 : 1 / (1 - drop_path);
+    return factors.to(dtype);
+  }
+  Var drop(const Var& x) {
+    if (dropout == 0) return x;
+    const std::uint32_t purpose = static_cast<std::uint32_t>(Purpose::dropout) << 24;
+    return lookhere::dropout(x, dropout, {.seed = seed, .a = step, .b = purpose + site++});
+  }
+};
+
+struct Linear {
+  Var weight, bias;  // (out, in), (out)
+  Linear() = default;
+  Linear(long in, long out, Init& init) : weight(init.truncated_normal({out, in})), bias(init.constant({out}, 0)) {}
+  Var operator()(const Var& x) const { return linear(x, weight, bias); }
+  void visit(auto&& f) { f("weight", weight), f("bias", bias); }
+};
+
+struct LayerNorm {
+  Var weight, bias;  // (dim)
+  float eps = 1e-6F;
+  LayerNorm() = default;
+  LayerNorm(long dim, float epsilon, Init& init)
+      : weight(init.constant({dim}, 1)), bias(init.constant({dim}, 0)), eps(epsilon) {}
+  Var operator()(const Var& x) const { return layer_norm(x, weight, bias, eps); }
+  void visit(auto&& f) { f("weight", weight), f("bias", bias); }
+};
+
+struct Mlp {
+  Linear fc1, fc2;
+  Mlp(long dim, long hidden, Init& init) : fc1(dim, hidden, init), fc2(hidden, dim, init) {}
+  Var operator()(const Var& x, Pass& pass) const { return pass.drop(fc2(pass.drop(gelu(fc1(x))))); }
+  void visit(auto&& f) { f("fc1", fc1), f("fc2", fc2); }
+};
+
+struct SelfAttention {
+  Linear qkv, proj;
+  long heads;
+  SelfAttention(long dim, long head_count, Init& init)
+      : qkv(dim, 3 * dim, init), proj(dim, dim, init), heads(head_count) {}
+  Var operator()(const Var& x, const AttentionHeads& views, Pass& pass) const {
+    return pass.drop(proj(attention(qkv(x), heads, views)));
+  }
+  void visit(auto&& f) { f("qkv", qkv), f("proj", proj); }
+};
+
+// Scales a residual branch per feature (Touvron et al. 2021); undefined gamma: off.
+struct LayerScale {
+  Var gamma;  // (dim)
+  void visit(auto&& f) { f("gamma", gamma); }
+};
+
+struct BlockSizes {
+  long dim, heads, mlp_hidden;
+  float norm_eps;
+  bool layer_scale;
+  double layer_scale_init;
+};
+
+// Pre-norm: x += γ1·DropPath(Attention(LN(x))), x += γ2·DropPath(Mlp(LN(x)))
+struct Block {
+  LayerNorm norm1, norm2;
+  SelfAttention attn;
+  Mlp mlp;
+  LayerScale ls1, ls2;
+  Block(const BlockSizes& s, Init& init)
+      : norm1(s.dim, s.norm_eps, init),
+        norm2(s.dim, s.norm_eps, init),
+        attn(s.dim, s.heads, init),
+        mlp(s.dim, s.mlp_hidden, init) {
+    if (!s.layer_scale) return;
+    ls1.gamma = init.constant({s.dim}, s.layer_scale_init);
+    ls2.gamma = init.constant({s.dim}, s.layer_scale_init);
+  }
+  Var operator()(const Var& input, const AttentionHeads& views, Pass& pass) const {
+    const long batch = input.shape()[0];
+    const Dtype dtype = input.value().dtype();
+    const Var x = residual(input, attn(norm1(input), views, pass), ls1.gamma, pass.keep(batch, dtype));
+    return residual(x, mlp(norm2(x), pass), ls2.gamma, pass.keep(batch, dtype));
+  }
+  void visit(auto&& f) {
+    f("norm1", norm1), f("attn", attn), f("ls1", ls1), f("norm2", norm2), f("mlp", mlp), f("ls2", ls2);
+  }
+};
+
+}  // namespace lookhere

@@ -1,0 +1,67 @@
+// AdamW over a module's parameters, with gradient-norm clipping and an exponential moving average of the weights.
+#pragma once
+#include <optional>
+
+#include "nn/module.h"
+
+namespace lookhere {
+
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  double weight_decay = 0.05;
+  double clip_norm = 1;  // 0: no clipping
+  double ema_decay = 0;  // 0: no average
+};
+
+// timm's rule: no decay on one-dimensional tensors (biases, norms, LayerScale), class token and positions.
+bool decays(const std::string& name, const Shape& shape);
+
+class AdamW {
+ public:
+  AdamW(std::vector<Parameter> parameters, AdamWOptions options);
+
+  // One update from the parameters' gradients, which are then cleared. If any gradient is not finite nothing changes
+  // and `bad_tensor` names the first.
+  struct Report {
+    double gradient_norm = 0;
+    std::string bad_tensor;  // empty: the update was made
+  };
+  Report step(double learning_rate);
+  void clear_gradients();
+
+  long updates() const { return updates_; }
+  bool has_ema() const { return options_.ema_decay > 0; }
+  // The average's decay at this update: it rises to ema_decay so that the first weights are soon forgotten.
+  double ema_decay() const;
+  // While one lives, the parameters have the averaged weights.
+  class UseEma {
+   public:
+    explicit UseEma(AdamW& optimizer) : optimizer_(optimizer) { optimizer_.swap_ema(); }
+    ~UseEma() { optimizer_.swap_ema(); }
+    UseEma(const UseEma&) = delete;
+    UseEma& operator=(const UseEma&) = delete;
+
+   private:
+    AdamW& optimizer_;
+  };
+
+  // Everything needed to go on: names "optimizer.exp_avg.<parameter>", "optimizer.exp_avg_sq.<...>", "ema.<...>".
+  std::vector<std::pair<std::string, Tensor>> state() const;
+  // f(name) gives the saved tensor; shapes are checked.
+  void load_state(const std::function<Tensor(const std::string&)>& f, long updates);
+
+ private:
+  struct Slot {
+    Parameter parameter;
+    Tensor m, v, ema;  // ema undefined when off
+    bool decay;
+  };
+  void swap_ema();
+  template <class F>
+  void for_each_state(F f);
+  std::vector<Slot> slots_;
+  AdamWOptions options_;
+  long updates_ = 0;
+};
+
+}  // namespace lookhere

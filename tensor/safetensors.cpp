@@ -1,0 +1,160 @@
+// Reading and writing safetensors, header checks aside (tensor/safetensors_header.cpp).
+#include "tensor/safetensors.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+namespace lookhere {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors and npy files are read and written as memory");
+
+constexpr long kLengthBytes = sizeof(std::uint64_t);
+
+// IEEE half to float, exactly: the fields move to their places, and a product with a power of two mends the exponent,
+// also that of denormals.
+float from_half(std::uint16_t half) {
+  const std::uint32_t sign = (half & 0x8000U) << 16, magnitude = (half & 0x7fffU) << 13;
+  const bool finite = (half & 0x7c00U) != 0x7c00U;
+  const float value =
+      finite ? std::bit_cast<float>(magnitude) * 0x1p112F : std::bit_cast<float>(magnitude | 0x7f800000U);
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) | sign);
+}
+
+Tensor read_half(const Shape& shape, const unsigned char* from) {
+  Tensor t = empty(shape, Dtype::f32);
+  for (long i = 0; i < t.numel(); ++i) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, from + i * 2, 2);  // a file may place it at an odd address
+    t.data<float>()[i] = from_half(half);
+  }
+  return t;
+}
+
+const char* stored_name(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::f32:
+      return "F32";
+    case Dtype::f64:
+      return "F64";
+    case Dtype::bf16:
+      return "BF16";
+    case Dtype::i64:
+      return "I64";
+  }
+  return "?";
+}
+
+// The reference implementation's order, widest first, so that every tensor is aligned.
+int rank(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::i64:
+      return 0;
+    case Dtype::f64:
+      return 1;
+    case Dtype::f32:
+      return 2;
+    case Dtype::bf16:
+      return 3;
+  }
+  return 4;
+}
+
+// `text` as a JSON string.
+std::string json_string(const std::string& text, const std::string& path) {
+  try {
+    return nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception&) {
+    fail("cannot write ", path, ": ", shown(text), " is not UTF-8");
+  }
+}
+
+std::string json_list(const auto& numbers) {
+  std::string list;
+  for (const long number : numbers) list += (list.empty() ? "" : ",") + std::to_string(number);
+  return '[' + list + ']';
+}
+
+std::vector<const NamedTensors::value_type*> in_file_order(const std::string& path, const NamedTensors& tensors) {
+  check(std::ssize(tensors) <= SafetensorsHeader::kMaxTensors, "cannot write ", path, ": ", tensors.size(),
+        " tensors, at most ", SafetensorsHeader::kMaxTensors);
+  std::vector<const NamedTensors::value_type*> order;
+  std::map<std::string, bool> seen;
+  for (const auto& item : tensors) {
+    const auto& [name, tensor] = item;
+    check(tensor.defined(), "cannot write ", path, ": tensor ", shown(name), " has no value");
+    check(std::ssize(name) <= SafetensorsHeader::kMaxName && name != SafetensorsHeader::kMetadata, "cannot write ",
+          path, ": ", shown(name), " cannot name a tensor");
+    check(seen.emplace(name, true).second, "cannot write ", path, ": tensor ", shown(name), " appears twice");
+    order.push_back(&item);
+  }
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    const int x = rank(a->second.dtype()), y = rank(b->second.dtype());
+    return x != y ? x < y : a->first < b->first;
+  });
+  return order;
+}
+
+}  // namespace
+
+Safetensors::Safetensors(const std::string& path) : file_(path) {
+  const long rest = file_.size() - kLengthBytes;
+  check(rest >= 2, path, ": not a safetensors file: ", file_.size(), " bytes, the smallest has ", kLengthBytes + 2);
+  std::uint64_t length = 0;
+  std::memcpy(&length, file_.data(), kLengthBytes);
+  check(length >= 2 && length <= SafetensorsHeader::kMaxBytes, path, ": not a safetensors file: header length ", length,
+        ", wanted 2 to ", SafetensorsHeader::kMaxBytes);
+  const long header_bytes = static_cast<long>(length);
+  check(header_bytes <= rest, path, ": header length ", header_bytes, ", but only ", rest, " bytes follow");
+  data_begin_ = kLengthBytes + header_bytes;
+  header_ = parse_safetensors_header(file_.text().substr(kLengthBytes, length), rest - header_bytes, path);
+  for (std::size_t i = 0; i < entries().size(); ++i) index_.emplace(entries()[i].name, i);
+}
+
+Tensor Safetensors::read(const std::string& name) const {
+  const auto found = index_.find(name);
+  check(found != index_.end(), path(), ": no tensor ", shown(name));
+  const Entry& entry = entries()[found->second];
+  const unsigned char* from = file_.data() + data_begin_ + entry.begin;
+  for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::i64}) {
+    if (entry.dtype != stored_name(dtype)) continue;
+    Tensor t = empty(entry.shape, dtype);
+    std::memcpy(t.raw(), from, static_cast<std::size_t>(t.bytes()));
+    return t;
+  }
+  check(entry.dtype == "F16", path(), ": tensor ", shown(name), ": wanted F32, F64, BF16, F16 or I64, got ",
+        entry.dtype);
+  return read_half(entry.shape, from);
+}
+
+void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {
+  const auto order = in_file_order(path, tensors);
+  Metadata with_format = metadata;
+  with_format.emplace("format", "pt");
+  std::string header;
+  for (const auto& [key, value] : with_format)
+    header += (header.empty() ? "" : ",") + json_string(key, path) + ':' + json_string(value, path);
+  header = concat("{\"", SafetensorsHeader::kMetadata, "\":{", header, '}');
+  long end = 0;
+  for (const auto* item : order) {
+    const auto& [name, tensor] = *item;
+    const long begin = std::exchange(end, end + tensor.bytes());
+    header += concat(',', json_string(name, path), ":{\"dtype\":\"", stored_name(tensor.dtype()),
+                     "\",\"shape\":", json_list(tensor.shape()),
+                     ",\"data_offsets\":", json_list(std::initializer_list<long>{begin, end}), '}');
+  }
+  header += '}';
+  header.resize((header.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
+  check(std::ssize(header) <= SafetensorsHeader::kMaxBytes, "cannot write ", path, ": its header would have ",
+        header.size(), " bytes, at most ", SafetensorsHeader::kMaxBytes);
+  write_atomically(path, [&](FileWriter& out) {
+    const std::uint64_t length = header.size();
+    out.write(&length, kLengthBytes);
+    out.write(header);
+    for (const auto* item : order) out.write(item->second.raw(), item->second.bytes());
+  });
+}
+
+}  // namespace lookhere

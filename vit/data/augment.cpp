@@ -1,0 +1,37 @@
+// Crops, mirrors and normalises row by row.
+#include "vit/data/augment.h"
+
+#include <algorithm>
+
+#include "tensor/random.h"
+
+namespace lookhere {
+
+View draw_view(const Augment& augment, std::uint64_t seed, long epoch, long index) {
+  Rng rng(seed, Purpose::augment, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(index));
+  const auto window = static_cast<std::uint32_t>(2 * augment.crop_padding + 1);
+  View view;  // always three numbers, so that one option does not change what another draws
+  view.dy = static_cast<long>(rng.below(window)) - augment.crop_padding;
+  view.dx = static_cast<long>(rng.below(window)) - augment.crop_padding;
+  view.mirrored = rng.below(2) == 1 && augment.hflip;
+  return view;
+}
+
+void load_image(const Dataset& dataset, long index, float* out, const View& view) {
+  const std::uint8_t* pixels = dataset.image(index);
+  const long height = dataset.height, width = dataset.width;
+  const long begin = std::clamp(-view.dx, 0L, width), end = std::clamp(width - view.dx, begin, width);
+  for (long c = 0; c < dataset.channels; ++c) {
+    const float scale = 1 / (255 * dataset.std[c]), black = -dataset.mean[c] / dataset.std[c];
+    for (long y = 0; y < height; ++y, out += width) {
+      const long from = y + view.dy;
+      std::fill(out, out + width, black);
+      if (from < 0 || from >= height) continue;
+      const std::uint8_t* row = pixels + (c * height + from) * width;
+      for (long x = begin; x < end; ++x) out[x] = static_cast<float>(row[x + view.dx]) * scale + black;
+      if (view.mirrored) std::reverse(out, out + width);
+    }
+  }
+}
+
+}  // namespace lookhere

@@ -1,0 +1,26 @@
+// From 8-bit pixels to normalised floats, with the augmentation of small-image recipes: a random crop and a mirror
+// image.
+#pragma once
+#include "vit/data/dataset.h"
+
+namespace lookhere {
+
+struct Augment {
+  long crop_padding = 0;  // pixels of black around the image, from which a window of the image's size is cut
+  bool hflip = false;     // mirror left and right with probability 1/2
+};
+
+// What happens to one image: crop first, then mirror.
+struct View {
+  long dy = 0, dx = 0;  // the window's corner in the image, in [-crop_padding, crop_padding]
+  bool mirrored = false;
+};
+
+// Depends on nothing but its arguments: not on threads, nor on which images were drawn before.
+View draw_view(const Augment& augment, std::uint64_t seed, long epoch, long index);
+
+// out (c, h, w) = (pixel / 255 - mean) / std. Outside the image pixels are 0 before normalisation, as torchvision's
+// RandomCrop(padding=p) has it. Throws Error if there is no such image.
+void load_image(const Dataset& dataset, long index, float* out, const View& view = {});
+
+}  // namespace lookhere

@@ -1,0 +1,133 @@
+// A ring of batches: workers claim the next one in order while its slot is free, and next() hands them out in order.
+#include "vit/data/loader.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "tensor/random.h"
+
+namespace lookhere {
+namespace {
+
+void check_options(const Dataset& dataset, const LoaderOptions& o) {
+  check(1 <= o.batch_size && o.batch_size <= 1 << 24, "loader: batch_size must lie in [1, 16777216], got ",
+        o.batch_size);
+  check(!o.drop_last || o.batch_size <= dataset.size(), "loader: ", dataset.size(), " images fill no batch of ",
+        o.batch_size, ", and drop_last leaves out what is not full");
+  check(0 <= o.crop_padding && o.crop_padding <= 1 << 16, "loader: crop_padding must lie in [0, 65536], got ",
+        o.crop_padding);
+  for (long side : {o.image_height, o.image_width})
+    check(0 <= side && side <= 1 << 16, "loader: image height and width must lie in [0, 65536], got ", side);
+  check(1 <= o.workers && o.workers <= 256, "loader: workers must lie in [1, 256], got ", o.workers);
+  check(0 <= o.prefetch && o.prefetch <= 1024, "loader: prefetch must lie in [0, 1024], got ", o.prefetch);
+  check(!o.hflip || dataset.mirror_keeps_label, "loader: hflip would falsify the labels of ", dataset.name);
+  check(dataset.size() <= std::numeric_limits<std::uint32_t>::max(), "loader: more than 2^32 images");
+}
+
+}  // namespace
+
+void shuffle_order(std::vector<std::uint32_t>& order, std::uint64_t seed, long epoch) {
+  std::iota(order.begin(), order.end(), 0U);
+  Rng rng(seed, Purpose::shuffle, static_cast<std::uint32_t>(epoch));
+  for (std::size_t left = order.size(); left > 1; --left)
+    std::swap(order[left - 1], order[rng.below(static_cast<std::uint32_t>(left))]);
+}
+
+Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset), options_(options) {
+  check_consistent(dataset);
+  check_options(dataset, options);
+  const long height = options.image_height ? options.image_height : dataset.height;
+  const long width = options.image_width ? options.image_width : dataset.width;
+  if (height != dataset.height || width != dataset.width) resize_.emplace(dataset.height, dataset.width, height, width);
+  order_.resize(dataset.size());
+  std::iota(order_.begin(), order_.end(), 0U);
+  // One more than are prepared ahead: the one in use. Fewer than one per worker would leave workers idle.
+  slots_.resize(std::max(options.prefetch, options.workers) + 1);
+  const long rows = std::min(options.batch_size, dataset.size());
+  for (Slot& slot : slots_) {
+    slot.images = empty({rows, dataset.channels, height, width});
+    slot.labels = empty({rows}, Dtype::i64);
+    if (!resize_) continue;
+    slot.image.resize(dataset.image_size());
+    slot.scratch.resize(resize_->scratch_size());
+  }
+  for (int i = 0; i < options.workers; ++i) workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+}
+
+long Loader::batches() const {
+  return (dataset_.size() + (options_.drop_last ? 0 : options_.batch_size - 1)) / options_.batch_size;
+}
+
+void Loader::start(long epoch, long first_batch) {
+  check(0 <= epoch && epoch <= std::numeric_limits<std::uint32_t>::max(), "loader: no epoch ", epoch);
+  check(0 <= first_batch && first_batch <= batches(), "loader: cannot start at batch ", first_batch, " of ", batches());
+  std::unique_lock lock(mutex_);
+  claimed_ = batches();  // nothing more to claim
+  filled_.wait(lock, [&] { return busy_ == 0; });
+  for (Slot& slot : slots_) {
+    slot.ready = false;
+    slot.error = nullptr;
+  }
+  if (options_.shuffle) shuffle_order(order_, options_.seed, epoch);
+  epoch_ = epoch;
+  claimed_ = given_ = released_ = first_batch;
+  claimable_.notify_all();
+}
+
+bool Loader::next(Batch& batch) {
+  std::unique_lock lock(mutex_);
+  check(epoch_ >= 0, "loader: next before start");
+  released_ = given_;
+  claimable_.notify_all();
+  if (given_ == batches()) return false;
+  Slot& slot = slots_[given_ % slots_.size()];
+  filled_.wait(lock, [&] { return slot.ready; });
+  slot.ready = false;
+  batch.index = given_++;
+  if (slot.error) std::rethrow_exception(std::exchange(slot.error, nullptr));
+  batch.images = slot.images.rows(0, slot.rows);
+  batch.labels = slot.labels.rows(0, slot.rows);
+  return true;
+}
+
+void Loader::work(const std::stop_token& stop) {
+  const auto slots = static_cast<long>(slots_.size());
+  std::unique_lock lock(mutex_);
+  while (
+      claimable_.wait(lock, stop, [&] { return epoch_ >= 0 && claimed_ < std::min(batches(), released_ + slots); })) {
+    if (stop.stop_requested()) return;
+    const long batch = claimed_++;
+    Slot& slot = slots_[batch % slots];
+    ++busy_;
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      fill(slot, batch);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    --busy_;
+    slot.error = std::move(error);
+    slot.ready = true;
+    filled_.notify_all();
+  }
+}
+
+void Loader::fill(Slot& slot, long batch) const {
+  const long begin = batch * options_.batch_size;
+  slot.rows = std::min(options_.batch_size, dataset_.size() - begin);
+  const Augment augment{.crop_padding = options_.crop_padding, .hflip = options_.hflip};
+  float* out = slot.images.data<float>();
+  for (long row = 0; row < slot.rows; ++row, out += slot.images.numel() / slot.images.shape()[0]) {
+    const long index = order_[begin + row];
+    const View view = draw_view(augment, options_.seed, epoch_, index);
+    load_image(dataset_, index, resize_ ? slot.image.data() : out, view);
+    if (resize_) (*resize_)(out, slot.image.data(), dataset_.channels, slot.scratch.data());
+    slot.labels.data<i64>()[row] = dataset_.labels[index];
+  }
+}
+
+}  // namespace lookhere

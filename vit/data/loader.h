@@ -1,0 +1,82 @@
+// Loader: batches of normalised images, prepared ahead by threads of its own.
+#pragma once
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+#include "tensor/tensor.h"
+#include "vit/data/augment.h"
+#include "vit/data/dataset.h"
+#include "vit/data/resize.h"
+
+namespace lookhere {
+
+struct Batch {
+  Tensor images;   // (b, c, h, w) f32, normalised
+  Tensor labels;   // (b) i64
+  long index = 0;  // its number within the epoch
+};
+
+struct LoaderOptions {
+  long batch_size = 128;
+  bool shuffle = false;    // a new order every epoch
+  bool drop_last = false;  // leave out a last batch that is not full
+  long crop_padding = 0;   // pixels of the stored image; 0: no crops
+  bool hflip = false;      // mirror half of the images
+  std::uint64_t seed = 0;
+  long image_height = 0, image_width = 0;  // pixels; 0: the data set's own, else resized after cropping
+  int workers = 1;                         // threads
+  int prefetch = 2;                        // batches ready ahead of the one in use
+};
+
+// order becomes the order of an epoch: a permutation of 0 ... size - 1 (Fisher-Yates).
+void shuffle_order(std::vector<std::uint32_t>& order, std::uint64_t seed, long epoch);
+
+// What a batch holds depends on the data set, the seed, the epoch and its number alone, never on workers or prefetch.
+// All memory is taken by the constructor. For one consumer: start and next are not to be called from several threads.
+class Loader {
+ public:
+  // The data set must outlive the loader. Throws Error for options out of range, and for hflip on a data set whose
+  // labels it would falsify.
+  Loader(const Dataset& dataset, LoaderOptions options);
+  Loader(Dataset&&, LoaderOptions) = delete;
+
+  long batches() const;  // per epoch
+  // Begins an epoch at a batch, from wherever the loader was.
+  void start(long epoch, long first_batch = 0);
+  // The next batch, in order; false at the end of the epoch. It shares the loader's memory and stays valid until the
+  // next call of next or start. What a worker throws is thrown here, in place of its batch.
+  bool next(Batch& batch);
+
+ private:
+  struct Slot {
+    Tensor images, labels;
+    std::vector<float> image, scratch;  // for resizing
+    long rows = 0;
+    bool ready = false;
+    std::exception_ptr error;
+  };
+  void work(const std::stop_token& stop);
+  void fill(Slot& slot, long batch) const;
+
+  const Dataset& dataset_;
+  const LoaderOptions options_;
+  std::optional<Resize> resize_;
+  std::vector<Slot> slots_;  // batch i lives in slot i % slots_.size()
+  std::vector<std::uint32_t> order_;
+
+  std::mutex mutex_;  // guards all below, and which thread owns a slot
+  std::condition_variable_any claimable_;
+  std::condition_variable filled_;
+  long epoch_ = -1;
+  long claimed_ = 0, given_ = 0;       // the next batch for a worker to prepare, and for next() to hand out
+  long released_ = 0;                  // batches before this one are no longer in use
+  int busy_ = 0;                       // workers with a claimed batch
+  std::vector<std::jthread> workers_;  // last: they stop and are joined before anything they use goes
+};
+
+}  // namespace lookhere

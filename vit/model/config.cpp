@@ -1,0 +1,70 @@
+// A model's configuration as JSON, and the presets.
+#include "vit/model/json.h"
+#include "vit/model/vit.h"
+
+namespace lookhere {
+
+ViTConfig config_from_json(const std::string& text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  check(json.is_object(), "config: wanted a JSON object, got ",
+        json.is_discarded() ? "no valid JSON" : json.type_name());
+  constexpr long kMany = 1L << 20;
+  ViTConfig c;
+  const nlohmann::json& size = field(json, "image_size");
+  check(size.is_number() || (size.is_array() && size.size() == 2),
+        "config: 'image_size' must be [height, width] or one number, got ", size.dump());
+  c.height = integer_in(size.is_array() ? size[0] : size, "image_size", 1, kMany);
+  c.width = integer_in(size.is_array() ? size[1] : size, "image_size", 1, kMany);
+  c.patch = integer_in(field(json, "patch_size"), "patch_size", 1, kMany);
+  c.channels = integer_in(field(json, "channels"), "channels", 1, kMany);
+  c.classes = integer_in(field(json, "classes"), "classes", 1, kMany);
+  c.dim = integer_in(field(json, "dim"), "dim", 1, kMany);
+  c.depth = integer_in(field(json, "depth"), "depth", 1, kMany);
+  c.heads = integer_in(field(json, "heads"), "heads", 1, kMany);
+  if (json.contains("mlp_ratio")) c.mlp_ratio = number_in(json["mlp_ratio"], "mlp_ratio", 0, 64);
+  if (json.contains("norm_eps")) c.norm_eps = number_in(json["norm_eps"], "norm_eps", 0, 1);
+  if (json.contains("layer_scale")) c.layer_scale = flag_of(json["layer_scale"], "layer_scale");
+  const std::string head = json.contains("head") ? text_of(json["head"], "head") : "linear";
+  check(head == "linear" || head == "mlp", "config: 'head' must be linear or mlp, got '", head, "'");
+  c.head = head == "mlp" ? HeadType::mlp : HeadType::linear;
+  const std::string pool = json.contains("pool") ? text_of(json["pool"], "pool") : "cls";
+  check(pool == "cls" || pool == "mean", "config: 'pool' must be cls or mean, got '", pool, "'");
+  c.pool = pool == "mean" ? Pooling::mean : Pooling::cls;
+  c.position = position_from_json(field(json, "position"));
+  c.validate();
+  return c;
+}
+
+std::string to_json(const ViTConfig& c) {
+  nlohmann::ordered_json json;
+  json["image_size"] = {c.height, c.width};
+  json["patch_size"] = c.patch, json["channels"] = c.channels, json["classes"] = c.classes;
+  json["dim"] = c.dim, json["depth"] = c.depth, json["heads"] = c.heads;
+  json["mlp_ratio"] = c.mlp_ratio, json["norm_eps"] = c.norm_eps, json["layer_scale"] = c.layer_scale;
+  json["head"] = c.head == HeadType::mlp ? "mlp" : "linear";
+  json["pool"] = c.pool == Pooling::mean ? "mean" : "cls";
+  json["position"] = to_json(c.position);
+  return json.dump();
+}
+
+ViTConfig model_preset(const std::string& name) {
+  ViTConfig c;
+  c.position = position_preset("lookhere");
+  if (name == "vit_tiny")
+    c.dim = 192, c.heads = 3;
+  else if (name == "vit_small")
+    c.dim = 384, c.heads = 6;
+  else if (name == "vit_base")
+    c.dim = 768, c.heads = 12;
+  else if (name == "vit_base_lookhere") {
+    c.dim = 768, c.heads = 12, c.norm_eps = 1e-5, c.layer_scale = true, c.head = HeadType::mlp;
+  } else if (name == "nano") {
+    c.height = c.width = 28, c.patch = 4, c.channels = 1, c.classes = 10;
+    c.dim = 96, c.depth = 6, c.heads = 6, c.mlp_ratio = 2, c.pool = Pooling::mean;
+  } else {
+    fail("model: wanted one of nano, vit_tiny, vit_small, vit_base, vit_base_lookhere, got '", name, "'");
+  }
+  return c;
+}
+
+}  // namespace lookhere

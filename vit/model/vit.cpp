@@ -1,0 +1,90 @@
+// The model: configuration checks, construction, forward pass.
+#include "vit/model/vit.h"
+
+#include <cmath>
+
+namespace lookhere {
+
+void ViTConfig::validate() const {
+  const auto in_range = [](const char* name, long value, long low, long high) {
+    check(value >= low && value <= high, "model: ", name, " must be in [", low, ", ", high, "], got ", value);
+  };
+  in_range("patch_size", patch, 1, 1024);
+  in_range("image height", height, 1, 16384);
+  in_range("image width", width, 1, 16384);
+  check(height % patch == 0 && width % patch == 0, "model: image size must be a multiple of the patch size ", patch,
+        ", got ", height, "x", width);
+  in_range("channels", channels, 1, 4096);
+  in_range("classes", classes, 1, 1 << 20);
+  in_range("dim", dim, 1, 1 << 16);
+  in_range("depth", depth, 1, 256);
+  in_range("heads", heads, 1, 1024);
+  check(dim % heads == 0, "model: dim must be a multiple of heads, got ", dim, " and ", heads);
+  in_range("head size (dim / heads)", dim / heads, 1, 256);
+  check(mlp_ratio > 0 && mlp_ratio <= 64 && mlp_hidden() >= 1,
+        "model: mlp_ratio must be in (0, 64] and leave a hidden unit, got ", mlp_ratio);
+  check(norm_eps > 0 && norm_eps < 1, "model: norm_eps must be in (0, 1), got ", norm_eps);
+}
+
+namespace {
+const ViTConfig& validated(const ViTConfig& config) {
+  config.validate();
+  return config;
+}
+}  // namespace
+
+ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype)
+    : config_(validated(config)),
+      init_(seed, dtype),
+      cls_token_(init_.truncated_normal({1, 1, config.dim})),
+      position_(config.position, config.heads, config.depth, config.dim, config.grid(), init_) {
+  // The patch projection is a convolution: PyTorch's default initialisation, U(±1/√fan_in).
+  const long fan_in = config.channels * config.patch * config.patch;
+  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  patch_weight_ = init_.uniform({config.dim, config.channels, config.patch, config.patch}, bound);
+  patch_bias_ = init_.uniform({config.dim}, bound);
+  const BlockSizes sizes{.dim = config.dim,
+                         .heads = config.heads,
+                         .mlp_hidden = config.mlp_hidden(),
+                         .norm_eps = static_cast<float>(config.norm_eps),
+                         .layer_scale = config.layer_scale,
+                         .layer_scale_init = config.layer_scale_init};
+  for (long layer = 0; layer < config.depth; ++layer) blocks_.emplace_back(sizes, init_);
+  norm_ = LayerNorm(config.dim, sizes.norm_eps, init_);
+  if (config.head == HeadType::linear) {
+    head_ = Linear(config.dim, config.classes, init_);
+    return;
+  }
+  head_fc1_ = Linear(config.dim, config.mlp_hidden(), init_);
+  head_.weight = init_.constant({config.classes, config.mlp_hidden()}, 0);
+  head_.bias =
+      init_.constant({config.classes}, -6.9);  // every class starts at a sigmoid of about 1/1000, as the paper's
+}
+
+Var ViT::operator()(const Var& images) {
+  Pass evaluation;
+  return (*this)(images, evaluation);
+}
+
+Var ViT::operator()(const Var& images, Pass& pass) {
+  const Shape& shape = images.shape();
+  check(shape.rank() == 4 && shape[1] == config_.channels, "model: images must be [batch, ", config_.channels,
+        ", height, width], got ", shape);
+  const Grid grid{shape[2] / config_.patch, shape[3] / config_.patch};
+  const Shape weight_shape{config_.dim, config_.channels * config_.patch * config_.patch};
+  Var x = linear(patchify(images, config_.patch), reshape(patch_weight_, weight_shape), patch_bias_);
+  x = prepend_token(cls_token_, position_.add_to(x, grid));
+  const std::vector<AttentionHeads>& views = position_.views(grid, x.value().dtype());
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) x = blocks_[layer](x, views[layer], pass);
+  x = norm_(x);
+  x = config_.pool == Pooling::cls ? select_token(x, 0) : mean_tokens(x, 1);
+  return head_(config_.head == HeadType::mlp ? tanh(head_fc1_(x)) : x);
+}
+
+long ViT::parameter_count() {
+  long count = 0;
+  for_each_parameter(*this, [&](const std::string&, const Var& p) { count += p.value().numel(); });
+  return count;
+}
+
+}  // namespace lookhere

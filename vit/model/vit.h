@@ -1,0 +1,66 @@
+// The Vision Transformer (Dosovitskiy et al. 2021) with LookHere attention (arXiv 2405.13985), timm's parameter names.
+#pragma once
+#include <memory>
+
+#include "nn/layers.h"
+#include "vit/model/position.h"
+
+namespace lookhere {
+
+enum class HeadType { linear, mlp };  // mlp: Linear, tanh, Linear as in the paper
+enum class Pooling { cls, mean };     // the class token, or the mean of the patch tokens
+
+struct ViTConfig {
+  long height = 224, width = 224, patch = 16, channels = 3, classes = 1000;
+  long dim = 192, depth = 12, heads = 3;
+  double mlp_ratio = 4, norm_eps = 1e-6;
+  bool layer_scale = false;
+  double layer_scale_init = 1e-4;  // at creation; not part of a saved model
+  HeadType head = HeadType::linear;
+  Pooling pool = Pooling::cls;
+  PositionConfig position;
+
+  Grid grid() const { return {height / patch, width / patch}; }
+  long mlp_hidden() const { return static_cast<long>(static_cast<double>(dim) * mlp_ratio); }
+  // Throws Error naming the first field that makes no model.
+  void validate() const;
+};
+
+// The schema of README.md, as stored in a model file under the metadata key `config`.
+ViTConfig config_from_json(const std::string& text);
+std::string to_json(const ViTConfig& config);
+
+// vit_tiny, vit_small, vit_base (timm's sizes, 224 px, patch 16), vit_base_lookhere (the paper's) and nano (the
+// demo's).
+ViTConfig model_preset(const std::string& name);
+
+class ViT {
+ public:
+  // Without a seed the parameters have no values yet: a file gives them theirs (weights.h).
+  explicit ViT(const ViTConfig& config, std::optional<std::uint64_t> seed = 0, Dtype dtype = Dtype::f32);
+  const ViTConfig& config() const { return config_; }
+
+  // images [B, C, Y, X], normalised, any Y and X divisible by the patch → logits [B, classes]
+  Var operator()(const Var& images, Pass& pass);
+  Var operator()(const Var& images);  // evaluation: nothing is dropped
+
+  void visit(auto&& f) {
+    f("cls_token", cls_token_), position_.visit(f);
+    f("patch_embed.proj.weight", patch_weight_), f("patch_embed.proj.bias", patch_bias_);
+    f("blocks", blocks_), f("norm", norm_);
+    if (config_.head == HeadType::linear) return f("head", head_);
+    f("head.fc1", head_fc1_), f("head.fc2", head_);
+  }
+  long parameter_count();
+
+ private:
+  ViTConfig config_;
+  Init init_;
+  Var cls_token_, patch_weight_, patch_bias_;
+  Position position_;
+  std::vector<Block> blocks_;
+  LayerNorm norm_;
+  Linear head_fc1_, head_;
+};
+
+}  // namespace lookhere

@@ -1,0 +1,86 @@
+// Loading trusts nothing: the shapes that decide how much memory a model takes are compared with the file's header
+// before the model is made.
+#include "vit/model/weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace lookhere {
+namespace {
+
+bool belongs_to_training(const std::string& name) { return name.starts_with("optimizer.") || name.starts_with("ema."); }
+
+void check_shape(const Safetensors& file, const std::string& name, const Shape& wanted) {
+  const auto& entries = file.entries();
+  const auto entry = std::ranges::find(entries, name, &Safetensors::Entry::name);
+  check(entry != entries.end(), file.path(), ": tensor '", name, "' is missing, wanted ", wanted);
+  check(entry->shape == wanted, file.path(), ": tensor '", name, "' must be ", wanted, ", got ", entry->shape);
+}
+
+void check_shapes(const Safetensors& file, const ViTConfig& c) {
+  check_shape(file, "cls_token", {1, 1, c.dim});
+  check_shape(file, "patch_embed.proj.weight", {c.dim, c.channels, c.patch, c.patch});
+  for (long i = 0; i < c.depth; ++i) {
+    const std::string block = "blocks." + std::to_string(i);
+    check_shape(file, block + ".attn.qkv.weight", {3 * c.dim, c.dim});
+    check_shape(file, block + ".mlp.fc1.weight", {c.mlp_hidden(), c.dim});
+  }
+  if (c.head == HeadType::linear) return check_shape(file, "head.weight", {c.classes, c.dim});
+  check_shape(file, "head.fc1.weight", {c.mlp_hidden(), c.dim});
+  check_shape(file, "head.fc2.weight", {c.classes, c.mlp_hidden()});
+}
+
+void check_finite(const Tensor& t, const std::string& path, const std::string& name) {
+  const Tensor values = t.to(Dtype::f64);
+  for (long i = 0; i < t.numel(); ++i)
+    check(std::isfinite(values.data<double>()[i]), path, ": tensor '", name, "' is not finite at element ", i);
+}
+
+}  // namespace
+
+NamedTensors weights_of(ViT& model) {
+  NamedTensors tensors;
+  for_each_parameter(model, [&](const std::string& name, const Var& p) { tensors.emplace_back(name, p.value()); });
+  return tensors;
+}
+
+Metadata metadata_of(const ViT& model) { return {{"config", to_json(model.config())}}; }
+
+void save_model(const std::string& path, ViT& model) { save_safetensors(path, weights_of(model), metadata_of(model)); }
+
+ViTConfig config_of(const Safetensors& file) {
+  const auto found = file.metadata().find("config");
+  check(found != file.metadata().end(), file.path(), ": the metadata has no 'config', so this is no model of lookhere");
+  try {
+    return config_from_json(found->second);
+  } catch (const Error& error) {
+    fail(file.path(), ": ", error.what());
+  }
+}
+
+void load_weights(ViT& model, const Safetensors& file, const std::string& prefix) {
+  std::set<std::string> known;
+  for_each_parameter(model, [&](const std::string& name, Var& p) {
+    check_shape(file, prefix + name, p.shape());
+    const Tensor value = file.read(prefix + name).to(p.value().dtype());
+    check_finite(value, file.path(), prefix + name);
+    p.set_value(value);
+    known.insert(name);
+  });
+  if (!prefix.empty()) return;
+  for (const Safetensors::Entry& entry : file.entries())
+    check(known.contains(entry.name) || belongs_to_training(entry.name), file.path(), ": unexpected tensor '",
+          entry.name, "' ", entry.shape);
+}
+
+ViT load_model(const Safetensors& file, Dtype dtype) {
+  const ViTConfig config = config_of(file);
+  check_shapes(file, config);
+  ViT model(config, std::nullopt, dtype);
+  load_weights(model, file);
+  return model;
+}
+ViT load_model(const std::string& path, Dtype dtype) { return load_model(Safetensors(path), dtype); }
+
+}  // namespace lookhere
