@@ -107,14 +107,14 @@ void Var::backward() const {
   check(requires_grad(), "backward: nothing that leads to this value requires a gradient");
   // Highest serial first: whatever uses a value has a higher serial than the value itself.
   std::map<std::uint64_t, Var, std::greater<>> waiting;
-  node_->grad = full(shape(), 1, value().dtype());
+  accumulate(node_->grad, full(shape(), 1, value().dtype()));
   waiting.emplace(node_->serial, *this);
   while (!waiting.empty()) {
     const Var var = std::move(waiting.begin()->second);
     waiting.erase(waiting.begin());
     Node& node = *var.node_;
-    if (!node.backward) continue;
     check(!node.used_up, "backward: the graph behind ", node.op, " has been used already");
+    if (!node.backward) continue;
     Grads grads = node.backward(std::exchange(node.grad, Tensor()));
     check(grads.size() == node.inputs.size(), node.op, ": ", node.inputs.size(), " inputs but ", grads.size(),
           " gradients");

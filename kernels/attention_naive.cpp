@@ -54,12 +54,10 @@ void attention_naive(Cpu, const Attention<T>& p) {
     std::fill_n(out, dim, T(0));
     T max = -std::numeric_limits<T>::infinity(), sum = 0;
     for (long key = 0; key < z.tokens; ++key) max = std::max(max, logit(key));
-    if (max == -std::numeric_limits<T>::infinity()) {
-      lse = max;  // nothing is visible: output 0
-      return;
-    }
-    for (long key = 0; key < z.tokens; ++key) sum += std::exp(logit(key) - max);
-    lse = max + std::log(sum);
+    const T subtract = max == -std::numeric_limits<T>::infinity() ? T(0) : max;
+    for (long key = 0; key < z.tokens; ++key) sum += std::exp(logit(key) - subtract);
+    lse = subtract + std::log(sum);
+    if (sum == 0) return;  // nothing is visible: output 0, lse -inf; a NaN, which std::max drops, is not 0
     for (long key = 0; key < z.tokens; ++key) {
       const T weight = std::exp(logit(key) - lse);
       for (long d = 0; d < dim; ++d) out[d] += weight * v[key * stride + d];

@@ -95,7 +95,8 @@ inline bool may_see(const FieldOfView& view, const PatchBox& query, const PatchB
 
 // One head's bias by relative position, what the fast kernels read: (2·grid.y - 1) × (2·grid.x - 1) values, query minus
 // key: the pair (dy, dx) stands at [grid.y - 1 - dy][grid.x - 1 - dx], so that neighbouring queries are neighbours. For
-// heads whose distance counts from the grid centre it depends on the key alone: zeros here, the values in key_bias.
+// heads whose distance counts from the grid centre it depends on the key alone: only the mask here, the values in
+// key_bias. (So such a head cannot mask with a finite value; make_attention_heads refuses it.)
 inline long relative_size(Grid grid) { return (2 * grid.y - 1) * (2 * grid.x - 1); }
 
 template <class T>
@@ -103,13 +104,16 @@ void relative_bias(T* table, const LookHereHead& head, Grid grid) {
   for (long dy = grid.y - 1; dy > -grid.y; --dy)
     for (long dx = grid.x - 1; dx > -grid.x; --dx, ++table) {
       const long qy = std::max(0L, -dy), qx = std::max(0L, -dx);  // any pair with this offset
-      *table =
-          head.from == DistanceFrom::grid_center ? T(0) : static_cast<T>(head.bias(grid, qy, qx, qy + dy, qx + dx));
+      if (head.from != DistanceFrom::grid_center)
+        *table = static_cast<T>(head.bias(grid, qy, qx, qy + dy, qx + dx));
+      else
+        *table = head.effective_view().sees(dy, dx) ? T(0) : -std::numeric_limits<T>::infinity();
     }
 }
 
 template <class T>
-void key_bias(T* values, const LookHereHead& head, Grid grid) {
+void key_bias(T* values, LookHereHead head, Grid grid) {
+  head.view = {};  // the mask stands in relative_bias
   for (long y = 0; y < grid.y; ++y)
     for (long x = 0; x < grid.x; ++x, ++values)
       *values = head.from == DistanceFrom::grid_center ? static_cast<T>(head.bias(grid, 0, 0, y, x)) : T(0);

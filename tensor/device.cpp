@@ -26,22 +26,31 @@ long size_class(long bytes) {
 
 }  // namespace
 
+// Blocks go back to the thread that took them: what one thread finds kept then never depends on how far another is, and
+// tasks that repeat ask the system for nothing new.
+struct BlockClass {
+  int thread;
+  long size;
+  auto operator<=>(const BlockClass&) const = default;
+};
+
 struct Pool::State {
   std::mutex mutex;
-  std::multimap<long, std::byte*> kept;
+  std::multimap<BlockClass, std::byte*> kept;
   PoolStats stats;
   long limit = 0;
 
   ~State() { release_kept(); }
   void release_kept() {
-    for (auto [size, block] : kept) {
+    for (auto [key, block] : kept) {
       ::operator delete(block, std::align_val_t(kAlignment));
-      stats.reserved -= size;
+      stats.reserved -= key.size;
     }
     kept.clear();
   }
-  std::byte* take(long size) {
-    if (auto found = kept.find(size); found != kept.end()) {
+  std::byte* take(BlockClass wanted) {
+    const long size = wanted.size;
+    if (auto found = kept.find(wanted); found != kept.end()) {
       std::byte* block = found->second;
       kept.erase(found);
       return block;
@@ -59,10 +68,10 @@ struct Pool::State {
     ++stats.allocations;
     return static_cast<std::byte*>(block);
   }
-  std::byte* hand_out(long size) {
+  std::byte* hand_out(BlockClass wanted) {
     const std::lock_guard lock(mutex);
-    std::byte* block = take(size);
-    stats.in_use += size;
+    std::byte* block = take(wanted);
+    stats.in_use += wanted.size;
     stats.peak = std::max(stats.peak, stats.in_use);
     return block;
   }
@@ -79,12 +88,12 @@ Pool& Pool::of(Device device) {
 std::shared_ptr<std::byte> Pool::allocate(long bytes) {
   check(bytes >= 0, "allocate: negative size ", bytes);
   if (bytes > kLargest) throw Error(concat("out of memory: ", bytes >> 20, " MiB wanted"), Exit::memory);
-  const long size = size_class(bytes);
-  std::byte* block = state_->hand_out(size);
-  return {block, [state = state_, size](std::byte* freed) {
+  const BlockClass kind{omp_get_thread_num(), size_class(bytes)};
+  std::byte* block = state_->hand_out(kind);
+  return {block, [state = state_, kind](std::byte* freed) {
             const std::lock_guard guard(state->mutex);
-            state->kept.emplace(size, freed);
-            state->stats.in_use -= size;
+            state->kept.emplace(kind, freed);
+            state->stats.in_use -= kind.size;
           }};
 }
 
@@ -131,12 +140,14 @@ std::string describe_cpu() {
                 ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");
 }
 
-void check_blas() {
-  check(openblas_get_parallel() == OPENBLAS_OPENMP,
-        "OpenBLAS: wanted its OpenMP build (Debian: libopenblas-openmp-dev), got ",
-        openblas_get_parallel() == OPENBLAS_THREAD ? "the pthread build" : "the serial build");
-  check(openblas_get_num_threads() == omp_get_max_threads(), "OpenBLAS would use ", openblas_get_num_threads(),
-        " threads while the kernels use ", omp_get_max_threads(), ": unset OPENBLAS_NUM_THREADS, use OMP_NUM_THREADS");
+std::string blas_warning() {
+  const int build = openblas_get_parallel(), threads = openblas_get_num_threads();
+  if (build != OPENBLAS_OPENMP)
+    return concat("OpenBLAS is ", build == OPENBLAS_THREAD ? "its pthread build" : "its serial build",
+                  ", which is slow beside OpenMP; wanted Debian's libopenblas-openmp-dev");
+  if (threads < thread_count())
+    return concat("OpenBLAS runs on ", threads, " of ", thread_count(), " threads: unset OPENBLAS_NUM_THREADS");
+  return "";
 }
 
 int thread_count() { return omp_get_max_threads(); }

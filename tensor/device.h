@@ -39,8 +39,8 @@ std::string compiled_instruction_set();
 void check_processor();
 // One line: BLAS and its build, core type, instruction set, threads.
 std::string describe_cpu();
-// Throws Error if BLAS is not the OpenMP flavour, or if it would run on fewer threads than the rest of the program.
-void check_blas();
+// What is wrong with BLAS: not its OpenMP build, or fewer threads than the rest of the program; empty if all is well.
+std::string blas_warning();
 int thread_count();
 void set_thread_count(int threads);
 

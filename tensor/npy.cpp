@@ -63,7 +63,7 @@ class Parser {
     if (quote != '\'' && quote != '"') wanted("a string");
     const std::size_t end = text_.find(quote, at_ + 1);
     if (end == text_.npos) wanted("a string with its end");
-    const std::string value(text_.substr(at_ + 1, end - at_ - 1));
+    std::string value(text_.substr(at_ + 1, end - at_ - 1));
     at_ = end + 1;
     return value;
   }

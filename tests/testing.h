@@ -1,26 +1,29 @@
-// What tests share: random tensors, comparisons, gradient checks, temporary folders, and messages as part of the contract.
+// What tests share: random tensors, comparisons, gradient checks, temporary folders, and messages as part of the
+// contract.
 #pragma once
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "autograd/var.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 
 namespace lookhere {
 
 // The statement throws Error with a message that contains `part`.
-#define EXPECT_ERROR(statement, part)                                                  \
-  try {                                                                                \
-    statement;                                                                         \
-    ADD_FAILURE() << "no error, wanted: " << (part);                                   \
-  } catch (const ::lookhere::Error& error) {                                           \
+#define EXPECT_ERROR(statement, part)                                                   \
+  try {                                                                                 \
+    statement;                                                                          \
+    ADD_FAILURE() << "no error, wanted: " << (part);                                    \
+  } catch (const ::lookhere::Error& error) {                                            \
     EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what(); \
   }
 
@@ -43,6 +46,92 @@ inline double max_relative_error(const Tensor& a, const Tensor& b, double floor 
     if (!(error <= worst)) worst = error;  // NaN counts as the worst
   }
   return worst;
+}
+
+inline bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+// Runs the rest of a scope on this many threads.
+class Threads {
+ public:
+  explicit Threads(int count) : before_(thread_count()) { set_thread_count(count); }
+  ~Threads() { set_thread_count(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+// -- Gradient checks
+// ---------------------------------------------------------------------------------------------------- Σ weights ⊙ y:
+// makes a scalar of any result without letting errors of opposite sign cancel.
+inline Var weigh(const Var& y, const Tensor& weights) {
+  double sum = 0;
+  for (long i = 0; i < weights.numel(); ++i) sum += weights.data<double>()[i] * y.value().data<double>()[i];
+  return Var::record("weigh", full({1}, sum, Dtype::f64), {y}, [weights](const Tensor& dy) {
+    Tensor dx = weights.clone();
+    for (long i = 0; i < dx.numel(); ++i) dx.data<double>()[i] *= dy.item();
+    return Grads{dx};
+  });
+}
+
+template <class F>
+std::vector<Tensor> gradients_of(F& function, const std::vector<Tensor>& inputs, const Tensor& weights) {
+  std::vector<Var> leaves;
+  for (const Tensor& input : inputs) leaves.emplace_back(input, true);
+  weigh(function(leaves), weights).backward();
+  std::vector<Tensor> grads;
+  for (const Var& leaf : leaves) grads.push_back(leaf.grad());
+  return grads;
+}
+
+// Checks the gradient of `function` (std::vector<Var>& → Var of any shape, f64) with respect to every element of every
+// input against central differences, and that a second run gives the same bits. Errors are relative, with a floor.
+template <class F>
+void expect_gradients(F function, const std::vector<Tensor>& inputs, double tolerance = 1e-6, double floor = 1e-3) {
+  // Five points instead of two: the error is h⁴·f⁽⁵⁾/30 + ε·f/h, about 1e-13 each with this h (a power of two, so that
+  // x ± h is exact).
+  constexpr double kStep = 0x1p-10;
+  std::vector<Var> leaves;
+  for (const Tensor& input : inputs) leaves.emplace_back(input.clone(), true);
+  const Var result = function(leaves);
+  const Tensor weights = random(result.shape(), 1234567);
+  const std::vector<Tensor> grads = gradients_of(function, inputs, weights);
+  const std::vector<Tensor> again = gradients_of(function, inputs, weights);
+
+  struct {
+    double error = -1, got = 0, want = 0;
+    std::size_t input = 0;
+    long element = 0;
+  } worst;
+  const NoGrad no_grad;
+  for (std::size_t input = 0; input < inputs.size(); ++input) {
+    ASSERT_TRUE(grads[input].defined()) << result.op() << ": no gradient for input " << input;
+    ASSERT_EQ(grads[input].shape(), inputs[input].shape()) << result.op() << ", input " << input;
+    EXPECT_TRUE(same_bits(grads[input], again[input])) << result.op() << ": two runs differ in input " << input;
+    for (long i = 0; i < inputs[input].numel(); ++i) {
+      double& x = leaves[input].value().template data<double>()[i];
+      const double x0 = x;
+      const auto at = [&](double steps) {  // cloned, since an operation may return its input
+        x = x0 + steps * kStep;
+        return function(leaves).value().clone();
+      };
+      const Tensor a = at(-2), b = at(-1), c = at(1), d = at(2);
+      x = x0;
+      double want = 0;  // summed over differences, in which what does not depend on x cancels exactly
+      for (long k = 0; k < weights.numel(); ++k) {
+        const auto y = [k](const Tensor& t) { return t.data<double>()[k]; };
+        want += weights.data<double>()[k] * (8 * (y(c) - y(b)) - (y(d) - y(a))) / (12 * kStep);
+      }
+      const double got = grads[input].template data<double>()[i];
+      const double error = std::abs(got - want) / std::max(std::abs(want), floor);
+      if (!(error <= worst.error)) worst = {error, got, want, input, i};  // NaN counts as the worst
+    }
+  }
+  EXPECT_LE(worst.error, tolerance) << result.op() << ": gradient of input " << worst.input << " at element "
+                                    << worst.element << " is " << worst.got << ", by differences " << worst.want;
 }
 
 // A fresh folder, removed at the end.

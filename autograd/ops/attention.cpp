@@ -9,6 +9,9 @@
 namespace lookhere {
 namespace {
 
+using kernels::DistanceFrom;
+using kernels::MaskFill;
+
 enum class Version { fast, naive };
 
 template <class T>
@@ -69,9 +72,11 @@ AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, 
   AttentionHeads result{.heads = std::move(heads), .grid = grid, .relative = {}, .key = {}};
   if (result.heads.empty()) return result;
   const long count = static_cast<long>(result.heads.size());
-  const bool by_key = std::any_of(result.heads.begin(), result.heads.end(), [](const LookHereHead& head) {
-    return head.from == kernels::DistanceFrom::grid_center;
-  });
+  for (const LookHereHead& head : result.heads)
+    check(head.from != DistanceFrom::grid_center || head.fill == MaskFill::inf || head.view.sees_all(),
+          "attention: a head with distances from the grid centre must see everything or mask with -inf");
+  const bool by_key = std::any_of(result.heads.begin(), result.heads.end(),
+                                  [](const LookHereHead& head) { return head.from == DistanceFrom::grid_center; });
   result.relative = empty({count, kernels::relative_size(grid)}, dtype);
   if (by_key) result.key = empty({count, grid.patches()}, dtype);
   dispatch(result.relative, [&]<class T>(auto) {

@@ -7,14 +7,14 @@
 namespace lookhere {
 
 Var linear(const Var& x, const Var& w, const Var& b) {
-  check(w.shape().rank() == 2, "linear: weight must be [out, in], got ", w.shape());
+  check(w.shape().rank() == 2 && w.shape()[1] >= 1, "linear: weight must be [out, in], got ", w.shape());
   const long out = w.shape()[0], in = w.shape()[1];
   check(x.shape().rank() >= 1 && x.shape().back() == in, "linear: input must be [..., ", in, "], got ", x.shape());
   check(!b.defined() || b.shape() == Shape{out}, "linear: bias must be ", Shape{out}, ", got ",
         b.defined() ? b.shape() : Shape{});
   std::vector<long> sizes(x.shape().begin(), x.shape().end());
   sizes.back() = out;
-  const long rows = in ? x.value().numel() / in : 0;
+  const long rows = x.value().numel() / in;
   Tensor y = empty(Shape(sizes), x.value());
   dispatch(y, [&]<class T>(auto ctx) {
     kernels::linear<T>(ctx, {.y = y.data<T>(),

@@ -4,7 +4,29 @@
 #include <string>
 #include <vector>
 
+#include "vit/train/recipe.h"
+
 namespace lookhere {
+
+struct TrainCommand {
+  Recipe recipe;
+  std::string output, resume;
+  long max_steps = 0;
+  void run() const;
+};
+
+struct EvalCommand {
+  std::string model, data = "fashion";
+  long img_size = 0, batch_size = 256, workers = 1;
+  bool use_ema = false, json = false;
+  void run() const;
+};
+
+struct PredictCommand {
+  std::string model, image;  // image: FILE.npy or DATA:INDEX
+  long top_k = 5;
+  void run() const;
+};
 
 struct ForwardCommand {
   std::string model, images, output;
@@ -15,5 +37,28 @@ struct GradientsCommand {
   std::string model, images, labels, output;
   void run() const;  // of the mean cross-entropy
 };
+
+struct MasksCommand {
+  std::string model;  // a file whose masks to draw; else the position described by the recipe
+  Recipe recipe;
+  std::string grid, output = "masks.svg", query, layer = "0";
+  void run() const;
+};
+
+struct GalleryCommand {
+  std::string model, data = "fashion", output = "predictions.svg";
+  long count = 40;
+  void run() const;
+};
+
+struct InfoCommand {
+  std::string file;  // empty: about the program and the machine
+  void run() const;
+};
+
+// One line to stderr: version, BLAS, instruction set, threads; a warning where BLAS would run on fewer threads.
+void announce();
+
+inline constexpr const char* kVersion = "0.1.0";
 
 }  // namespace lookhere

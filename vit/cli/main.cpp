@@ -4,60 +4,185 @@
 #include <new>
 
 #include "tensor/device.h"
-#include "tensor/error.h"
 #include "vit/cli/commands.h"
+#include "vit/train/checkpoint.h"
 
 namespace {
 
 using namespace lookhere;
 
-// A command's subcommand: its run() is called after parsing.
+// A command's subcommand: its run() is called once everything has been parsed.
 template <class Command>
-CLI::App* add_command(CLI::App& app, const char* name, const char* description, Command& command) {
+CLI::App* add_command(CLI::App& app, const char* name, const char* description, const char* examples,
+                      Command& command) {
   CLI::App* sub = app.add_subcommand(name, description);
   sub->final_callback([&command] { command.run(); });
+  sub->footer(std::string("Examples:\n") + examples);
+  sub->option_defaults()->always_capture_default();
   return sub;
 }
 
-int report(const char* message, Exit code) {
-  std::fprintf(stderr, "lookhere: %s\n", message);
-  return static_cast<int>(code);
+// One option per field of the recipe, each with timm's name where timm has it.
+void add_recipe(CLI::App* sub, Recipe& recipe) {
+  recipe.visit([&]<class T>(const char* name, T& field, const char* description) {
+    const std::string flag = std::string("--") + name;
+    if constexpr (std::is_same_v<T, bool>)
+      sub->add_flag(flag + ",!--no-" + name, field, description);
+    else
+      sub->add_option(std::is_same_v<T, long> && flag == "--batch-size" ? "-b," + flag
+                      : flag == "--workers"                             ? "-j," + flag
+                                                                        : flag,
+                      field, description);
+  });
+}
+
+void add_train(CLI::App& app, TrainCommand& c) {
+  CLI::App* sub = add_command(app, "train",
+                              "Train a model; the run folder gets config.toml, summary.csv, metrics.jsonl,"
+                              " curve.svg, last.safetensors and best.safetensors",
+                              "  lookhere train --data fashion --output runs/fashion\n"
+                              "  lookhere train --data shapes --position lh45 --epochs 5\n"
+                              "  lookhere train --resume runs/fashion\n"
+                              "  lookhere train -c runs/fashion/config.toml --lr 1e-3 --output runs/other",
+                              c);
+  sub->add_option("--output", c.output, "run folder (default: runs/<time>-<model>-<position>-<data>)");
+  sub->add_option("--resume", c.resume,
+                  "go on with this run folder or checkpoint; its options hold unless given again");
+  sub->add_option("--max-steps", c.max_steps, "save and stop after this many updates (0: no limit)");
+  sub->set_config("-c,--config", "", "read options from a TOML file; the command line wins");
+  sub->allow_config_extras(CLI::config_extras_mode::error);
+  add_recipe(sub, c.recipe);
+}
+
+void add_eval(CLI::App& app, EvalCommand& c) {
+  CLI::App* sub = add_command(app, "eval", "Accuracy of a model on a test set, at any resolution",
+                              "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
+                              "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56",
+                              c);
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("--data", c.data, "fashion, shapes, cifar10, cifar100, or a folder");
+  sub->add_option("--img-size", c.img_size, "resize the images to this side (0: the model's)");
+  sub->add_option("-b,--batch-size", c.batch_size, "images at a time");
+  sub->add_option("-j,--workers", c.workers, "threads that prepare batches");
+  sub->add_flag("--use-ema", c.use_ema, "the averaged weights of a checkpoint");
+  sub->add_flag("--json", c.json, "one JSON object instead of a table");
+}
+
+void add_predict(CLI::App& app, PredictCommand& c) {
+  CLI::App* sub = add_command(app, "predict", "The most probable classes of one image, as bars",
+                              "  lookhere predict --model best.safetensors fashion:0\n"
+                              "  lookhere predict --model best.safetensors image.npy",
+                              c);
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("image", c.image, "FILE.npy (float32 CHW, normalised) or DATA:INDEX of a test set")->required();
+  sub->add_option("--top-k", c.top_k, "how many classes");
+}
+
+void add_gallery(CLI::App& app, GalleryCommand& c) {
+  CLI::App* sub = add_command(app, "gallery", "Test images and what the model takes them for, as a picture",
+                              "  lookhere gallery --model best.safetensors --data fashion --output predictions.svg", c);
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("--data", c.data, "fashion, shapes, cifar10, cifar100, or a folder");
+  sub->add_option("--count", c.count, "how many images, from the first");
+  sub->add_option("--output", c.output, "picture (svg)");
 }
 
 void add_forward(CLI::App& app, ForwardCommand& c) {
-  CLI::App* sub = add_command(app, "forward", "Logits of normalised images (npy, float32 NCHW)", c);
-  sub->add_option("--model", c.model, "model file (safetensors)")->required();
-  sub->add_option("--images", c.images, "images, any height and width divisible by the patch")->required();
+  CLI::App* sub = add_command(app, "forward", "Logits of images",
+                              "  lookhere forward --model best.safetensors --images x.npy --output logits.npy", c);
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("--images", c.images, "npy, float32 NCHW, normalised, any height and width divisible by the patch")
+      ->required();
   sub->add_option("--output", c.output, "where the logits go (npy, images x classes)")->required();
 }
 
 void add_gradients(CLI::App& app, GradientsCommand& c) {
-  CLI::App* sub = add_command(app, "gradients", "Gradient of the mean cross-entropy for every parameter", c);
-  sub->add_option("--model", c.model, "model file (safetensors)")->required();
-  sub->add_option("--images", c.images, "images (npy, float32 NCHW, normalised)")->required();
-  sub->add_option("--labels", c.labels, "labels (npy, integers)")->required();
+  CLI::App* sub = add_command(
+      app, "gradients", "Gradient of the mean cross-entropy for every parameter",
+      "  lookhere gradients --model best.safetensors --images x.npy --labels y.npy --output grads.safetensors", c);
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("--images", c.images, "npy, float32 NCHW, normalised")->required();
+  sub->add_option("--labels", c.labels, "npy, integers")->required();
   sub->add_option("--output", c.output, "where the gradients go (safetensors; the loss is in the metadata)")
       ->required();
+}
+
+void add_masks(CLI::App& app, MasksCommand& c) {
+  CLI::App* sub = add_command(app, "masks", "Every head's field of view and penalty as a picture",
+                              "  lookhere masks --position lh45 --grid 14x14 --output masks.svg\n"
+                              "  lookhere masks --position lookhere --directions halves-none --heads 6 --layer all\n"
+                              "  lookhere masks --model best.safetensors --layer all",
+                              c);
+  sub->add_option("--model", c.model, "draw the masks of this file");
+  sub->add_option("--grid", c.grid, "rows x columns of patches (default: the model's, 14x14)");
+  sub->add_option("--query", c.query, "row,column of the patch that looks (default: the centre)");
+  sub->add_option("--layer", c.layer, "a layer from 0, or all");
+  sub->add_option("--output", c.output, "picture (svg)");
+  const auto only = [](const std::string& name) {
+    return name == "position" || name == "directions" || name == "global-slope" || name == "layer-slopes" ||
+           name == "distance" || name == "fill" || name == "heads" || name == "depth";
+  };
+  c.recipe.visit([&](const char* name, auto& field, const char* description) {
+    if (only(name)) sub->add_option(std::string("--") + name, field, description);
+  });
+}
+
+void add_info(CLI::App& app, InfoCommand& c) {
+  CLI::App* sub = add_command(app, "info", "What is in a model or checkpoint; without a file: about this program",
+                              "  lookhere info\n  lookhere info best.safetensors", c);
+  sub->add_option("file", c.file, "safetensors file");
+}
+
+// A resumed run's recipe holds unless the command line says otherwise, so it must be there before parsing.
+void load_resumed_recipe(int argc, char** argv, Recipe& recipe) {
+  for (int i = 2; i < argc; ++i) {
+    const std::string argument = argv[i];
+    std::string run;
+    if (argument == "--resume" && i + 1 < argc) run = argv[i + 1];
+    if (argument.starts_with("--resume=")) run = argument.substr(9);
+    if (!run.empty()) recipe = recipe_of(Safetensors(checkpoint_path(run)));
+  }
+}
+
+int report(const std::string& message, Exit code) {
+  std::fprintf(stderr, "lookhere: %s\n", message.c_str());
+  return static_cast<int>(code);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Train, evaluate and explain Vision Transformers with LookHere attention", "lookhere"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("lookhere ") + kVersion);
+  app.footer(
+      "Exit codes: 0 done, 2 wrong input, 3 out of memory, 4 training diverged, 5 file system, 130 interrupted.\n"
+      "Threads: OMP_NUM_THREADS.");
+  TrainCommand train;
+  EvalCommand eval;
+  PredictCommand predict;
+  GalleryCommand gallery;
+  ForwardCommand forward;
+  GradientsCommand gradients;
+  MasksCommand masks;
+  InfoCommand info;
+  if (argc > 1 && std::string(argv[1]) == "train") load_resumed_recipe(argc, argv, train.recipe);
+  add_train(app, train), add_eval(app, eval), add_predict(app, predict), add_gallery(app, gallery);
+  add_forward(app, forward), add_gradients(app, gradients), add_masks(app, masks), add_info(app, info);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return report(std::string(error.what()) + " (see lookhere --help)", Exit::input);
+  }
+  return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Train, evaluate and explain Vision Transformers with LookHere attention", "lookhere"};
-  app.require_subcommand(1);
-  ForwardCommand forward;
-  GradientsCommand gradients;
-  add_forward(app, forward);
-  add_gradients(app, gradients);
   try {
     check_processor();
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::CallForAllHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    return report((std::string(error.what()) + " (see --help)").c_str(), Exit::input);
+    return run(argc, argv);
   } catch (const Error& error) {
     return report(error.what(), error.code());
   } catch (const std::bad_alloc&) {
@@ -65,5 +190,4 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     return report(error.what(), Exit::input);
   }
-  return 0;
 }

@@ -13,7 +13,7 @@ View draw_view(const Augment& augment, std::uint64_t seed, long epoch, long inde
   View view;  // always three numbers, so that one option does not change what another draws
   view.dy = static_cast<long>(rng.below(window)) - augment.crop_padding;
   view.dx = static_cast<long>(rng.below(window)) - augment.crop_padding;
-  view.mirrored = rng.below(2) == 1 && augment.hflip;
+  view.mirrored = rng.uniform() < augment.hflip;
   return view;
 }
 

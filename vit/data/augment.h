@@ -7,7 +7,7 @@ namespace lookhere {
 
 struct Augment {
   long crop_padding = 0;  // pixels of black around the image, from which a window of the image's size is cut
-  bool hflip = false;     // mirror left and right with probability 1/2
+  double hflip = 0;       // probability of mirroring left and right
 };
 
 // What happens to one image: crop first, then mirror.

@@ -22,7 +22,7 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
     check(0 <= side && side <= 1 << 16, "loader: image height and width must lie in [0, 65536], got ", side);
   check(1 <= o.workers && o.workers <= 256, "loader: workers must lie in [1, 256], got ", o.workers);
   check(0 <= o.prefetch && o.prefetch <= 1024, "loader: prefetch must lie in [0, 1024], got ", o.prefetch);
-  check(!o.hflip || dataset.mirror_keeps_label, "loader: hflip would falsify the labels of ", dataset.name);
+  check(o.hflip == 0 || dataset.mirror_keeps_label, "loader: hflip would falsify the labels of ", dataset.name);
   check(dataset.size() <= std::numeric_limits<std::uint32_t>::max(), "loader: more than 2^32 images");
 }
 

@@ -26,7 +26,7 @@ struct LoaderOptions {
   bool shuffle = false;    // a new order every epoch
   bool drop_last = false;  // leave out a last batch that is not full
   long crop_padding = 0;   // pixels of the stored image; 0: no crops
-  bool hflip = false;      // mirror half of the images
+  double hflip = 0;        // probability of mirroring an image
   std::uint64_t seed = 0;
   long image_height = 0, image_width = 0;  // pixels; 0: the data set's own, else resized after cropping
   int workers = 1;                         // threads

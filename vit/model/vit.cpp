@@ -66,11 +66,18 @@ Var ViT::operator()(const Var& images) {
   return (*this)(images, evaluation);
 }
 
+Grid ViT::grid_of(const Shape& images) const {
+  check(images.rank() == 4 && images[1] == config_.channels, "model: images must be [batch, ", config_.channels,
+        ", height, width], got ", images);
+  check(images[2] % config_.patch == 0 && images[3] % config_.patch == 0,
+        "model: images must be divisible by the patch size ", config_.patch, ", got ", images[2], "x", images[3]);
+  return {images[2] / config_.patch, images[3] / config_.patch};
+}
+
+void ViT::prepare(const Shape& images) { position_.views(grid_of(images), init_.dtype()); }
+
 Var ViT::operator()(const Var& images, Pass& pass) {
-  const Shape& shape = images.shape();
-  check(shape.rank() == 4 && shape[1] == config_.channels, "model: images must be [batch, ", config_.channels,
-        ", height, width], got ", shape);
-  const Grid grid{shape[2] / config_.patch, shape[3] / config_.patch};
+  const Grid grid = grid_of(images.shape());
   const Shape weight_shape{config_.dim, config_.channels * config_.patch * config_.patch};
   Var x = linear(patchify(images, config_.patch), reshape(patch_weight_, weight_shape), patch_bias_);
   x = prepend_token(cls_token_, position_.add_to(x, grid));

@@ -43,6 +43,8 @@ class ViT {
   // images [B, C, Y, X], normalised, any Y and X divisible by the patch → logits [B, classes]
   Var operator()(const Var& images, Pass& pass);
   Var operator()(const Var& images);  // evaluation: nothing is dropped
+  // Makes what the forward pass needs for images of this shape, so that several threads can then run it side by side.
+  void prepare(const Shape& images);
 
   void visit(auto&& f) {
     f("cls_token", cls_token_), position_.visit(f);
@@ -54,6 +56,7 @@ class ViT {
   long parameter_count();
 
  private:
+  Grid grid_of(const Shape& images) const;
   ViTConfig config_;
   Init init_;
   Var cls_token_, patch_weight_, patch_bias_;

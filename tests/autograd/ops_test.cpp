@@ -1,0 +1,208 @@
+// Every operation: its gradient against differences in f64, and what its value must be where that is simple to say.
+#include "autograd/ops.h"
+
+#include "tests/kernels/cases.h"
+
+namespace lookhere {
+namespace {
+
+const Shape kShapes[] = {{1}, {3}, {2, 5}, {3, 1, 7}, {2, 3, 2, 3}};
+
+TEST(Ops, PointwiseGradients) {
+  for (const Shape& shape : kShapes) {
+    const Tensor x = random(shape, 1), y = random(shape, 2);
+    expect_gradients([](auto& v) { return add(v[0], v[1]); }, {x, y});
+    expect_gradients([](auto& v) { return multiply(v[0], v[1]); }, {x, y});
+    expect_gradients([](auto& v) { return scale(v[0], -1.5); }, {x});
+    expect_gradients([](auto& v) { return gelu(scale(v[0], 4)); }, {x});
+    expect_gradients([](auto& v) { return tanh(scale(v[0], 3)); }, {x});
+    expect_gradients([](auto& v) { return sum(v[0]); }, {x});
+    expect_gradients([](auto& v) { return add(v[0], v[0]); }, {x});
+    expect_gradients([](auto& v) { return multiply(v[0], v[0]); }, {x});
+  }
+}
+
+TEST(Ops, AddBroadcastGradient) {
+  const Tensor x = random({2, 3, 4}, 1);
+  for (const Shape& shape : {Shape{}, Shape{4}, Shape{3, 4}, Shape{2, 3, 4}})
+    expect_gradients([](auto& v) { return add(v[0], v[1]); }, {x, random(shape, 2)});
+}
+
+TEST(Ops, DropoutGradient) {
+  for (const double p : {0., 0.3, 0.9})
+    expect_gradients([p](auto& v) { return dropout(v[0], p, {.seed = 3, .a = 1, .b = 2}); }, {random({5, 7}, 1)});
+}
+
+TEST(Ops, DropoutMask) {
+  const Var ones(full({100, 100}, 1, Dtype::f64));
+  const DropoutKey key{.seed = 3, .a = 1, .b = 2};
+  const Tensor y = dropout(ones, 0.25, key).value();
+  double total = 0;
+  for (const double value : to_vector<double>(y)) {
+    ASSERT_TRUE(value == 0 || value == 1 / 0.75);
+    total += value;
+  }
+  EXPECT_NEAR(total / 10000, 1, 4 * std::sqrt(0.25 / 0.75 / 10000));  // four standard deviations of the mean
+  EXPECT_TRUE(same_bits(y, dropout(ones, 0.25, key).value()));
+  EXPECT_FALSE(same_bits(y, dropout(ones, 0.25, {.seed = 4, .a = 1, .b = 2}).value()));
+  EXPECT_FALSE(same_bits(y, dropout(ones, 0.25, {.seed = 3, .a = 0, .b = 2}).value()));
+  EXPECT_FALSE(same_bits(y, dropout(ones, 0.25, {.seed = 3, .a = 1, .b = 3}).value()));
+  EXPECT_EQ(dropout(ones, 0, key).value().raw(), ones.value().raw());  // nothing to do, nothing copied
+}
+
+TEST(Ops, ResidualGradient) {
+  for (const auto& [images, tokens, cols] : {std::tuple{1L, 1L, 1L}, {3L, 2L, 5L}, {2L, 3L, 67L}}) {
+    const Shape shape{images, tokens, cols};
+    const Tensor x = random(shape, 1), branch = random(shape, 2), gamma = random({cols}, 3);
+    const Tensor keep = zeros({images}, Dtype::f64);  // drops every image but the last
+    keep.data<double>()[images - 1] = 1 / 0.9;
+    for (const Tensor& k : {Tensor(), keep}) {
+      expect_gradients([&](auto& v) { return residual(v[0], v[1], {}, k); }, {x, branch});
+      expect_gradients([&](auto& v) { return residual(v[0], v[1], v[2], k); }, {x, branch, gamma});
+      expect_gradients([&](auto& v) { return residual(v[0], v[0], v[1], k); }, {x, gamma});
+    }
+  }
+}
+
+TEST(Ops, LinearGradient) {
+  for (const auto& [x, w] :
+       {std::pair{Shape{1, 1}, Shape{1, 1}}, {{5}, {3, 5}}, {{4, 3}, {7, 3}}, {{2, 3, 9}, {5, 9}}}) {
+    expect_gradients([](auto& v) { return linear(v[0], v[1]); }, {random(x, 1), random(w, 2)});
+    expect_gradients([](auto& v) { return linear(v[0], v[1], v[2]); }, {random(x, 1), random(w, 2), random({w[0]}, 3)});
+  }
+}
+
+// Images need no gradient: the engine must cope with one that is not computed.
+TEST(Ops, LinearWithoutInputGradient) {
+  const Var x(random({4, 3}, 1)), w(random({2, 3}, 2), true);
+  sum(linear(x, w)).backward();
+  EXPECT_FALSE(x.grad().defined());
+  EXPECT_TRUE(w.grad().defined());
+}
+
+TEST(Ops, LinearOfNothing) {
+  const Var x(zeros({0, 3}), true), w(random({2, 3}, 2, Dtype::f32), true);
+  sum(linear(x, w)).backward();
+  EXPECT_EQ(to_vector<float>(w.grad()), std::vector<float>(6, 0));
+}
+
+TEST(Ops, LayerNormGradient) {
+  const auto op = [](auto& v) { return layer_norm(v[0], v[1], v[2], 1e-6F); };
+  for (const Shape& shape : {Shape{3, 7}, Shape{1, 2}, Shape{7}, Shape{2, 3, 65}})
+    expect_gradients(op, {random(shape, 1), random({shape.back()}, 2), random({shape.back()}, 3)});
+  // One column: y = b, whatever x is.
+  expect_gradients(op, {random({4, 1}, 1), random({1}, 2), random({1}, 3)});
+}
+
+TEST(Ops, AttentionGradientForEveryHead) {
+  const std::vector<LookHereHead> all = every_head();
+  for (const Grid grid : {Grid{1, 1}, {3, 3}, {2, 4}})
+    for (const long prefix : {0, 1})
+      for (std::size_t h = 0; h < all.size(); h += 6) {
+        const AttentionHeads heads =
+            make_attention_heads({all.begin() + h, all.begin() + std::min(h + 6, all.size())}, grid, Dtype::f64);
+        const long count = static_cast<long>(heads.heads.size()), tokens = grid.patches() + prefix;
+        expect_gradients([&](auto& v) { return attention(v[0], count, heads); }, {random({1, tokens, 3 * count}, 1)});
+      }
+}
+
+TEST(Ops, AttentionGradientForEveryShape) {
+  const AttentionHeads one = make_attention_heads({{.view = view_of("tri_up"), .slope = 0.5}}, {2, 3}, Dtype::f64);
+  const AttentionHeads plain;
+  for (const auto& [images, tokens, dim] : {std::tuple{1L, 6L, 1L}, {2L, 7L, 3L}, {1L, 9L, 10L}}) {
+    const Tensor qkv = random({images, tokens, 3 * dim}, 1);
+    for (const AttentionHeads& heads : {one, plain}) {
+      expect_gradients([&](auto& v) { return attention(scale(v[0], 3), 1, heads); }, {qkv});
+      expect_gradients([&](auto& v) { return attention_naive(scale(v[0], 3), 1, heads); }, {qkv});
+    }
+  }
+}
+
+// More tokens than one block has queries and keys.
+TEST(Ops, AttentionIsItsOracle) {
+  const AttentionHeads heads = make_attention_heads(every_head(), {9, 10}, Dtype::f64);
+  const long count = static_cast<long>(heads.heads.size());
+  const Tensor qkv = random({2, 91, 3 * count * 4}, 1), weights = random({2, 91, count * 4}, 2);
+  const Var fast(qkv, true), naive(qkv, true);
+  const Var y = attention(fast, count, heads), want = attention_naive(naive, count, heads);
+  EXPECT_LT(max_relative_error(y.value(), want.value(), 1), 1e-12);
+  weigh(y, weights).backward();
+  weigh(want, weights).backward();
+  EXPECT_LT(max_relative_error(fast.grad(), naive.grad(), 1), 1e-12);
+}
+
+TEST(Ops, TokenGradients) {
+  const Tensor x = random({2, 6, 5}, 1);
+  expect_gradients([](auto& v) { return reshape(v[0], {3, 20}); }, {x});
+  expect_gradients([](auto& v) { return prepend_token(v[0], v[1]); }, {random({1, 1, 5}, 2), x});
+  expect_gradients([](auto& v) { return prepend_token(v[0], v[1]); }, {random({1, 1, 1}, 2), random({1, 1, 1}, 3)});
+  for (const long index : {0, 3, 5}) expect_gradients([=](auto& v) { return select_token(v[0], index); }, {x});
+  for (const long first : {0, 1, 5}) expect_gradients([=](auto& v) { return mean_tokens(v[0], first); }, {x});
+  for (const auto& [shape, patch] : {std::pair{Shape{1, 1, 1, 1}, 1L}, {{2, 3, 4, 6}, 2L}, {{1, 2, 3, 6}, 3L}})
+    expect_gradients([p = patch](auto& v) { return patchify(v[0], p); }, {random(shape, 1)});
+  for (const auto& [from, to] :
+       {std::pair<Grid, Grid>{{2, 3}, {4, 5}}, {{3, 2}, {1, 1}}, {{1, 1}, {2, 2}}, {{2, 2}, {2, 2}}})
+    expect_gradients([f = from, t = to](auto& v) { return resize_grid(v[0], f, t); },
+                     {random({1, from.patches(), 3}, 1)});
+}
+
+TEST(Ops, TokenValues) {
+  const Var x(from_vector<double>({1, 2, 3, 4, 5, 6, 7, 8}, {2, 2, 2})), token(from_vector<double>({9, 10}, {1, 1, 2}));
+  using Values = std::vector<double>;
+  EXPECT_EQ(to_vector<double>(prepend_token(token, x).value()), (Values{9, 10, 1, 2, 3, 4, 9, 10, 5, 6, 7, 8}));
+  EXPECT_EQ(to_vector<double>(select_token(x, 1).value()), (Values{3, 4, 7, 8}));
+  EXPECT_EQ(to_vector<double>(mean_tokens(x).value()), (Values{2, 3, 6, 7}));
+  EXPECT_EQ(to_vector<double>(mean_tokens(x, 1).value()), (Values{3, 4, 7, 8}));
+}
+
+using LabelLoss = Var (*)(const Var&, const Tensor&, double);
+using SoftLoss = Var (*)(const Var&, const Tensor&);
+
+TEST(Ops, LossGradients) {
+  for (const auto& [batch, classes] : {std::pair{1L, 1L}, {3L, 4L}, {5L, 11L}}) {
+    const Tensor logits = random({batch, classes}, 1), labels = empty({batch}, Dtype::i64);
+    for (long i = 0; i < batch; ++i) labels.data<i64>()[i] = i * 5 % classes;
+    for (const LabelLoss loss : {&softmax_cross_entropy, &binary_cross_entropy})
+      for (const double smoothing : {0., 0.1})
+        expect_gradients([&](auto& v) { return loss(scale(v[0], 5), labels, smoothing); }, {logits});
+    const Tensor targets = random({batch, classes}, 2);  // any weights, even negative ones
+    for (const SoftLoss loss : {&softmax_cross_entropy_soft, &binary_cross_entropy_soft})
+      expect_gradients([&](auto& v) { return loss(scale(v[0], 5), targets); }, {logits});
+  }
+}
+
+TEST(Ops, LossesOfExtremeLogitsAreFinite) {
+  const Tensor labels = from_vector<i64>({0, 1, 0, 1}, {4});
+  for (const Dtype dtype : {Dtype::f32, Dtype::f64})
+    for (const LabelLoss loss : {&softmax_cross_entropy, &binary_cross_entropy}) {
+      const Var x(from_vector<double>({100, -100, 100, -100, -100, 100, 100, 100}, {4, 2}).to(dtype), true);
+      const Var y = loss(x, labels, 0.1);
+      y.backward();
+      EXPECT_TRUE(std::isfinite(y.value().item()));
+      for (const double value : to_vector<double>(x.grad().to(Dtype::f64))) EXPECT_LE(std::abs(value), 0.25);
+    }
+}
+
+TEST(Ops, LossIsTheMeanOverTheBatch) {
+  const Var zero(zeros({4, 10}, Dtype::f64));
+  const Tensor labels = from_vector<i64>({0, 3, 9, 5}, {4});
+  EXPECT_NEAR(softmax_cross_entropy(zero, labels).value().item(), std::log(10), 1e-14);
+  EXPECT_NEAR(binary_cross_entropy(zero, labels).value().item(), 10 * std::log(2), 1e-14);  // summed over classes
+}
+
+// A small network in f32 agrees with itself in f64: no operation loses more than rounding.
+TEST(Ops, SinglePrecisionFollowsDouble) {
+  const auto gradient = [](Dtype dtype) {
+    const AttentionHeads heads = make_attention_heads(every_head(), {3, 4}, dtype);
+    const long count = static_cast<long>(heads.heads.size());
+    const Var x(random({2, 13, 3 * count}, 1, dtype), true), w(random({6, count}, 2, dtype), true);
+    const Var gamma(random({6}, 3, dtype), true), beta(random({6}, 4, dtype), true);
+    const Var y = layer_norm(linear(attention(x, count, heads), w), gamma, beta, 1e-3F);
+    sum(residual(y, gelu(y), gamma)).backward();
+    return x.grad().to(Dtype::f64);
+  };
+  EXPECT_LT(max_relative_error(gradient(Dtype::f32), gradient(Dtype::f64), 1), 2e-5);
+}
+
+}  // namespace
+}  // namespace lookhere

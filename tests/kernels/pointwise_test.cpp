@@ -1,0 +1,251 @@
+// Element-wise kernels against their formulas, and sums that must not depend on the number of threads.
+#include "kernels/pointwise.h"
+
+#include "tests/kernels/cases.h"
+
+namespace lookhere {
+namespace {
+
+constexpr long kCounts[] = {1, 3, 64, 4095, 4096, 4097, 30001};  // around a block of parallel_blocks
+
+// Runs kernel(y, x, n) in place (all of these may alias) and compares with f(x) in f64.
+template <class T, class Kernel, class F>
+void expect_pointwise(double tolerance, Kernel kernel, F f) {
+  for (const long n : kCounts) {
+    const std::vector<T> x = random_values<T>(n, 1, -6, 6);
+    std::vector<T> y = x;
+    std::vector<double> want(n);
+    for (long i = 0; i < n; ++i) want[i] = f(static_cast<double>(x[i]), i);
+    kernel(y.data(), n);
+    EXPECT_LT(worst_error(y, want), tolerance) << n;
+  }
+}
+
+TEST(Pointwise, Add) {
+  for_each_type([]<class T>(T) {
+    const std::vector<T> b = random_values<T>(30001, 2);
+    expect_pointwise<T>(
+        2 * kEpsilon<T>,
+        [&](T* y, long n) { kernels::add<T>(Cpu{}, {.y = y, .a = y, .b = b.data(), .n = n, .period = n}); },
+        [&](double x, long i) { return x + b[i]; });
+  });
+}
+
+TEST(Pointwise, AddBroadcasts) {
+  for_each_type([]<class T>(T) {
+    for (const auto& [rows, period] : {std::pair{7L, 1L}, {1L, 5L}, {300L, 129L}}) {
+      std::vector<T> y = random_values<T>(rows * period, 1);
+      const std::vector<T> a = y, b = random_values<T>(period, 2);
+      kernels::add<T>(Cpu{}, {.y = y.data(), .a = y.data(), .b = b.data(), .n = rows * period, .period = period});
+      for (long i = 0; i < rows * period; ++i) ASSERT_EQ(y[i], a[i] + b[i % period]);
+    }
+  });
+}
+
+TEST(Pointwise, Scale) {
+  for_each_type([]<class T>(T) {
+    for (const bool accumulate : {false, true})
+      expect_pointwise<T>(
+          2 * kEpsilon<T>,
+          [&](T* y, long n) {
+            kernels::scale<T>(Cpu{}, {.y = y, .x = y, .n = n, .scale = T(-0.75), .accumulate = accumulate});
+          },
+          [&](double x, long) { return accumulate ? x - 0.75 * x : -0.75 * x; });
+  });
+}
+
+TEST(Pointwise, Multiply) {
+  for_each_type([]<class T>(T) {
+    const std::vector<T> b = random_values<T>(30001, 2);
+    expect_pointwise<T>(
+        2 * kEpsilon<T>, [&](T* y, long n) { kernels::multiply<T>(Cpu{}, {.y = y, .a = y, .b = b.data(), .n = n}); },
+        [&](double x, long i) { return x * b[i]; });
+  });
+}
+
+double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.)); }
+double normal_density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); }
+
+TEST(Pointwise, Gelu) {
+  for_each_type([]<class T>(T) {
+    expect_pointwise<T>(
+        8 * kEpsilon<T>, [](T* y, long n) { kernels::gelu<T>(Cpu{}, {.y = y, .x = y, .n = n}); },
+        [](double x, long) { return x * normal_cdf(x); });
+  });
+}
+
+TEST(Pointwise, GeluBackward) {
+  for_each_type([]<class T>(T) {
+    const std::vector<T> x = random_values<T>(30001, 2, -6, 6);
+    expect_pointwise<T>(
+        16 * kEpsilon<T>,
+        [&](T* dy, long n) { kernels::gelu_backward<T>(Cpu{}, {.dx = dy, .dy = dy, .x = x.data(), .n = n}); },
+        [&](double dy, long i) { return dy * (normal_cdf(x[i]) + x[i] * normal_density(x[i])); });
+  });
+}
+
+TEST(Pointwise, Tanh) {
+  for_each_type([]<class T>(T) {
+    expect_pointwise<T>(
+        8 * kEpsilon<T>, [](T* y, long n) { kernels::tanh<T>(Cpu{}, {.y = y, .x = y, .n = n}); },
+        [](double x, long) { return std::tanh(x); });
+    const std::vector<T> y = random_values<T>(30001, 2);
+    expect_pointwise<T>(
+        16 * kEpsilon<T>,
+        [&](T* dy, long n) { kernels::tanh_backward<T>(Cpu{}, {.dx = dy, .dy = dy, .y = y.data(), .n = n}); },
+        [&](double dy, long i) { return dy * (1 - std::pow(static_cast<double>(y[i]), 2)); });
+  });
+}
+
+TEST(Pointwise, ColumnSum) {
+  for_each_type([]<class T>(T) {
+    for (const auto& [rows, cols] : {std::pair{1L, 1L}, {1L, 65L}, {9L, 63L}, {200L, 130L}, {5000L, 1L}}) {
+      const std::vector<T> x = random_values<T>(rows * cols, 1);
+      std::vector<T> sum(cols, kNaN<T>);
+      std::vector<double> want(cols);
+      for (long i = 0; i < rows * cols; ++i) want[i % cols] += x[i];
+      kernels::column_sum<T>(Cpu{}, {.out = sum.data(), .x = x.data(), .rows = rows, .cols = cols});
+      EXPECT_LT(worst_error(sum, want), kEpsilon<T> * static_cast<double>(rows)) << rows << "x" << cols;
+    }
+  });
+}
+
+TEST(Pointwise, SumOfSquares) {
+  for_each_type([]<class T>(T) {
+    for (const long n : {0L, 1L, 63L, 65L, 100000L}) {
+      std::vector<T> x = random_values<T>(n, 1);
+      double want = 0;
+      for (const T value : x) want += std::pow(static_cast<double>(value), 2);
+      EXPECT_NEAR(kernels::sum_of_squares(Cpu{}, x.data(), n), want, 1e-12 * (1 + want)) << n;
+      if (n == 0) continue;
+      x.back() = T(-3e20);  // its square overflows f32: the sum is f64
+      EXPECT_NEAR(kernels::sum_of_squares(Cpu{}, x.data(), n) / 9e40, 1, 1e-6);
+      x[n / 2] = kNaN<T>;
+      EXPECT_TRUE(std::isnan(kernels::sum_of_squares(Cpu{}, x.data(), n)));
+      x[n / 2] = kInf<T>;
+      EXPECT_TRUE(std::isinf(kernels::sum_of_squares(Cpu{}, x.data(), n)));
+    }
+  });
+}
+
+template <class T>
+std::vector<T> dropped(const std::vector<T>& x, float keep, std::uint64_t seed, std::uint32_t a, std::uint32_t b = 0) {
+  std::vector<T> y(x.size(), kNaN<T>);
+  kernels::dropout<T>(
+      Cpu{},
+      {.y = y.data(), .x = x.data(), .n = static_cast<long>(x.size()), .keep = keep, .seed = seed, .a = a, .b = b});
+  return y;
+}
+
+TEST(Pointwise, DropoutKeepsTheRightShareAndScalesIt) {
+  for_each_type([]<class T>(T) {
+    constexpr long kN = 100003;  // no multiple of four
+    for (const double keep : {0.9, 0.5, 0.1, 1.0}) {
+      const std::vector<T> y = dropped<T>(std::vector<T>(kN, T(2)), static_cast<float>(keep), 5, 1);
+      long kept = 0;
+      for (const T value : y) {
+        kept += value != 0;
+        ASSERT_TRUE(value == 0 || std::abs(value - 2 / keep) < 1e-5);
+      }
+      const double deviation = std::sqrt(kN * keep * (1 - keep));  // of a binomial count
+      EXPECT_LE(std::abs(static_cast<double>(kept) - kN * keep), 4 * deviation) << keep;
+    }
+  });
+}
+
+TEST(Pointwise, DropoutBelongsToItsStream) {
+  const std::vector<float> x(10000, 1.F);
+  const std::vector<float> y = dropped(x, 0.5F, 5, 1);
+  EXPECT_TRUE(same_bits(y, dropped(x, 0.5F, 5, 1)));
+  // An element's fate depends on its index alone: of a shorter vector the same are kept.
+  const std::vector<float> shorter = dropped(std::vector<float>(4099, 1.F), 0.5F, 5, 1);
+  EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), y.begin()));
+  for (const auto& other : {dropped(x, 0.5F, 6, 1), dropped(x, 0.5F, 5, 2), dropped(x, 0.5F, 5, 1, 1)}) {
+    long same = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) same += y[i] == other[i];
+    EXPECT_NEAR(static_cast<double>(same), 5000, 200);  // independent: half of them agree
+  }
+}
+
+template <class T>
+struct ResidualCase {
+  long images, tokens, cols;
+  bool with_gamma, with_keep;
+  std::vector<T> x = random_values<T>(images * tokens * cols, 1), branch = random_values<T>(images * tokens * cols, 2),
+                 gamma = random_values<T>(cols, 3), keep = random_values<T>(images, 4, 0, 2);
+  double g(long i) const { return with_gamma ? gamma[i % cols] : 1; }
+  double k(long i) const { return with_keep ? keep[i / (tokens * cols)] : 1; }
+};
+
+template <class F>
+void for_each_residual(F f) {
+  for_each_type([&]<class T>(T) {
+    for (const bool with_gamma : {false, true})
+      for (const bool with_keep : {false, true}) {
+        f(ResidualCase<T>{1, 1, 1, with_gamma, with_keep});
+        f(ResidualCase<T>{3, 5, 65, with_gamma, with_keep});
+        f(ResidualCase<T>{4, 50, 192, with_gamma, with_keep});
+      }
+  });
+}
+
+TEST(Pointwise, Residual) {
+  for_each_residual([]<class T>(const ResidualCase<T>& t) {
+    std::vector<T> y = t.x;
+    std::vector<double> want(y.size());
+    for (std::size_t i = 0; i < y.size(); ++i) want[i] = t.x[i] + t.g(i) * t.branch[i] * t.k(i);
+    kernels::residual<T>(Cpu{}, {.y = y.data(),
+                                 .x = y.data(),
+                                 .branch = t.branch.data(),
+                                 .gamma = t.with_gamma ? t.gamma.data() : nullptr,
+                                 .keep = t.with_keep ? t.keep.data() : nullptr,
+                                 .images = t.images,
+                                 .tokens = t.tokens,
+                                 .cols = t.cols});
+    EXPECT_LT(worst_error(y, want), 4 * kEpsilon<T>);
+  });
+}
+
+// dbranch and dgamma in one vector.
+template <class T>
+std::vector<T> residual_backward(const ResidualCase<T>& t) {
+  std::vector<T> all(t.x.size() + t.cols, kNaN<T>);
+  kernels::residual_backward<T>(Cpu{}, {.dbranch = all.data(),
+                                        .dgamma = all.data() + t.x.size(),
+                                        .dy = t.x.data(),
+                                        .branch = t.branch.data(),
+                                        .gamma = t.with_gamma ? t.gamma.data() : nullptr,
+                                        .keep = t.with_keep ? t.keep.data() : nullptr,
+                                        .images = t.images,
+                                        .tokens = t.tokens,
+                                        .cols = t.cols});
+  return all;
+}
+
+TEST(Pointwise, ResidualBackward) {
+  for_each_residual([]<class T>(const ResidualCase<T>& t) {
+    std::vector<double> want(t.x.size() + t.cols);
+    for (std::size_t i = 0; i < t.x.size(); ++i) {
+      want[i] = t.g(i) * t.x[i] * t.k(i);
+      want[t.x.size() + i % t.cols] += static_cast<double>(t.x[i]) * t.branch[i] * t.k(i);
+    }
+    EXPECT_LT(worst_error(residual_backward(t), want), kEpsilon<T> * static_cast<double>(4 + t.images * t.tokens));
+  });
+}
+
+TEST(Pointwise, SumsHaveTheSameBitsForAnyThreads) {
+  for_each_type([]<class T>(T) {
+    const ResidualCase<T> t{8, 60, 300, true, true};
+    expect_same_for_any_threads([&] { return residual_backward(t); });
+    expect_same_for_any_threads([&] {
+      std::vector<T> sum(300);
+      kernels::column_sum<T>(Cpu{}, {.out = sum.data(), .x = t.x.data(), .rows = 480, .cols = 300});
+      return sum;
+    });
+    expect_same_for_any_threads(
+        [&] { return std::vector<double>{kernels::sum_of_squares(Cpu{}, t.x.data(), 144000 - 1)}; });
+  });
+}
+
+}  // namespace
+}  // namespace lookhere

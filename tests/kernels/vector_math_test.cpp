@@ -1,0 +1,89 @@
+// Error bounds of the polynomials, over dense sweeps of floats.
+#include "kernels/vector_math.h"
+
+#include <bit>
+
+#include "tests/kernels/cases.h"
+
+namespace lookhere {
+namespace {
+
+using kernels::fast_exp;
+using kernels::normal;
+
+// The distance from `want` to the next float.
+double ulp(double want) {
+  const float f = std::abs(static_cast<float>(want));
+  return static_cast<double>(std::nextafter(f, kInf<float>)) - static_cast<double>(f);
+}
+
+// f(x) for floats of both signs from 2^-40 to `limit`, `step` bit patterns apart.
+template <class F>
+void sweep(float limit, std::uint32_t step, F f) {
+  const auto end = std::bit_cast<std::uint32_t>(limit);
+  for (auto bits = std::bit_cast<std::uint32_t>(0x1p-40F); bits <= end; bits += step) {
+    f(std::bit_cast<float>(bits));
+    f(-std::bit_cast<float>(bits));
+  }
+}
+
+TEST(VectorMath, FastExpIsWithinTwoUlp) {
+  double worst = 0;
+  sweep(88.7F, 311, [&](float x) {
+    if (x < -86.6F) return;
+    const double want = std::exp(static_cast<double>(x));
+    worst = std::max(worst, std::abs(static_cast<double>(fast_exp(x)) - want) / ulp(want));
+  });
+  EXPECT_LT(worst, 2);
+}
+
+TEST(VectorMath, FastExpAtTheEdges) {
+  EXPECT_EQ(fast_exp(0.F), 1);
+  EXPECT_EQ(fast_exp(-0.F), 1);
+  for (const float x : {-86.7F, -100.F, -1e4F, -1e30F, -kInf<float>}) EXPECT_EQ(fast_exp(x), 0) << x;
+  for (const float x : {88.73F, 100.F, 1e4F, 1e30F, kInf<float>}) EXPECT_EQ(fast_exp(x), kInf<float>) << x;
+  EXPECT_NEAR(fast_exp(88.72F) / std::exp(88.72F), 1, 1e-6);
+  EXPECT_GT(fast_exp(-86.59F), 0);
+  EXPECT_TRUE(std::isnan(fast_exp(kNaN<float>)));
+  EXPECT_TRUE(std::isnan(fast_exp(-kNaN<float>)));
+  EXPECT_EQ(fast_exp(-kInf<double>), 0);
+  EXPECT_TRUE(std::isnan(fast_exp(kNaN<double>)));
+}
+
+double cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.)); }
+
+TEST(VectorMath, NormalDistributionIsRelativelyExactInTheTails) {
+  double worst = 0, worst_density = 0;
+  sweep(13, 1009, [&](float x) {
+    // The exponent -x²/2 is itself rounded: a relative error of ε·x²/2 in the result.
+    const double allowed = kEpsilon<float> * (4 + 0.5 * x * x);
+    const double want = cdf(x), density = std::exp(-0.5 * x * x) / std::sqrt(2 * M_PI);
+    if (want > 2e-38) worst = std::max(worst, std::abs(normal(x).cdf / want - 1) / allowed);  // a normal float
+    worst_density = std::max(worst_density, std::abs(normal(x).density / density - 1) / allowed);
+  });
+  EXPECT_LT(worst, 1);
+  EXPECT_LT(worst_density, 1);
+}
+
+TEST(VectorMath, GeluIsAbsolutelyExact) {
+  double worst = 0;
+  sweep(13, 1009, [&](float x) {
+    const double want = static_cast<double>(x) * cdf(x);
+    worst = std::max(worst, std::abs(x * normal(x).cdf - want) / std::max(1., std::abs(want)));
+  });
+  EXPECT_LT(worst, 2 * kEpsilon<float>);
+}
+
+TEST(VectorMath, NormalAtTheEdges) {
+  EXPECT_EQ(normal(0.F).cdf, 0.5F);
+  for (const float x : {20.F, 1e10F, kInf<float>}) {
+    EXPECT_EQ(normal(x).cdf, 1) << x;
+    EXPECT_EQ(normal(-x).cdf, 0) << x;
+    EXPECT_EQ(normal(x).density, 0) << x;
+  }
+  EXPECT_TRUE(std::isnan(normal(kNaN<float>).cdf));
+  for (const double x : {-30., -5., 0., 1e-9, 3.}) EXPECT_NEAR(normal(x).cdf / cdf(x), 1, 1e-12);
+}
+
+}  // namespace
+}  // namespace lookhere

@@ -1,0 +1,234 @@
+// The loader: the same batches from any number of threads, from any start, in memory taken once.
+#include "vit/data/loader.h"
+
+#include <algorithm>
+#include <set>
+
+#include "tests/testing.h"
+
+namespace lookhere {
+namespace {
+
+// Images (1, 4, 5); the label is the image's number.
+Dataset numbered(long n) {
+  Dataset d;
+  d.name = "numbered";
+  d.channels = 1;
+  d.height = 4;
+  d.width = 5;
+  d.classes = n;
+  d.mean = {0.5F};
+  d.std = {0.25F};
+  Rng rng(9, Purpose::test);
+  for (long i = 0; i < n; ++i) {
+    d.labels.push_back(static_cast<std::int32_t>(i));
+    d.class_names.push_back(std::to_string(i));
+    for (int p = 0; p < 20; ++p) d.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
+  }
+  return d;
+}
+
+LoaderOptions busy_options() {
+  return {.batch_size = 7, .shuffle = true, .crop_padding = 1, .hflip = 0.5, .seed = 42};
+}
+
+struct Copy {
+  long index;
+  std::vector<float> images;
+  std::vector<i64> labels;
+  bool operator==(const Copy&) const = default;
+};
+std::vector<Copy> rest_of_epoch(Loader& loader) {
+  std::vector<Copy> copies;
+  for (Batch batch; loader.next(batch);)
+    copies.push_back({batch.index, to_vector<float>(batch.images), to_vector<i64>(batch.labels)});
+  return copies;
+}
+std::vector<Copy> epoch(Loader& loader, long number, long first_batch = 0) {
+  loader.start(number, first_batch);
+  return rest_of_epoch(loader);
+}
+std::vector<i64> labels_of(const std::vector<Copy>& copies) {
+  std::vector<i64> labels;
+  for (const Copy& copy : copies) labels.insert(labels.end(), copy.labels.begin(), copy.labels.end());
+  return labels;
+}
+
+TEST(Loader, PlainOrderAndShapes) {
+  const Dataset d = numbered(10);
+  Loader loader(d, {.batch_size = 4});
+  EXPECT_EQ(loader.batches(), 3);
+  loader.start(0);
+  std::vector<float> image(20);
+  for (long i = 0; i < 3; ++i) {
+    Batch batch;
+    ASSERT_TRUE(loader.next(batch));
+    const long rows = i < 2 ? 4 : 2;
+    EXPECT_EQ(batch.index, i);
+    EXPECT_EQ(batch.images.shape(), (Shape{rows, 1, 4, 5}));
+    EXPECT_EQ(batch.labels.shape(), Shape{rows});
+    for (long row = 0; row < rows; ++row) {
+      EXPECT_EQ(batch.labels.data<i64>()[row], 4 * i + row);
+      load_image(d, 4 * i + row, image.data());
+      EXPECT_TRUE(std::equal(image.begin(), image.end(), batch.images.data<float>() + row * 20));
+    }
+  }
+  Batch batch;
+  EXPECT_FALSE(loader.next(batch));
+  EXPECT_FALSE(loader.next(batch));  // and stays at the end
+}
+
+TEST(Loader, EachImageOncePerEpochInANewOrder) {
+  const Dataset d = numbered(101);
+  Loader loader(d, busy_options());
+  std::set<std::vector<i64>> orders;
+  for (long number = 0; number < 4; ++number) {
+    std::vector<i64> labels = labels_of(epoch(loader, number));
+    orders.insert(labels);
+    std::sort(labels.begin(), labels.end());
+    ASSERT_EQ(labels.size(), 101U);
+    for (long i = 0; i < 101; ++i) EXPECT_EQ(labels[i], i);
+  }
+  EXPECT_EQ(orders.size(), 4U);
+}
+
+TEST(Loader, ThreadsAndPrefetchChangeNothing) {
+  const Dataset d = numbered(101);
+  for (long size : {0L, 9L}) {
+    LoaderOptions options = busy_options();
+    options.image_height = options.image_width = size;
+    Loader reference(d, options);
+    const std::vector<Copy> want = epoch(reference, 3);
+    for (int workers : {1, 2, 4})
+      for (int prefetch : {0, 1, 5, 40}) {
+        options.workers = workers;
+        options.prefetch = prefetch;
+        Loader loader(d, options);
+        EXPECT_EQ(epoch(loader, 3), want) << workers << " workers, prefetch " << prefetch;
+      }
+  }
+}
+
+TEST(Loader, StartsInTheMiddle) {
+  const Dataset d = numbered(101);
+  LoaderOptions options = busy_options();
+  options.workers = 2;
+  Loader loader(d, options);
+  const std::vector<Copy> whole = epoch(loader, 1);
+  for (long first = 0; first <= loader.batches(); ++first)
+    EXPECT_EQ(epoch(loader, 1, first), std::vector<Copy>(whole.begin() + first, whole.end())) << first;
+}
+
+TEST(Loader, CanBeRestartedWhileItWorks) {
+  const Dataset d = numbered(101);
+  LoaderOptions options = busy_options();
+  options.workers = 3;
+  Loader loader(d, options);
+  const std::vector<Copy> want = epoch(loader, 5);
+  for (int taken = 0; taken < 10; ++taken) {
+    loader.start(taken);
+    Batch batch;
+    for (int i = 0; i < taken; ++i) loader.next(batch);
+    EXPECT_EQ(epoch(loader, 5), want);
+    loader.start(taken);  // and destroyed while it works, at the end
+  }
+}
+
+TEST(Loader, BatchStaysValidUntilTheNextCall) {
+  const Dataset d = numbered(101);
+  LoaderOptions options = busy_options();
+  options.workers = 4;
+  Loader loader(d, options);
+  const std::vector<Copy> want = epoch(loader, 0);
+  loader.start(0);
+  Batch batch;
+  for (const Copy& copy : want) {
+    ASSERT_TRUE(loader.next(batch));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // time for a worker to spoil it
+    EXPECT_EQ(to_vector<float>(batch.images), copy.images);
+  }
+}
+
+TEST(Loader, AllocatesNothingAfterConstruction) {
+  const Dataset d = numbered(101);
+  LoaderOptions options = busy_options();
+  options.workers = 2;
+  options.image_height = options.image_width = 8;
+  Loader loader(d, options);
+  const PoolStats before = Pool::of(Device::cpu).stats();
+  for (long number = 0; number < 3; ++number) {
+    loader.start(number);
+    for (Batch batch; loader.next(batch);) EXPECT_EQ(Pool::of(Device::cpu).stats().in_use, before.in_use);
+  }
+  EXPECT_EQ(Pool::of(Device::cpu).stats().allocations, before.allocations);
+}
+
+TEST(Loader, DropsTheLastBatchIfAsked) {
+  const Dataset d = numbered(10);
+  Loader loader(d, {.batch_size = 4, .drop_last = true});
+  EXPECT_EQ(loader.batches(), 2);
+  EXPECT_EQ(labels_of(epoch(loader, 0)), (std::vector<i64>{0, 1, 2, 3, 4, 5, 6, 7}));
+  Loader whole(d, {.batch_size = 64});
+  EXPECT_EQ(labels_of(epoch(whole, 0)).size(), 10U);
+}
+
+TEST(Loader, Resizes) {
+  const Dataset d = numbered(3);
+  Loader loader(d, {.batch_size = 2, .image_height = 6});  // the width stays
+  loader.start(0);
+  Batch batch;
+  ASSERT_TRUE(loader.next(batch));
+  EXPECT_EQ(batch.images.shape(), (Shape{2, 1, 6, 5}));
+  const Resize resize(4, 5, 6, 5);
+  std::vector<float> image(20), want(30), scratch(resize.scratch_size());
+  load_image(d, 1, image.data());
+  resize(want.data(), image.data(), 1, scratch.data());
+  EXPECT_TRUE(std::equal(want.begin(), want.end(), batch.images.data<float>() + 30));
+}
+
+TEST(Loader, PassesOnWhatWorkersThrow) {
+  for (int workers : {1, 3}) {
+    Dataset d = numbered(20);
+    Loader loader(d, {.batch_size = 5, .workers = workers});
+    d.pixels.resize(12 * 20);  // images 12 and on are gone
+    loader.start(0);
+    Batch batch;
+    EXPECT_TRUE(loader.next(batch));
+    EXPECT_TRUE(loader.next(batch));
+    EXPECT_ERROR(loader.next(batch), "numbered: no image 12 of 20");
+    EXPECT_ERROR(loader.next(batch), "numbered: no image 15 of 20");
+    EXPECT_FALSE(loader.next(batch));
+    loader.start(0, 1);
+    EXPECT_TRUE(loader.next(batch));
+  }
+}
+
+TEST(Loader, RefusesWrongOptions) {
+  Dataset d = numbered(10);
+  const struct {
+    LoaderOptions options;
+    const char* message;
+  } cases[] = {
+      {{.batch_size = 0}, "batch_size must lie in [1, 16777216], got 0"},
+      {{.batch_size = 11, .drop_last = true}, "10 images fill no batch of 11"},
+      {{.crop_padding = -1}, "crop_padding must lie in"},
+      {{.image_height = -8}, "image height and width must lie in [0, 65536], got -8"},
+      {{.workers = 0}, "workers must lie in [1, 256], got 0"},
+      {{.prefetch = -1}, "prefetch must lie in [0, 1024], got -1"},
+  };
+  for (const auto& [options, message] : cases) EXPECT_ERROR(Loader(d, options), message);
+  Loader loader(d, {});
+  Batch batch;
+  EXPECT_ERROR(loader.next(batch), "next before start");
+  EXPECT_ERROR(loader.start(-1), "no epoch -1");
+  EXPECT_ERROR(loader.start(0, 2), "cannot start at batch 2 of 1");
+  d.mirror_keeps_label = false;
+  EXPECT_ERROR(Loader(d, {.hflip = 0.5}), "hflip would falsify the labels of numbered");
+  d.labels[3] = 10;
+  EXPECT_ERROR(Loader(d, {}), "label 10 of image 3 is not below 10");
+  d.pixels.pop_back();
+  EXPECT_ERROR(Loader(d, {}), "wanted 10 images of [1, 4, 5], got 199 pixels");
+}
+
+}  // namespace
+}  // namespace lookhere

@@ -1,0 +1,48 @@
+// lookhere eval: accuracy of a model at the training or another resolution.
+#include "vit/eval/accuracy.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "vit/cli/commands.h"
+#include "vit/model/weights.h"
+#include "vit/show/progress.h"
+
+namespace lookhere {
+
+void EvalCommand::run() const {
+  announce();
+  const Safetensors file(model);
+  ViT vit = load_model(file);
+  if (use_ema) {
+    check(file.contains("ema.cls_token"), model, ": has no averaged weights (train with --model-ema-decay)");
+    load_weights(vit, file, "ema.");
+  }
+  const ViTConfig& config = vit.config();
+  const long height = img_size ? img_size : config.height, width = img_size ? img_size : config.width;
+  check(height % config.patch == 0 && width % config.patch == 0, "--img-size: wanted a multiple of the patch size ",
+        config.patch, ", got ", img_size);
+  DatasetOptions options;
+  if (data == "shapes") options.shapes_size = height;
+  const Dataset dataset = load_dataset(data, false, options);
+  check(dataset.channels == config.channels && dataset.classes == config.classes, data, ": has ", dataset.channels,
+        " channels and ", dataset.classes, " classes, the model wants ", config.channels, " and ", config.classes);
+  Loader loader(
+      dataset,
+      {.batch_size = batch_size, .image_height = height, .image_width = width, .workers = static_cast<int>(workers)});
+  Progress progress("evaluate", dataset.size());
+  const Accuracy result = evaluate(vit, loader, [&](long done) { progress.update(done); });
+  progress.finish();
+  if (json) {
+    const nlohmann::ordered_json object{{"model", model},          {"data", data},        {"img_size", {height, width}},
+                                        {"images", result.images}, {"loss", result.loss}, {"top1", result.top1},
+                                        {"top5", result.top5}};
+    fmt::print("{}\n", object.dump());
+    return;
+  }
+  fmt::print("images {}\nsize   {}x{}\nloss   {:.4f}\ntop-1  {:.2f} %\ntop-5  {:.2f} %\n", result.images, height, width,
+             result.loss, result.top1, result.top5);
+}
+
+}  // namespace lookhere

@@ -1,0 +1,60 @@
+// lookhere masks: every head's field of view and penalty as a picture.
+#include "vit/show/masks.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "tensor/file.h"
+#include "vit/cli/commands.h"
+#include "vit/model/weights.h"
+
+namespace lookhere {
+namespace {
+
+// "14x14" → two numbers of at least `low`
+Grid parse_pair(const char* option, const std::string& text, long low, char separator) {
+  Grid pair;
+  int used = 0;
+  const std::string format = fmt::format("%ld{}%ld%n", separator);
+  const bool ok = std::sscanf(text.c_str(), format.c_str(), &pair.y, &pair.x, &used) == 2 &&
+                  used == static_cast<int>(text.size()) && pair.y >= low && pair.x >= low && pair.y <= 512 &&
+                  pair.x <= 512;
+  check(ok, option, ": wanted two numbers from ", low, " to 512 such as 14", std::string(1, separator), "14, got '",
+        text, "'");
+  return pair;
+}
+
+// The model that the options describe, at the paper's 12 heads and 12 layers unless they say otherwise.
+ViTConfig described(const Recipe& recipe) {
+  Dataset any;
+  any.channels = 3, any.classes = 1000, any.height = any.width = 224;
+  Recipe complete = recipe;
+  complete.model = "vit_base";
+  return model_config(complete, any);
+}
+
+}  // namespace
+
+void MasksCommand::run() const {
+  const ViTConfig config = model.empty() ? described(recipe) : config_of(Safetensors(model));
+  check(config.position.type == PositionType::lookhere, "masks: only LookHere positions have masks");
+  MaskOptions options;
+  if (layer == "all") {
+    options.layer = kAllLayers;
+  } else {
+    check(layer.size() < 4 && !layer.empty() && layer.find_first_not_of("0123456789") == std::string::npos,
+          "--layer: wanted a number or all, got '", layer, "'");
+    options.layer = std::stol(layer);
+  }
+  const Grid patches = grid.empty() ? config.grid() : parse_pair("--grid", grid, 1, 'x');
+  if (!query.empty()) {
+    const Grid patch = parse_pair("--query", query, 0, ',');
+    options.query_row = patch.y, options.query_column = patch.x;
+  }
+  const std::string svg = masks_svg(config.position.lookhere, config.heads, config.depth, patches, options);
+  write_atomically(output, [&](FileWriter& out) { out.write(svg); });
+  fmt::print("{}\n", output);
+}
+
+}  // namespace lookhere

@@ -1,0 +1,125 @@
+// lookhere train: runs a recipe and shows how it goes.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+
+#include "tensor/file.h"
+#include "vit/cli/commands.h"
+#include "vit/show/plot.h"
+#include "vit/show/progress.h"
+#include "vit/train/loop.h"
+
+namespace lookhere {
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// Ctrl-C asks the run to stop after the step it is in; a second one ends the process at once.
+void stop_on_signals() {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction action = {};
+    action.sa_handler = [](int) { interrupted = 1; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+class Watcher : public TrainObserver {
+ public:
+  Watcher(const Trainer& trainer, long epochs)
+      : trainer_(trainer), epochs_(epochs), progress_("train", trainer.total_steps(), options(trainer)) {}
+
+  void on_step(const Step& s) override {
+    const double now = clock_.now();
+    // Images per second over the last steps; an evaluation in between is not counted.
+    rate_ = rate_ == 0 ? 0 : 0.95 * rate_ + 0.05 * static_cast<double>(s.images) / (now - last_);
+    if (rate_ == 0 && last_ > 0) rate_ = static_cast<double>(s.images) / (now - last_);
+    last_ = now;
+    loss_ = loss_ == 0 ? s.loss : 0.95 * loss_ + 0.05 * s.loss;
+    if (s.skipped) progress_.note(fmt::format("step {} skipped: {} is not finite", s.step, s.bad_tensor));
+    progress_.update(s.step, fmt::format("epoch {}/{}  loss {:.4f}  lr {:.2e}  {:.0f} images/s", s.epoch + 1, epochs_,
+                                         loss_, s.lr, rate_));
+  }
+  void on_evaluation(long images, long total) override {
+    progress_.update(trainer_.progression().step, fmt::format("evaluating {} of {} images", images, total));
+    last_ = clock_.now();
+  }
+  void on_epoch(const EpochRow& row, bool best) override {
+    const std::string line =
+        fmt::format("epoch {:>3}  train loss {:.4f}  test loss {:.4f}  top-1 {:6.2f} %  top-5 {:6.2f} %{}",
+                    row.epoch + 1, row.train_loss, row.eval_loss, row.eval_top1, row.eval_top5, best ? "  best" : "");
+    progress_.note(line);
+    draw_curve();
+  }
+  void finish(const std::string& summary) { progress_.finish(summary); }
+
+  void draw_curve() const {
+    const std::vector<EpochRow> rows = read_summary(trainer_.file("summary.csv"));
+    Series train{.name = "training", .x = {}, .y = {}}, test{.name = "test", .x = {}, .y = {}};
+    Series top1{.name = "top-1", .x = {}, .y = {}}, top5{.name = "top-5", .x = {}, .y = {}};
+    for (const EpochRow& row : rows) {
+      const auto epoch = static_cast<double>(row.epoch + 1);
+      for (auto [series, value] :
+           {std::pair{&train, row.train_loss}, {&test, row.eval_loss}, {&top1, row.eval_top1}, {&top5, row.eval_top5}})
+        series->x.push_back(epoch), series->y.push_back(value);
+    }
+    const std::string svg =
+        line_charts({{.title = "Loss", .x_label = "epoch", .y_label = "cross-entropy", .series = {train, test}},
+                     {.title = "Test accuracy", .x_label = "epoch", .y_label = "%", .series = {top1, top5}}});
+    write_atomically(trainer_.file("curve.svg"), [&](FileWriter& out) { out.write(svg); });
+  }
+
+ private:
+  static ProgressOptions options(const Trainer& trainer) {
+    ProgressOptions options = standard_error();
+    options.start = trainer.progression().step;
+    return options;
+  }
+  const Trainer& trainer_;
+  long epochs_;
+  Progress progress_;
+  ProgressOptions clock_ = standard_error();
+  double last_ = 0, rate_ = 0, loss_ = 0;
+};
+
+std::string default_folder(const Recipe& recipe) {
+  const std::time_t now = std::time(nullptr);
+  char stamp[32];
+  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
+  return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position,
+                     std::filesystem::path(recipe.data).filename().string());
+}
+
+}  // namespace
+
+void TrainCommand::run() const {
+  announce();
+  const std::string checkpoint = resume.empty() ? "" : checkpoint_path(resume);
+  const std::string folder = !output.empty()  ? output
+                             : resume.empty() ? default_folder(recipe)
+                                              : std::filesystem::absolute(checkpoint).parent_path().string();
+  Trainer trainer(recipe, folder, checkpoint);
+  const ViTConfig& config = trainer.model().config();
+  fmt::print(stderr, "{} training and {} test images of {}; {} parameters, {}x{} patches, {} heads; run folder {}\n",
+             trainer.training_data().size(), trainer.test_data().size(), recipe.data, trainer.model().parameter_count(),
+             config.grid().y, config.grid().x, config.heads, folder);
+  stop_on_signals();
+  Watcher watcher(trainer, recipe.epochs);
+  const auto outcome = trainer.run(
+      watcher, [] { return interrupted != 0; }, max_steps);
+  const Progression& at = trainer.progression();
+  if (outcome == Trainer::Outcome::stopped) {
+    watcher.finish(fmt::format("stopped after step {} of {}", at.step, trainer.total_steps()));
+    fmt::print(stderr, "saved; go on with: lookhere train --resume {}\n", folder);
+    if (interrupted) throw Error("interrupted", Exit::interrupted);
+    return;
+  }
+  watcher.finish(fmt::format("best top-1 {:.2f} % after epoch {}", at.best_top1, at.best_epoch + 1));
+  fmt::print("top1 {:.2f}\nbest {}\ncurve {}\n", at.best_top1, trainer.file("best.safetensors"),
+             trainer.file("curve.svg"));
+}
+
+}  // namespace lookhere

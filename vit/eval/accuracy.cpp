@@ -1,0 +1,51 @@
+// Top-1 and top-5 accuracy.
+#include "vit/eval/accuracy.h"
+
+#include <algorithm>
+
+#include "tensor/parallel.h"
+
+namespace lookhere {
+
+Tensor logits_of(ViT& model, const Tensor& images) {
+  const long count = images.shape()[0], tasks = std::min<long>(thread_count(), count);
+  model.prepare(images.shape());
+  Tensor logits = empty({count, model.config().classes});
+  parallel_tasks(tasks, [&](long i) {
+    const NoGrad evaluation;
+    const long begin = i * count / tasks, end = (i + 1) * count / tasks;
+    const Tensor part = model(Var(images.rows(begin, end))).value();
+    std::copy_n(part.data<float>(), part.numel(), logits.rows(begin, end).data<float>());
+  });
+  return logits;
+}
+
+long rank_of_label(const float* logits, long classes, long label) {
+  long rank = 0;
+  for (long c = 0; c < classes; ++c) rank += c != label && !(logits[c] < logits[label]);
+  return rank;
+}
+
+Accuracy evaluate(ViT& model, Loader& loader, const std::function<void(long)>& progress) {
+  Accuracy result;
+  long hits = 0, hits5 = 0;
+  Batch batch;
+  for (loader.start(0); loader.next(batch);) {
+    const Tensor logits = logits_of(model, batch.images);
+    const long count = logits.shape()[0], classes = logits.shape()[1];
+    result.loss += softmax_cross_entropy(Var(logits), batch.labels).value().item() * static_cast<double>(count);
+    for (long i = 0; i < count; ++i) {
+      const long rank = rank_of_label(logits.data<float>() + i * classes, classes, batch.labels.data<i64>()[i]);
+      hits += rank < 1, hits5 += rank < 5;
+    }
+    result.images += count;
+    if (progress) progress(result.images);
+  }
+  check(result.images > 0, "evaluate: the data set has no images");
+  const auto n = static_cast<double>(result.images);
+  result.loss /= n, result.top1 = 100 * static_cast<double>(hits) / n,
+                    result.top5 = 100 * static_cast<double>(hits5) / n;
+  return result;
+}
+
+}  // namespace lookhere

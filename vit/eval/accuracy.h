@@ -1,0 +1,25 @@
+// How well a model classifies a data set.
+#pragma once
+#include <functional>
+
+#include "vit/data/loader.h"
+#include "vit/model/vit.h"
+
+namespace lookhere {
+
+struct Accuracy {
+  long images = 0;
+  double loss = 0, top1 = 0, top5 = 0;  // mean cross-entropy; percent
+};
+
+// The loader decides batch size and resolution; progress(images done) after each batch.
+Accuracy evaluate(ViT& model, Loader& loader, const std::function<void(long)>& progress = {});
+
+// The model's logits [B, classes] for normalised images [B, C, Y, X], f32, the images spread over the threads.
+Tensor logits_of(ViT& model, const Tensor& images);
+
+// The position of `label` when the classes are ordered by falling logit: 0 is a hit. Ties count against the label, NaN
+// ranks it last.
+long rank_of_label(const float* logits, long classes, long label);
+
+}  // namespace lookhere

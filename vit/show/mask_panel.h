@@ -1,0 +1,26 @@
+// One head's mask seen from one query patch, as a picture, and the legend of such pictures.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernels/field_of_view.h"
+#include "vit/show/svg.h"
+
+namespace lookhere {
+
+// What each key patch costs the query patch: minus LookHereHead::bias, (patches); infinity where the head does not see.
+std::vector<double> penalties(const kernels::LookHereHead& head, kernels::Grid grid, long query_row, long query_column);
+
+// viridis from dark (the largest penalty) to bright (none), as "#rrggbb".
+std::string penalty_color(double penalty, double largest);
+
+// What panels refer to; once per picture.
+void define_mask_patterns(Svg& svg);
+// The patch grid with its corner at the origin: seen patches in the penalty's colour, and its number where there is
+// room, unseen ones hatched, the query in a frame.
+void draw_mask(Svg& svg, const std::vector<double>& penalties, kernels::Grid grid, long query_row, long query_column,
+               double cell, double largest);
+// The colour bar and what marks the query and unseen patches, 260 wide and 420 high.
+void draw_mask_legend(Svg& svg, double largest);
+
+}  // namespace lookhere

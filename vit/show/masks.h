@@ -1,0 +1,20 @@
+// LookHere's masks as pictures: what every head sees from one query patch, and what distance costs it there.
+#pragma once
+#include <string>
+
+#include "vit/model/lookhere.h"
+
+namespace lookhere {
+
+inline constexpr long kAllLayers = -1;
+
+struct MaskOptions {
+  long layer = 0;                          // or kAllLayers: a row of small panels for each, at most 12 of them
+  long query_row = -1, query_column = -1;  // the query patch; -1: the one in the centre
+};
+
+// One panel per head; all panels share one colour scale, and their values are LookHereHead::bias. Throws Error for a
+// layer or a patch that does not exist.
+std::string masks_svg(const LookHereConfig& config, long heads, long depth, Grid grid, const MaskOptions& options = {});
+
+}  // namespace lookhere

@@ -1,0 +1,65 @@
+// Checkpoints: one safetensors file, so one rename decides whether it exists.
+#include "vit/train/checkpoint.h"
+
+#include <filesystem>
+
+#include "vit/model/json.h"
+
+namespace lookhere {
+namespace {
+
+const std::string& metadata_field(const Safetensors& file, const char* name) {
+  const auto found = file.metadata().find(name);
+  check(found != file.metadata().end(), file.path(), ": this is a model but no checkpoint of a run ('", name,
+        "' is missing in its metadata): resume from last.safetensors");
+  return found->second;
+}
+
+}  // namespace
+
+void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer, const Recipe& recipe,
+                     const Progression& progression) {
+  NamedTensors tensors = weights_of(model);
+  for (auto& state : optimizer.state()) tensors.push_back(std::move(state));
+  nlohmann::ordered_json json;
+  Progression(progression).visit([&](const char* name, const auto& value) { json[name] = value; });
+  Metadata metadata = metadata_of(model);
+  metadata["recipe"] = to_json(recipe);
+  metadata["progress"] = json.dump();
+  save_safetensors(path, tensors, metadata);
+}
+
+Recipe recipe_of(const Safetensors& checkpoint) {
+  Recipe recipe;
+  update_from_json(recipe, metadata_field(checkpoint, "recipe"));
+  return recipe;
+}
+
+Progression progression_of(const Safetensors& checkpoint) {
+  const nlohmann::json json = nlohmann::json::parse(metadata_field(checkpoint, "progress"), nullptr, false);
+  check(json.is_object(), checkpoint.path(), ": 'progress' in the metadata is no JSON object");
+  Progression progression;
+  progression.visit([&]<class T>(const char* name, T& value) {
+    check(json.contains(name) && json[name].is_number(), checkpoint.path(),
+          ": 'progress' in the metadata wants a number '", name, "'");
+    value = json[name].get<T>();
+    check(value >= (std::is_same_v<T, double> ? T(-1e300) : T(-1)), checkpoint.path(), ": 'progress' has ", name, " = ",
+          value);
+  });
+  return progression;
+}
+
+void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
+  const ViTConfig saved = config_of(checkpoint);
+  check(to_json(saved) == to_json(model.config()), checkpoint.path(), ": holds the model ", to_json(saved),
+        " but the options describe ", to_json(model.config()));
+  load_weights(model, checkpoint);
+  optimizer.load_state([&](const std::string& name) { return checkpoint.read(name); },
+                       progression_of(checkpoint).updates);
+}
+
+std::string checkpoint_path(const std::string& run) {
+  return std::filesystem::is_directory(run) ? (std::filesystem::path(run) / "last.safetensors").string() : run;
+}
+
+}  // namespace lookhere

@@ -1,0 +1,42 @@
+// last.safetensors: a model file that also holds everything needed to go on as if nothing had happened.
+#pragma once
+#include <string>
+
+#include "nn/optim.h"
+#include "vit/model/weights.h"
+#include "vit/train/recipe.h"
+
+namespace lookhere {
+
+// Where a run stands. Random numbers need no state of their own: they follow from the recipe's seed and these counts.
+struct Progression {
+  long epoch = 0, step_in_epoch = 0;  // the next update
+  long step = 0;                      // updates so far, skipped ones included
+  long updates = 0;                   // updates made
+  long skipped = 0, skipped_in_a_row = 0;
+  double epoch_loss = 0;  // summed over this epoch's updates that were not skipped
+  long epoch_losses = 0;
+  double best_top1 = -1;
+  long best_epoch = -1;
+  long summary_bytes = 0, metrics_bytes = 0;  // the log files' sizes at this moment
+
+  void visit(auto&& f) {
+    f("epoch", epoch), f("step_in_epoch", step_in_epoch), f("step", step), f("updates", updates);
+    f("skipped", skipped), f("skipped_in_a_row", skipped_in_a_row);
+    f("epoch_loss", epoch_loss), f("epoch_losses", epoch_losses), f("best_top1", best_top1),
+        f("best_epoch", best_epoch);
+    f("summary_bytes", summary_bytes), f("metrics_bytes", metrics_bytes);
+  }
+};
+
+void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer, const Recipe& recipe,
+                     const Progression& progression);
+// Throws Error if the file is a model without a run ("progress" in its metadata is missing).
+Recipe recipe_of(const Safetensors& checkpoint);
+Progression progression_of(const Safetensors& checkpoint);
+void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer);
+
+// DIR, or DIR/last.safetensors: the checkpoint's path.
+std::string checkpoint_path(const std::string& run);
+
+}  // namespace lookhere

@@ -1,0 +1,73 @@
+// Log files. Appending with O_APPEND and one write per line: a kill leaves whole lines.
+#include "vit/train/log.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "tensor/error.h"
+
+namespace lookhere {
+
+AppendFile::AppendFile(const std::string& path, long size)
+    : path_(path), descriptor_(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)), size_(size) {
+  check_io(descriptor_ >= 0, "cannot open ", path, ": ", std::strerror(errno));
+  const long present = lseek(descriptor_, 0, SEEK_END);
+  if (present >= size && ftruncate(descriptor_, size) == 0) return;
+  close(descriptor_);
+  check_io(present >= size, path, ": wanted at least ", size, " bytes, as the checkpoint left it, got ", present);
+  check_io(false, "cannot truncate ", path, ": ", std::strerror(errno));
+}
+
+AppendFile::~AppendFile() { close(descriptor_); }
+
+void AppendFile::write(const std::string& text) {
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t count = ::write(descriptor_, text.data() + done, text.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    check_io(count > 0, "cannot write ", path_, ": ", std::strerror(errno));
+    done += static_cast<std::size_t>(count);
+  }
+  size_ += static_cast<long>(text.size());
+}
+
+void AppendFile::sync() { check_io(fdatasync(descriptor_) == 0, "cannot write ", path_, ": ", std::strerror(errno)); }
+
+std::string to_csv(const EpochRow& row) {
+  return fmt::format("{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}\n", row.epoch, row.train_loss, row.eval_loss, row.eval_top1,
+                     row.eval_top5, row.lr);
+}
+
+std::vector<EpochRow> read_summary(const std::string& path) {
+  std::ifstream in(path);
+  check_io(in.good(), "cannot open ", path);
+  std::string line;
+  std::getline(in, line);
+  check(line + "\n" == kSummaryHeader, path, ": wanted the header ",
+        std::string(kSummaryHeader, strlen(kSummaryHeader) - 1));
+  std::vector<EpochRow> rows;
+  while (std::getline(in, line)) {
+    EpochRow r;
+    const int fields = std::sscanf(line.c_str(), "%ld,%lf,%lf,%lf,%lf,%lf", &r.epoch, &r.train_loss, &r.eval_loss,
+                                   &r.eval_top1, &r.eval_top5, &r.lr);
+    check(fields == 6, path, ": line ", rows.size() + 2, " is no row of six numbers");
+    rows.push_back(r);
+  }
+  return rows;
+}
+
+std::string to_json_line(const StepRow& row) {
+  // JSON has no NaN: a loss or norm that is not finite is null.
+  const auto number = [](double value) { return std::isfinite(value) ? fmt::format("{:.6g}", value) : "null"; };
+  return fmt::format("{{\"step\": {}, \"epoch\": {}, \"loss\": {}, \"lr\": {}, \"grad_norm\": {}{}}}\n", row.step,
+                     row.epoch, number(row.loss), number(row.lr), number(row.gradient_norm),
+                     row.skipped ? ", \"skipped\": true" : "");
+}
+
+}  // namespace lookhere

@@ -1,0 +1,43 @@
+// A run's log files: summary.csv, one row per epoch with timm's columns, and metrics.jsonl, one object per update. They
+// hold nothing that differs between two equal runs, and a resumed run continues them where its checkpoint stood.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace lookhere {
+
+// A file that grows line by line; what was written stays when the process is killed.
+class AppendFile {
+ public:
+  // Opens or creates it and cuts it to `size` bytes. Throws Error (Exit::io) if it is shorter than that.
+  AppendFile(const std::string& path, long size);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+  void write(const std::string& text);  // in one system call
+  void sync();                          // to the disk, before a checkpoint counts on it
+  long size() const { return size_; }
+
+ private:
+  std::string path_;
+  int descriptor_;
+  long size_;
+};
+
+struct EpochRow {
+  long epoch = 0;
+  double train_loss = 0, eval_loss = 0, eval_top1 = 0, eval_top5 = 0, lr = 0;
+};
+inline constexpr const char* kSummaryHeader = "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n";
+std::string to_csv(const EpochRow& row);
+// The rows of a summary.csv, for the training curve. Throws Error naming the line that is no row.
+std::vector<EpochRow> read_summary(const std::string& path);
+
+struct StepRow {
+  long step = 0, epoch = 0;
+  double loss = 0, lr = 0, gradient_norm = 0;
+  bool skipped = false;
+};
+std::string to_json_line(const StepRow& row);
+
+}  // namespace lookhere

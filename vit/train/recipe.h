@@ -1,0 +1,93 @@
+// Recipe: everything that decides a training run. One list of fields serves the command line, the run's config.toml and
+// the checkpoint. Names are timm's where timm has the option.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "nn/optim.h"
+#include "nn/schedule.h"
+#include "vit/data/loader.h"
+#include "vit/model/vit.h"
+
+namespace lookhere {
+
+struct Recipe {
+  // what to learn, with which model; 0 or empty: as the preset has it
+  std::string data = "fashion", model = "nano", position = "lh90";
+  std::string head, pool, distance, fill;
+  std::vector<std::string> directions;
+  double global_slope = -1;
+  std::vector<double> layer_slopes;
+  long img_size = 0, patch_size = 0, dim = 0, depth = 0, heads = 0;
+  double mlp_ratio = 0, layer_scale = -1;
+  // how
+  long epochs = 10, batch_size = 128, grad_accum_steps = 1, seed = 42;
+  double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 1;
+  double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0;
+  bool bce_loss = false;
+  double hflip = 0;
+  long crop_padding = 0;
+  long shapes_train = 8192, shapes_test = 2048;
+  long eval_batch_size = 256, workers = 1, recovery_interval = 0, shards = 0;
+
+  // f(name, field, description) for every field.
+  void visit(auto&& f) {
+    f("data", data, "fashion, shapes, cifar10, cifar100, or a folder of IDX or CIFAR binary files");
+    f("model", model, "nano, vit_tiny, vit_small, vit_base, vit_base_lookhere");
+    f("position", position, "lookhere (= lh90), lh180, lh90, lh45, alibi, learned, none");
+    f("directions", directions, "LookHere directions such as halves-diagonals-none, one or one per layer");
+    f("global-slope", global_slope, "LookHere global slope (negative: the position's own, 2)");
+    f("layer-slopes", layer_slopes, "LookHere slopes of the first and last layer (default 1.5 0.5)");
+    f("distance", distance, "LookHere distance: linear, sqrt, square");
+    f("fill", fill, "what stands where a head does not look: inf, zero, max");
+    f("img-size", img_size, "image side in pixels (0: the data's for nano, else 224)");
+    f("patch-size", patch_size, "patch side in pixels (0: the model's)");
+    f("dim", dim, "features per token (0: the model's)");
+    f("depth", depth, "blocks (0: the model's)");
+    f("heads", heads, "attention heads (0: the model's)");
+    f("mlp-ratio", mlp_ratio, "hidden features of the MLP per feature (0: the model's)");
+    f("layer-scale", layer_scale, "LayerScale's first value, 0: none (negative: the model's)");
+    f("head", head, "linear or mlp (empty: the model's)");
+    f("pool", pool, "cls or mean (empty: the model's)");
+    f("epochs", epochs, "passes over the training data");
+    f("batch-size", batch_size, "images per forward pass");
+    f("grad-accum-steps", grad_accum_steps, "forward passes per update");
+    f("lr", lr, "learning rate after warm-up");
+    f("warmup-lr", warmup_lr, "learning rate of the first step");
+    f("min-lr", min_lr, "learning rate of the last step");
+    f("warmup-epochs", warmup_epochs, "epochs of linear warm-up; then half a cosine");
+    f("weight-decay", weight_decay, "AdamW's decay, for matrices only");
+    f("clip-grad", clip_grad, "largest norm of the gradient (0: no clipping)");
+    f("smoothing", smoothing, "label smoothing");
+    f("bce-loss", bce_loss, "binary cross-entropy, summed over classes, instead of softmax cross-entropy");
+    f("drop", drop, "dropout in attention's output and the MLP");
+    f("drop-path", drop_path, "stochastic depth, the same in every block");
+    f("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)");
+    f("hflip", hflip, "probability of mirroring an image");
+    f("crop-padding", crop_padding, "random crops from the image padded by this many pixels");
+    f("shapes-train", shapes_train, "training images of --data shapes");
+    f("shapes-test", shapes_test, "test images of --data shapes");
+    f("seed", seed, "decides initial weights, order and augmentation");
+    f("eval-batch-size", eval_batch_size, "images per evaluation pass");
+    f("workers", workers, "threads that prepare batches");
+    f("shards", shards, "parts of a batch computed side by side (0: one per thread); results depend on it");
+    f("recovery-interval", recovery_interval, "updates between checkpoints (0: one per epoch)");
+  }
+
+  void validate();  // throws Error naming the first option out of range
+};
+
+std::string to_json(const Recipe& recipe);
+// Overwrites the fields that the JSON object has; Error for wrong types.
+void update_from_json(Recipe& recipe, const std::string& text);
+std::string to_toml(const Recipe& recipe);  // what `-c` reads
+
+// The recipe's model for this data.
+ViTConfig model_config(const Recipe& recipe, const Dataset& data);
+LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model);
+LoaderOptions evaluation_loader(const Recipe& recipe, const ViTConfig& model);
+DatasetOptions dataset_options(const Recipe& recipe);
+AdamWOptions optimizer_options(const Recipe& recipe);
+Schedule schedule_of(const Recipe& recipe, long steps_per_epoch);
+
+}  // namespace lookhere

@@ -1,0 +1,35 @@
+// A batch split over threads: each shard of the images goes through a replica of the model by itself, and the gradients
+// are added in a fixed order. Threads then meet once per update instead of in every kernel, and the result depends on
+// the number of shards, not on the number of threads.
+#pragma once
+#include <vector>
+
+#include "vit/model/vit.h"
+
+namespace lookhere {
+
+// [begin, end) of shard i of n over `size` images; the first ones are larger where it does not divide.
+struct ShardRange {
+  long begin, end;
+};
+ShardRange shard_range(long size, long i, long n);
+
+class ShardedModel {
+ public:
+  // The replicas share the model's weights, which must be updated in place, and have gradients of their own.
+  ShardedModel(ViT& model, long shards);
+  long shards() const { return static_cast<long>(replicas_.size()); }
+
+  // Adds the gradient of the batch's mean loss, times `weight`, to the model's parameters and returns the mean loss.
+  // loss(logits, labels) is the mean over its rows. `pass` has the randomness of this batch, `pass.step` counting
+  // batches. A loss that is not finite is returned without gradients.
+  using Loss = std::function<Var(const Var& logits, const Tensor& labels)>;
+  double accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
+                              const Loss& loss);
+
+ private:
+  ViT& model_;
+  std::vector<ViT> replicas_;
+};
+
+}  // namespace lookhere
