@@ -66,6 +66,19 @@ test: deps-test
 	@$(MAKE) --no-print-directory $(DIR)/tests/run build/lookhere $(EXAMPLES) $(addprefix build/bench/,$(BENCHES))
 	@LOOKHERE=build/lookhere $(DIR)/tests/run --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
 
+# Trains the nano LookHere ViT, evaluates it at two resolutions and draws what it learned, all into build/demo.
+DEMO := build/demo
+demo: deps-demo
+	@$(MAKE) --no-print-directory build/lookhere
+	$(call try-install,$(DATA_DEPS))
+	@rm -rf $(DEMO)
+	@data=$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes) && set -e && \
+	  build/lookhere train --data $$data --output $(DEMO) && \
+	  build/lookhere eval --model $(DEMO)/best.safetensors --data $$data && \
+	  build/lookhere predict --model $(DEMO)/best.safetensors $$data:0 && \
+	  build/lookhere masks --model $(DEMO)/best.safetensors --layer all --output $(DEMO)/masks.svg && \
+	  build/lookhere gallery --model $(DEMO)/best.safetensors --data $$data --output $(DEMO)/predictions.svg
+
 bench: deps-test
 	@$(MAKE) --no-print-directory build/bench/$(K)
 	@build/bench/$(K)
@@ -92,6 +105,12 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 define install
 	@$(if $(call missing,$(1)),echo "installing from Debian: $(call missing,$(1))" && $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(call missing,$(1)) >/dev/null,:)
+endef
+# The same for what is not needed, only good to have.
+define try-install
+	@$(if $(call missing,$(1)),echo "installing from Debian: $(call missing,$(1))" && $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(call missing,$(1)) >/dev/null || \
+	  echo "not to be had: $(call missing,$(1))",:)
 endef
 deps: deps-lint
 	$(call install,$(DATA_DEPS))

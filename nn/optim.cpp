@@ -13,8 +13,8 @@ bool decays(const std::string& name, const Shape& shape) {
   return shape.rank() > 1 && name != "cls_token" && name.find("pos_embed") == std::string::npos;
 }
 
-AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions options) : options_(options) {
-  for (Parameter& p : parameters) {
+AdamW::AdamW(const std::vector<Parameter>& parameters, AdamWOptions options) : options_(options) {
+  for (const Parameter& p : parameters) {
     const Tensor& w = p.var.value();
     slots_.push_back({.parameter = p,
                       .m = zeros_like(w),

@@ -18,7 +18,7 @@ bool decays(const std::string& name, const Shape& shape);
 
 class AdamW {
  public:
-  AdamW(std::vector<Parameter> parameters, AdamWOptions options);
+  AdamW(const std::vector<Parameter>& parameters, AdamWOptions options);
 
   // One update from the parameters' gradients, which are then cleared. If any gradient is not finite nothing changes
   // and `bad_tensor` names the first.

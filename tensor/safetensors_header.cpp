@@ -162,6 +162,7 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
 
 void check_layout(const std::vector<SafetensorsEntry>& entries, long data_bytes, const std::string& path) {
   std::vector<const SafetensorsEntry*> order;
+  order.reserve(entries.size());
   for (const SafetensorsEntry& entry : entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);  // empty tensors first

@@ -13,7 +13,7 @@ namespace {
 constexpr long kChunk = 32;  // images at a time: bounds the memory, however long the file
 
 Tensor load_images(const std::string& path, const ViTConfig& config) {
-  const Tensor images = load_npy(path).to(Dtype::f32);
+  Tensor images = load_npy(path).to(Dtype::f32);
   const Shape& shape = images.shape();
   check(shape.rank() == 4 && shape[1] == config.channels, path, ": wanted images [batch, ", config.channels,
         ", height, width], got ", shape);

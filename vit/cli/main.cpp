@@ -1,6 +1,9 @@
 // The command line of lookhere: flags to structs, errors to exit codes.
 #include <CLI/CLI.hpp>
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 
 #include "tensor/device.h"
@@ -177,9 +180,19 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+// OpenMP's threads spin while they wait. As soon as a third process runs on a machine of two cores, the spinning takes
+// the time of the thread that is waited for: steps become ten times slower. Threads here meet rarely, so sleeping costs
+// little. The OpenMP library reads this setting before main begins: the program starts itself again.
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  execv("/proc/self/exe", argv);  // returns only if it fails: then threads spin
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  wait_passively(argv);
   try {
     check_processor();
     return run(argc, argv);

@@ -53,15 +53,13 @@ struct Question {
   std::string answer;  // the true class, if known
 };
 
-Question read_npy(const std::string& path, const ViTConfig& config) {
+Question read_npy(const std::string& path, const std::vector<std::string>& class_names) {
   Tensor image = load_npy(path).to(Dtype::f32);
   const Shape shape = image.shape();
   if (shape.rank() == 3) image = image.reshape({1, shape[0], shape[1], shape[2]});
   check(image.shape().rank() == 4 && image.shape()[0] == 1, path, ": wanted one image [channels, height, width], got ",
         shape);
-  Question question{.image = image, .class_names = {}, .answer = {}};
-  for (long c = 0; c < config.classes; ++c) question.class_names.push_back(fmt::format("class {}", c));
-  return question;
+  return {.image = image, .class_names = class_names, .answer = {}};
 }
 
 // "fashion:12": image 12 of the test set
@@ -81,10 +79,12 @@ Question read_from_data(const std::string& text, std::size_t colon, const ViTCon
 
 void PredictCommand::run() const {
   check(top_k >= 1, "--top-k: wanted at least 1, got ", top_k);
-  ViT vit = load_model(model);
+  const Safetensors file(model);
+  ViT vit = load_model(file);
   const std::size_t colon = image.rfind(':');
   const bool is_file = image.ends_with(".npy") || colon == std::string::npos;
-  const Question question = is_file ? read_npy(image, vit.config()) : read_from_data(image, colon, vit.config());
+  const Question question = is_file ? read_npy(image, class_names_of(file, vit.config().classes))
+                                    : read_from_data(image, colon, vit.config());
   const Tensor logits = logits_of(vit, question.image);
   const std::vector<float> p = softmax(logits.data<float>(), vit.config().classes);
   fmt::print("{}", top_k_bars(question.class_names, p, top_k));

@@ -38,7 +38,7 @@ class Watcher : public TrainObserver {
     rate_ = rate_ == 0 ? 0 : 0.95 * rate_ + 0.05 * static_cast<double>(s.images) / (now - last_);
     if (rate_ == 0 && last_ > 0) rate_ = static_cast<double>(s.images) / (now - last_);
     last_ = now;
-    loss_ = loss_ == 0 ? s.loss : 0.95 * loss_ + 0.05 * s.loss;
+    if (!s.skipped) loss_ = loss_ == 0 ? s.loss : 0.95 * loss_ + 0.05 * s.loss;
     if (s.skipped) progress_.note(fmt::format("step {} skipped: {} is not finite", s.step, s.bad_tensor));
     progress_.update(s.step, fmt::format("epoch {}/{}  loss {:.4f}  lr {:.2e}  {:.0f} images/s", s.epoch + 1, epochs_,
                                          loss_, s.lr, rate_));
@@ -96,11 +96,18 @@ std::string default_folder(const Recipe& recipe) {
 }  // namespace
 
 void TrainCommand::run() const {
+  check(max_steps >= 0, "--max-steps: wanted at least 0, got ", max_steps);
   announce();
   const std::string checkpoint = resume.empty() ? "" : checkpoint_path(resume);
-  const std::string folder = !output.empty()  ? output
-                             : resume.empty() ? default_folder(recipe)
-                                              : std::filesystem::absolute(checkpoint).parent_path().string();
+  std::string folder = output.empty() ? default_folder(recipe) : output;
+  if (!resume.empty()) {
+    folder = std::filesystem::path(checkpoint).parent_path().string();
+    if (folder.empty()) folder = ".";
+    std::error_code ignored;
+    check(output.empty() || std::filesystem::equivalent(output, folder, ignored), "--output ", output,
+          ": a resumed run goes on in its own folder, ", folder,
+          "; to branch off, copy that folder and resume the copy");
+  }
   Trainer trainer(recipe, folder, checkpoint);
   const ViTConfig& config = trainer.model().config();
   fmt::print(stderr, "{} training and {} test images of {}; {} parameters, {}x{} patches, {} heads; run folder {}\n",

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <set>
 
+#include "vit/model/json.h"
+
 namespace lookhere {
 namespace {
 
@@ -47,7 +49,28 @@ NamedTensors weights_of(ViT& model) {
 
 Metadata metadata_of(const ViT& model) { return {{"config", to_json(model.config())}}; }
 
-void save_model(const std::string& path, ViT& model) { save_safetensors(path, weights_of(model), metadata_of(model)); }
+Metadata class_names_metadata(const std::vector<std::string>& names) {
+  const auto replace = nlohmann::json::error_handler_t::replace;  // names come from files and may not be UTF-8
+  return {{"class_names", nlohmann::json(names).dump(-1, ' ', false, replace)}};
+}
+
+std::vector<std::string> class_names_of(const Safetensors& file, long classes) {
+  std::vector<std::string> names;
+  for (long c = 0; c < classes; ++c) names.push_back("class " + std::to_string(c));
+  const auto found = file.metadata().find("class_names");
+  if (found == file.metadata().end()) return names;
+  const nlohmann::json json = nlohmann::json::parse(found->second, nullptr, false);
+  const bool usable = json.is_array() && static_cast<long>(json.size()) == classes &&
+                      std::ranges::all_of(json, [](const auto& name) { return name.is_string(); });
+  check(usable, file.path(), ": 'class_names' in the metadata must be ", classes, " strings");
+  return json.get<std::vector<std::string>>();
+}
+
+void save_model(const std::string& path, ViT& model, const Metadata& more) {
+  Metadata metadata = metadata_of(model);
+  metadata.insert(more.begin(), more.end());
+  save_safetensors(path, weights_of(model), metadata);
+}
 
 ViTConfig config_of(const Safetensors& file) {
   const auto found = file.metadata().find("config");

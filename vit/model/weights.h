@@ -11,7 +11,12 @@ namespace lookhere {
 NamedTensors weights_of(ViT& model);
 Metadata metadata_of(const ViT& model);
 
-void save_model(const std::string& path, ViT& model);
+// A class's name for people, if the file knows it, else "class 3".
+Metadata class_names_metadata(const std::vector<std::string>& names);
+std::vector<std::string> class_names_of(const Safetensors& file, long classes);
+
+// `more` joins the metadata.
+void save_model(const std::string& path, ViT& model, const Metadata& more = {});
 
 // Throws Error if the file has no readable config, if a tensor is missing, unexpected, of the wrong shape or not
 // finite. Tensors of a training checkpoint that belong to the optimizer are left alone.

@@ -48,7 +48,7 @@ ProgressOptions standard_error() {
       .now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }};
 }
 
-Progress::Progress(std::string label, long total, ProgressOptions options)
+Progress::Progress(const std::string& label, long total, ProgressOptions options)
     : label_(one_line(label)),
       total_(total),
       done_(options.start),

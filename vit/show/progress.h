@@ -24,7 +24,7 @@ ProgressOptions standard_error();
 class Progress {
  public:
   // total: the steps to do, 0 if unknown.
-  Progress(std::string label, long total, ProgressOptions options = standard_error());
+  Progress(const std::string& label, long total, ProgressOptions options = standard_error());
   // Where finish() was not reached, as after an error, the last line stays and what follows starts on a new one.
   ~Progress();
   Progress(const Progress&) = delete;

@@ -18,12 +18,13 @@ const std::string& metadata_field(const Safetensors& file, const char* name) {
 }  // namespace
 
 void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer, const Recipe& recipe,
-                     const Progression& progression) {
+                     const Progression& progression, const Metadata& more) {
   NamedTensors tensors = weights_of(model);
   for (auto& state : optimizer.state()) tensors.push_back(std::move(state));
   nlohmann::ordered_json json;
   Progression(progression).visit([&](const char* name, const auto& value) { json[name] = value; });
   Metadata metadata = metadata_of(model);
+  metadata.insert(more.begin(), more.end());
   metadata["recipe"] = to_json(recipe);
   metadata["progress"] = json.dump();
   save_safetensors(path, tensors, metadata);
@@ -39,13 +40,17 @@ Progression progression_of(const Safetensors& checkpoint) {
   const nlohmann::json json = nlohmann::json::parse(metadata_field(checkpoint, "progress"), nullptr, false);
   check(json.is_object(), checkpoint.path(), ": 'progress' in the metadata is no JSON object");
   Progression progression;
-  progression.visit([&]<class T>(const char* name, T& value) {
-    check(json.contains(name) && json[name].is_number(), checkpoint.path(),
-          ": 'progress' in the metadata wants a number '", name, "'");
-    value = json[name].get<T>();
-    check(value >= (std::is_same_v<T, double> ? T(-1e300) : T(-1)), checkpoint.path(), ": 'progress' has ", name, " = ",
-          value);
-  });
+  constexpr long kMost = 1L << 52;
+  try {
+    progression.visit([&]<class T>(const char* name, T& value) {
+      if constexpr (std::is_same_v<T, long>)
+        value = integer_in(field(json, name), name, -1, kMost);
+      else
+        value = number_in(field(json, name), name, -1e300, 1e300);
+    });
+  } catch (const Error& error) {
+    fail(checkpoint.path(), ": 'progress' in the metadata: ", error.what());
+  }
   return progression;
 }
 
@@ -59,7 +64,8 @@ void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
 }
 
 std::string checkpoint_path(const std::string& run) {
-  return std::filesystem::is_directory(run) ? (std::filesystem::path(run) / "last.safetensors").string() : run;
+  std::error_code ignored;
+  return std::filesystem::is_directory(run, ignored) ? (std::filesystem::path(run) / "last.safetensors").string() : run;
 }
 
 }  // namespace lookhere

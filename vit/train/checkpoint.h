@@ -30,7 +30,7 @@ struct Progression {
 };
 
 void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer, const Recipe& recipe,
-                     const Progression& progression);
+                     const Progression& progression, const Metadata& more = {});
 // Throws Error if the file is a model without a run ("progress" in its metadata is missing).
 Recipe recipe_of(const Safetensors& checkpoint);
 Progression progression_of(const Safetensors& checkpoint);

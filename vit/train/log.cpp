@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,11 +17,16 @@
 namespace lookhere {
 
 AppendFile::AppendFile(const std::string& path, long size)
-    : path_(path), descriptor_(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)), size_(size) {
+    : path_(path),
+      descriptor_(open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | (size > 0 ? 0 : O_CREAT), 0644)),
+      size_(size) {
   check_io(descriptor_ >= 0, "cannot open ", path, ": ", std::strerror(errno));
+  // Not every file system has locks, but where they work two processes cannot write one run.
+  const bool locked_elsewhere = flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   const long present = lseek(descriptor_, 0, SEEK_END);
-  if (present >= size && ftruncate(descriptor_, size) == 0) return;
+  if (!locked_elsewhere && present >= size && ftruncate(descriptor_, size) == 0) return;
   close(descriptor_);
+  check_io(!locked_elsewhere, path, ": in use by another process: is this run still going?");
   check_io(present >= size, path, ": wanted at least ", size, " bytes, as the checkpoint left it, got ", present);
   check_io(false, "cannot truncate ", path, ": ", std::strerror(errno));
 }

@@ -9,7 +9,8 @@ namespace lookhere {
 // A file that grows line by line; what was written stays when the process is killed.
 class AppendFile {
  public:
-  // Opens or creates it and cuts it to `size` bytes. Throws Error (Exit::io) if it is shorter than that.
+  // Opens it, creates it if it may be empty, and cuts it to `size` bytes. Throws Error (Exit::io) if it is shorter than
+  // that, or another process has it open here.
   AppendFile(const std::string& path, long size);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;

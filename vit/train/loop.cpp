@@ -11,7 +11,7 @@ namespace {
 
 constexpr long kSkipsThatEndARun = 10;
 
-// The first tensor of the model that is not finite, else "the loss": what to look at when a loss is not finite.
+// The first tensor of the model that is not finite, if any.
 std::string first_bad_tensor(ViT& model) {
   std::string name;
   for_each_parameter(model, [&](const std::string& parameter, const Var& p) {
@@ -19,7 +19,15 @@ std::string first_bad_tensor(ViT& model) {
     const bool finite = std::all_of(values, values + p.value().numel(), [](float v) { return std::isfinite(v); });
     if (!finite && name.empty()) name = parameter;
   });
-  return name.empty() ? "the loss" : name;
+  return name;
+}
+
+// A process that was killed while it saved leaves its temporary file. The logs' locks say that no other is at work.
+void remove_leftovers(const std::string& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (entry.path().filename().string().find(".tmp-") != std::string::npos)
+      std::filesystem::remove(entry.path(), ignored);
 }
 
 // The number of shards is settled once, at the start of a run: a resumed one keeps it on any machine.
@@ -45,27 +53,36 @@ Trainer::Trainer(Recipe recipe, const std::string& folder, const std::string& re
         recipe_.batch_size, " images: use a smaller --batch-size");
   schedule_ = schedule_of(recipe_, steps_per_epoch());
   std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  check_io(!error, "cannot create ", folder_, ": ", error.message());
   if (resume.empty()) {
-    check(!std::filesystem::exists(file("last.safetensors")), folder_, " holds a run already: go on with --resume ",
-          folder_, " or choose another --output");
+    check(!std::filesystem::exists(file("last.safetensors"), error), folder_,
+          " holds a run already: go on with --resume ", folder_, " or choose another --output");
+    std::filesystem::create_directories(folder_, error);
+    check_io(!error, "cannot create ", folder_, ": ", error.message());
   } else {
     const Safetensors checkpoint(resume);
     at_ = progression_of(checkpoint);
     restore(checkpoint, model_, optimizer_);
+    check(at_.step_in_epoch <= steps_per_epoch(), resume, ": stands at update ", at_.step_in_epoch,
+          " of its epoch, which the options end after ", steps_per_epoch());
   }
-  write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
   summary_ = std::make_unique<AppendFile>(file("summary.csv"), at_.summary_bytes);
   metrics_ = std::make_unique<AppendFile>(file("metrics.jsonl"), at_.metrics_bytes);
+  remove_leftovers(folder_);
+  write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
   if (summary_->size() == 0) summary_->write(kSummaryHeader);
   save();
 }
 
+// Weights that are not finite never recover: the checkpoint before them is worth more.
+void Trainer::require_finite_weights() {
+  if (const std::string bad = first_bad_tensor(model_); !bad.empty()) diverged(concat(bad, " is not finite"));
+}
+
 void Trainer::save() {
+  require_finite_weights();
   summary_->sync(), metrics_->sync();
   at_.summary_bytes = summary_->size(), at_.metrics_bytes = metrics_->size();
-  save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_);
+  save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, class_names_metadata(train_.class_names));
 }
 
 Trainer::Outcome Trainer::run(TrainObserver& observer, const std::function<bool()>& should_stop, long max_steps) {
@@ -114,6 +131,7 @@ bool Trainer::train_step(TrainObserver& observer) {
     optimizer_.clear_gradients();
     report.gradient_norm = loss;
     report.bad_tensor = first_bad_tensor(model_);
+    if (report.bad_tensor.empty()) report.bad_tensor = "the loss";
   }
   const bool skipped = !report.bad_tensor.empty();
   ++at_.step, ++at_.step_in_epoch;
@@ -136,14 +154,18 @@ bool Trainer::train_step(TrainObserver& observer) {
                     .skipped = skipped,
                     .bad_tensor = report.bad_tensor});
   if (at_.skipped_in_a_row >= kSkipsThatEndARun)
-    throw Error(concat("training diverged: ", kSkipsThatEndARun, " updates in a row were not finite, first in ",
-                       report.bad_tensor, " (step ", at_.step, "); the last checkpoint is ", file("last.safetensors"),
-                       "; a lower --lr or a longer --warmup-epochs may help"),
-                Exit::diverged);
+    diverged(concat(kSkipsThatEndARun, " updates in a row were not finite, first in ", report.bad_tensor));
   return true;
 }
 
+void Trainer::diverged(const std::string& what) const {
+  throw Error(concat("training diverged: ", what, " (step ", at_.step, "); the last checkpoint is ",
+                     file("last.safetensors"), "; a lower --lr or a longer --warmup-epochs may help"),
+              Exit::diverged);
+}
+
 void Trainer::finish_epoch(TrainObserver& observer) {
+  require_finite_weights();
   EpochRow row{.epoch = at_.epoch,
                .train_loss = at_.epoch_losses ? at_.epoch_loss / static_cast<double>(at_.epoch_losses) : NAN,
                .lr = schedule_.at(at_.step - 1)};
@@ -153,7 +175,7 @@ void Trainer::finish_epoch(TrainObserver& observer) {
     row.eval_loss = accuracy.loss, row.eval_top1 = accuracy.top1, row.eval_top5 = accuracy.top5;
     if (accuracy.top1 <= at_.best_top1) return;
     at_.best_top1 = accuracy.top1, at_.best_epoch = at_.epoch;
-    save_model(file("best.safetensors"), model_);
+    save_model(file("best.safetensors"), model_, class_names_metadata(train_.class_names));
   };
   if (optimizer_.has_ema()) {
     const AdamW::UseEma averaged(optimizer_);

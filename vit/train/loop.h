@@ -50,6 +50,8 @@ class Trainer {
   bool train_step(TrainObserver& observer);
   void finish_epoch(TrainObserver& observer);
   void save();
+  void require_finite_weights();
+  [[noreturn]] void diverged(const std::string& what) const;
 
   Recipe recipe_;
   std::string folder_;

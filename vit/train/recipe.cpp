@@ -43,7 +43,7 @@ void Recipe::validate() {
   in_range("drop", drop, 0, 0.999);
   in_range("drop-path", drop_path, 0, 0.999);
   in_range("model-ema-decay", model_ema_decay, 0, 0.999999);
-  in_range("hflip", hflip, 0, 1);
+  in_range("hflip", hflip, -1, 1);
   in_range("crop-padding", static_cast<double>(crop_padding), 0, 1024);
   in_range("shapes-train", static_cast<double>(shapes_train), 1, 1e7);
   in_range("shapes-test", static_cast<double>(shapes_test), 1, 1e7);
@@ -52,8 +52,13 @@ void Recipe::validate() {
   in_range("shards", static_cast<double>(shards), 0, 1024);
   in_range("recovery-interval", static_cast<double>(recovery_interval), 0, kMany);
   in_range("img-size", static_cast<double>(img_size), 0, 16384);
+  in_range("patch-size", static_cast<double>(patch_size), 0, 1024);
+  in_range("mlp-ratio", mlp_ratio, 0, 64);
+  in_range("layer-scale", layer_scale, -kMany, 1e3);
+  in_range("global-slope", global_slope, -kMany, 1e6);
   check(layer_slopes.empty() || layer_slopes.size() == 2,
         "--layer-slopes: wanted two numbers, first and last layer, got ", layer_slopes.size());
+  for (const double slope : layer_slopes) in_range("layer-slopes", slope, 0, 1e6);
 }
 
 std::string to_json(const Recipe& recipe) {
@@ -68,6 +73,8 @@ void update_from_json(Recipe& recipe, const std::string& text) {
   recipe.visit([&]<class T>(const char* name, T& value, const char*) {
     if (!json.contains(name)) return;
     try {
+      check(!std::is_same_v<T, long> || json[name].is_number_integer(), "recipe: '", name,
+            "' must be a whole number, got ", json[name].dump());
       value = json[name].get<T>();
     } catch (const nlohmann::json::exception&) {
       fail("recipe: '", name, "' has the wrong type: ", json[name].dump());
@@ -123,7 +130,10 @@ LoaderOptions training_loader(const Recipe& r, const ViTConfig& model) {
   LoaderOptions options = evaluation_loader(r, model);
   options.batch_size = r.batch_size;
   options.shuffle = options.drop_last = true;
-  options.crop_padding = r.crop_padding, options.hflip = r.hflip;
+  options.crop_padding = r.crop_padding;
+  // Clothes and photographs may be mirrored, digits or directions not: what is unknown stays as it is.
+  const bool mirror = r.data == "fashion" || r.data == "cifar10" || r.data == "cifar100";
+  options.hflip = r.hflip >= 0 ? r.hflip : mirror ? 0.5 : 0;
   options.seed = static_cast<std::uint64_t>(r.seed);
   return options;
 }

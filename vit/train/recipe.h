@@ -25,7 +25,7 @@ struct Recipe {
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 1;
   double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0;
   bool bce_loss = false;
-  double hflip = 0;
+  double hflip = -1;
   long crop_padding = 0;
   long shapes_train = 8192, shapes_test = 2048;
   long eval_batch_size = 256, workers = 1, recovery_interval = 0, shards = 0;
@@ -63,7 +63,7 @@ struct Recipe {
     f("drop", drop, "dropout in attention's output and the MLP");
     f("drop-path", drop_path, "stochastic depth, the same in every block");
     f("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)");
-    f("hflip", hflip, "probability of mirroring an image");
+    f("hflip", hflip, "probability of mirroring an image (negative: 0.5 for fashion and cifar, else 0)");
     f("crop-padding", crop_padding, "random crops from the image padded by this many pixels");
     f("shapes-train", shapes_train, "training images of --data shapes");
     f("shapes-test", shapes_test, "test images of --data shapes");

@@ -36,6 +36,13 @@ ShardedModel::ShardedModel(ViT& model, long shards) : model_(model) {
 double ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
                                           const Loss& loss) {
   const long batch = images.shape()[0], n = shards();
+  // Loading a checkpoint gives the model other tensors, which the replicas must share from then on.
+  std::vector<Parameter> sums = parameters_of(model_);
+  std::vector<std::vector<Parameter>> parts;
+  for (ViT& replica : replicas_) {
+    parts.push_back(parameters_of(replica));
+    for (std::size_t k = 0; k < sums.size(); ++k) parts.back()[k].var.set_value(sums[k].var.value());
+  }
   std::vector<double> losses(n, 0.0);
   parallel_tasks(n, [&](long i) {
     const auto [begin, end] = shard_range(batch, i, n);
@@ -49,10 +56,6 @@ double ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& la
   });
   double total = 0;
   for (double part : losses) total += part;
-
-  std::vector<std::vector<Parameter>> parts;
-  for (ViT& replica : replicas_) parts.push_back(parameters_of(replica));
-  std::vector<Parameter> sums = parameters_of(model_);
   parallel_tasks(static_cast<long>(sums.size()), [&](long k) {
     for (auto& part : parts) {  // shard by shard: a fixed order
       const Tensor grad = part[k].var.grad();

@@ -16,7 +16,7 @@ ShardRange shard_range(long size, long i, long n);
 
 class ShardedModel {
  public:
-  // The replicas share the model's weights, which must be updated in place, and have gradients of their own.
+  // The replicas share the model's weights and have gradients of their own.
   ShardedModel(ViT& model, long shards);
   long shards() const { return static_cast<long>(replicas_.size()); }
 
