@@ -30,7 +30,10 @@ BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
 # CUDA: kernels/*.cu join in where nvcc is found; without it everything else builds and tests the same.
 NVCC    := $(shell command -v nvcc)
-CUDA    := $(if $(NVCC),$(wildcard kernels/*.cu))
+CUDA    := $(if $(NVCC),$(patsubst %.cu,$(DIR)/%.cu.o,$(wildcard kernels/*.cu)))
+ifneq ($(CUDA),)
+LINK    += -L$(dir $(NVCC))../lib64 -lcudart -lcublas
+endif
 
 .PHONY: all test demo bench lint format clean deps deps-demo deps-test deps-lint
 all: deps-demo
@@ -49,7 +52,7 @@ build/bench/%: $(DIR)/kernels/bench/%.o $(call objects,$(KERNELS))
 $(DIR)/lookhere $(DIR)/tests/run:
 	@echo "  link $@"
 	@$(CXX) $(FLAGS) $^ $(LINK) -o $@
-$(DIR)/liblookhere.a: $(call objects,$(LIBRARY))
+$(DIR)/liblookhere.a: $(call objects,$(LIBRARY)) $(CUDA)
 	@rm -f $@ && ar rcs $@ $^
 $(DIR)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
@@ -80,8 +83,9 @@ demo: deps-demo
 	  build/lookhere gallery --model $(DEMO)/best.safetensors --data $$data --output $(DEMO)/predictions.svg
 
 bench: deps-test
+	@$(if $(K),,echo "make bench K=KERNEL, one of: $(BENCHES)" && false)
 	@$(MAKE) --no-print-directory build/bench/$(K)
-	@build/bench/$(K)
+	@JSON='$(JSON)' build/bench/$(K) $(ARGS)
 
 SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 lint: deps-lint

@@ -60,19 +60,26 @@ struct HeadTask {
   }
   bool sees(Range queries, Range keys) const { return may_see(head, grid, prefix, queries, keys); }
 
-  // s[key][lane] = bias, the value from which the product of keys and queries goes on to accumulate.
+  // s[key][lane] = bias, the value from which the product of keys and queries goes on to accumulate. Lanes without a
+  // query get any finite value or -inf. Writes up to a vector beyond the last row.
   void start_logits(T* s, Range queries, Range keys) const {
+    const long first = std::max(queries.begin, prefix) - prefix, last = queries.end - prefix;  // the lanes' patches
+    const long width = 2 * grid.x - 1, top = first / grid.x, lane0 = prefix - queries.begin;
+    const T* const end = relative + relative_size(grid);
     for (long key = keys.begin; key < keys.end; ++key, s += kQueries) {
       std::fill_n(s, kQueries, T(0));
       if (!relative || key < prefix) continue;
-      const long patch = key - prefix, ky = patch / grid.x, kx = patch % grid.x;
-      const T constant = key_bias ? key_bias[patch] : T(0);
-      for (long token = std::max(queries.begin, prefix); token < queries.end;) {  // one run of patches per grid row
-        const long qy = (token - prefix) / grid.x, qx = (token - prefix) % grid.x;
-        const long run = std::min(grid.x - qx, queries.end - token);
-        const T* row = relative + (qy - ky + grid.y - 1) * (2 * grid.x - 1) + (qx - kx + grid.x - 1);
-        for (long i = 0; i < run; ++i) s[token - queries.begin + i] = row[i] + constant;
-        token += run;
+      const long ky = (key - prefix) / grid.x, kx = (key - prefix) % grid.x;
+      const T constant = key_bias ? key_bias[key - prefix] : T(0);
+      const T* from = relative + (top - ky + grid.y - 1) * width + (grid.x - 1 - kx);  // query column 0 of row `top`
+      for (long patch = top * grid.x; patch < last; patch += grid.x, from += width) {  // one grid row of queries
+        T* to = s + lane0 + patch;
+        const long stop = std::min(grid.x, last - patch);
+        for (long x = std::max(first - patch, 0L); x < stop; x += kLanes<T>)
+          if (from + x + kLanes<T> <= end)  // whole vectors: what lies beyond the row is overwritten by the next
+            store(to + x, load(from + x) + constant);
+          else
+            for (long k = x; k < std::min(x + kLanes<T>, stop); ++k) to[k] = from[k] + constant;
       }
     }
   }
@@ -111,7 +118,7 @@ void softmax_step(T* s, long keys, T* out, long dim, T* max, T* sum) {
 
 template <class T>
 void forward_block(const HeadTask<T>& t, Range queries, T scale, T* out, long out_stride, T* lse) {
-  alignas(64) T qt[kMaxHeadDim * kQueries], ot[kMaxHeadDim * kQueries], s[kKeys * kQueries];
+  alignas(64) T qt[kMaxHeadDim * kQueries], ot[kMaxHeadDim * kQueries], s[kKeys * kQueries + kLanes<T>];
   alignas(64) T max[kQueries], sum[kQueries] = {};
   transpose_lanes(qt, t.q + queries.begin * t.stride, t.stride, t.dim, queries.size(), scale);
   std::fill_n(ot, t.dim * kQueries, T(0));
@@ -162,7 +169,7 @@ struct BackwardBlock {
   alignas(64) T qt[kMaxHeadDim * kQueries], dot[kMaxHeadDim * kQueries];  // scaled queries and dO, transposed
   alignas(64) T q[kQueries * kMaxHeadDim], dout[kQueries * kMaxHeadDim];  // the same by rows, padded
   alignas(64) T dqt[kMaxHeadDim * kQueries], dkv[kKeys * kMaxHeadDim];
-  alignas(64) T p[kKeys * kQueries], ds[kKeys * kQueries];
+  alignas(64) T p[kKeys * kQueries + kLanes<T>], ds[kKeys * kQueries];
   alignas(64) T lse[kQueries], delta[kQueries];
 
   void load(const HeadTask<T>& t, Range queries, T scale, const T* dout_rows, const T* out_rows, long out_stride,

@@ -21,6 +21,15 @@ using Vector = typename VectorOf<T>::type;
 template <class T>
 inline constexpr long kLanes = kVectorBytes / static_cast<long>(sizeof(T));
 
+template <class T>
+inline Vector<T> load(const T* from) {
+  return *reinterpret_cast<const Vector<T>*>(from);
+}
+template <class T>
+inline void store(T* to, Vector<T> value) {
+  *reinterpret_cast<Vector<T>*>(to) = value;
+}
+
 // The smallest multiple of the vector width that holds n values.
 template <class T>
 constexpr long padded(long n) {
@@ -40,26 +49,25 @@ struct TileProduct {
 
 template <int kRows, int kVectors, class T>
 inline void tile(const TileProduct<T>& p, long row, long column) {
-  using V = Vector<T>;
-  V acc[kRows][kVectors];
+  Vector<T> acc[kRows][kVectors];
   T* c = p.c + row * p.c_row + column;
   const T *a = p.a + row * p.a_row, *b = p.b + column;
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) acc[r][v] = *reinterpret_cast<const V*>(c + r * p.c_row + v * kLanes<T>);
+    for (int v = 0; v < kVectors; ++v) acc[r][v] = load(c + r * p.c_row + v * kLanes<T>);
   for (long k = 0; k < p.k; ++k, a += p.a_k, b += p.b_row) {
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       const T broadcast = a[r * p.a_row];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) acc[r][v] += broadcast * *reinterpret_cast<const V*>(b + v * kLanes<T>);
+      for (int v = 0; v < kVectors; ++v) acc[r][v] += broadcast * load(b + v * kLanes<T>);
     }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) *reinterpret_cast<V*>(c + r * p.c_row + v * kLanes<T>) = acc[r][v];
+    for (int v = 0; v < kVectors; ++v) store(c + r * p.c_row + v * kLanes<T>, acc[r][v]);
 }
 
 // Full tiles of kRows rows, then the rest with fewer.

@@ -10,7 +10,7 @@ namespace lookhere {
 
 struct TrainCommand {
   Recipe recipe;
-  std::string output, resume;
+  std::string output, resume, config;  // resume and config have been read into the recipe by then
   long max_steps = 0;
   void run() const;
 };

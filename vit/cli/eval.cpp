@@ -12,6 +12,8 @@
 namespace lookhere {
 
 void EvalCommand::run() const {
+  check(img_size >= 0, "--img-size: wanted at least 0, got ", img_size);
+  check(1 <= workers && workers <= 256, "--workers: wanted 1 to 256, got ", workers);
   announce();
   const Safetensors file(model);
   ViT vit = load_model(file);

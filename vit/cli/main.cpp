@@ -1,9 +1,12 @@
 // The command line of lookhere: flags to structs, errors to exit codes.
-#include <CLI/CLI.hpp>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include "tensor/device.h"
@@ -52,8 +55,7 @@ void add_train(CLI::App& app, TrainCommand& c) {
   sub->add_option("--resume", c.resume,
                   "go on with this run folder or checkpoint; its options hold unless given again");
   sub->add_option("--max-steps", c.max_steps, "save and stop after this many updates (0: no limit)");
-  sub->set_config("-c,--config", "", "read options from a TOML file; the command line wins");
-  sub->allow_config_extras(CLI::config_extras_mode::error);
+  sub->add_option("-c,--config", c.config, "read options from a TOML file; the command line wins");
   add_recipe(sub, c.recipe);
 }
 
@@ -136,18 +138,30 @@ void add_info(CLI::App& app, InfoCommand& c) {
   sub->add_option("file", c.file, "safetensors file");
 }
 
-// A resumed run's recipe holds unless the command line says otherwise, so it must be there before parsing.
-void load_resumed_recipe(int argc, char** argv, Recipe& recipe) {
+// The value of an option before the command line is parsed: --name VALUE, --name=VALUE, -n VALUE, -nVALUE.
+std::string early_value(int argc, char** argv, const std::string& name) {
+  std::string value;
   for (int i = 2; i < argc; ++i) {
     const std::string argument = argv[i];
-    std::string run;
-    if (argument == "--resume" && i + 1 < argc) run = argv[i + 1];
-    if (argument.starts_with("--resume=")) run = argument.substr(9);
-    if (!run.empty()) recipe = recipe_of(Safetensors(checkpoint_path(run)));
+    if (argument == name && i + 1 < argc) value = argv[i + 1];
+    if (argument.starts_with(name + "=")) value = argument.substr(name.size() + 1);
+    if (name.size() == 2 && argument.size() > 2 && argument.starts_with(name)) value = argument.substr(2);
   }
+  return value;
 }
 
-int report(const std::string& message, Exit code) {
+// What a resumed run or a file says holds unless the command line says otherwise, so it must be there before parsing.
+void load_recipe(int argc, char** argv, Recipe& recipe) {
+  const std::string run = early_value(argc, argv, "--resume");
+  if (!run.empty()) recipe = recipe_of(Safetensors(checkpoint_path(run)));
+  for (const char* name : {"-c", "--config"})
+    if (const std::string file = early_value(argc, argv, name); !file.empty()) update_from_toml(recipe, file);
+}
+
+// One line, whatever stands in a file name.
+int report(std::string message, Exit code) {
+  for (char& c : message)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
   std::fprintf(stderr, "lookhere: %s\n", message.c_str());
   return static_cast<int>(code);
 }
@@ -167,16 +181,25 @@ int run(int argc, char** argv) {
   GradientsCommand gradients;
   MasksCommand masks;
   InfoCommand info;
-  if (argc > 1 && std::string(argv[1]) == "train") load_resumed_recipe(argc, argv, train.recipe);
+  const std::string command = argc > 1 ? argv[1] : "";
+  if (command == "train") load_recipe(argc, argv, train.recipe);
   add_train(app, train), add_eval(app, eval), add_predict(app, predict), add_gallery(app, gallery);
   add_forward(app, forward), add_gradients(app, gradients), add_masks(app, masks), add_info(app, info);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
+    app.exit(success);
   } catch (const CLI::ParseError& error) {
-    return report(std::string(error.what()) + " (see lookhere --help)", Exit::input);
+    const bool known = !app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == command; }).empty();
+    if (!known && !command.empty())
+      return report(concat("there is no ", command.starts_with("-") ? "option" : "command", " '", command,
+                           "' (see lookhere --help)"),
+                    Exit::input);
+    return report(concat(error.what(), " (see lookhere ", command, known ? " " : "", "--help)"), Exit::input);
   }
+  errno = 0;
+  check_io(std::fflush(stdout) == 0 && !std::ferror(stdout),
+           "cannot write to standard output: ", std::strerror(errno ? errno : EIO));
   return 0;
 }
 
@@ -193,6 +216,7 @@ void wait_passively(char** argv) {
 
 int main(int argc, char** argv) {
   wait_passively(argv);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file past the limit on sizes is an error like a full disk
   try {
     check_processor();
     return run(argc, argv);

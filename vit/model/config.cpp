@@ -12,7 +12,7 @@ ViTConfig config_from_json(const std::string& text) {
   ViTConfig c;
   const nlohmann::json& size = field(json, "image_size");
   check(size.is_number() || (size.is_array() && size.size() == 2),
-        "config: 'image_size' must be [height, width] or one number, got ", size.dump());
+        "config: 'image_size' must be [height, width] or one number, got ", described(size));
   c.height = integer_in(size.is_array() ? size[0] : size, "image_size", 1, kMany);
   c.width = integer_in(size.is_array() ? size[1] : size, "image_size", 1, kMany);
   c.patch = integer_in(field(json, "patch_size"), "patch_size", 1, kMany);
@@ -25,10 +25,10 @@ ViTConfig config_from_json(const std::string& text) {
   if (json.contains("norm_eps")) c.norm_eps = number_in(json["norm_eps"], "norm_eps", 0, 1);
   if (json.contains("layer_scale")) c.layer_scale = flag_of(json["layer_scale"], "layer_scale");
   const std::string head = json.contains("head") ? text_of(json["head"], "head") : "linear";
-  check(head == "linear" || head == "mlp", "config: 'head' must be linear or mlp, got '", head, "'");
+  check(head == "linear" || head == "mlp", "config: 'head' must be linear or mlp, got ", shown(head));
   c.head = head == "mlp" ? HeadType::mlp : HeadType::linear;
   const std::string pool = json.contains("pool") ? text_of(json["pool"], "pool") : "cls";
-  check(pool == "cls" || pool == "mean", "config: 'pool' must be cls or mean, got '", pool, "'");
+  check(pool == "cls" || pool == "mean", "config: 'pool' must be cls or mean, got ", shown(pool));
   c.pool = pool == "mean" ? Pooling::mean : Pooling::cls;
   c.position = position_from_json(field(json, "position"));
   c.validate();

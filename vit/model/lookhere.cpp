@@ -6,6 +6,7 @@
 #include <map>
 
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace lookhere {
 namespace {
@@ -81,7 +82,7 @@ const Four& four_heads(const std::string& name) {
   if (found != names.end()) return found->second;
   std::string all;
   for (const auto& [known, unused] : names) all += (all.empty() ? "" : ", ") + known;
-  fail("lookhere: unknown direction name '", name, "', known: ", all);
+  fail("lookhere: unknown direction name ", shown(name), ", known: ", all);
 }
 
 // "zero", "none" and "center" anywhere in a name give it the slopes of undirected heads, zerohalves included.

@@ -24,7 +24,7 @@ E from_name(const char* what, const Names<E>& names, const std::string& name) {
     if (name == text) return value;
     known += (known.empty() ? "" : ", ") + std::string(text);
   }
-  fail(what, ": wanted one of ", known, ", got '", name, "'");
+  fail(what, ": wanted one of ", known, ", got ", shown(name));
 }
 template <class E>
 std::string to_name(const Names<E>& names, E wanted) {
@@ -44,7 +44,8 @@ LookHereConfig lookhere_from_json(const nlohmann::json& json) {
   if (json.contains("global_slope")) config.global_slope = number_in(json["global_slope"], "global_slope", 0, 1e6);
   if (json.contains("layer_slopes")) {
     const nlohmann::json& slopes = json["layer_slopes"];
-    check(slopes.is_array() && slopes.size() == 2, "config: 'layer_slopes' must be [first, last], got ", slopes.dump());
+    check(slopes.is_array() && slopes.size() == 2, "config: 'layer_slopes' must be [first, last], got ",
+          described(slopes));
     config.layer_slopes = {number_in(slopes[0], "layer_slopes", 0, 1e6), number_in(slopes[1], "layer_slopes", 0, 1e6)};
   }
   if (json.contains("distance")) config.distance = distance_from_name(text_of(json["distance"], "distance"));
@@ -90,8 +91,6 @@ PositionConfig position_preset(const std::string& name) {
 Position::Position(const PositionConfig& config, long heads, long depth, long dim, Grid grid, Init& init)
     : config_(config), heads_(heads), depth_(depth), trained_(grid) {
   if (config.type == PositionType::learned) table_ = init.truncated_normal({1, grid.patches(), dim});
-  if (config.type == PositionType::lookhere)  // refuse a bad layout now rather than at the first image
-    for (long layer = 0; layer < depth; ++layer) lookhere_heads(config.lookhere, heads, depth, layer);
 }
 
 Var Position::add_to(const Var& patches, Grid grid) const {

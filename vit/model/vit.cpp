@@ -24,6 +24,8 @@ void ViTConfig::validate() const {
   check(mlp_ratio > 0 && mlp_ratio <= 64 && mlp_hidden() >= 1,
         "model: mlp_ratio must be in (0, 64] and leave a hidden unit, got ", mlp_ratio);
   check(norm_eps > 0 && norm_eps < 1, "model: norm_eps must be in (0, 1), got ", norm_eps);
+  if (position.type == PositionType::lookhere)  // refuse a bad layout now rather than at the first image
+    for (long layer = 0; layer < depth; ++layer) lookhere_heads(position.lookhere, heads, depth, layer);
 }
 
 namespace {

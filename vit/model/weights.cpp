@@ -28,6 +28,7 @@ void check_shapes(const Safetensors& file, const ViTConfig& c) {
     check_shape(file, block + ".attn.qkv.weight", {3 * c.dim, c.dim});
     check_shape(file, block + ".mlp.fc1.weight", {c.mlp_hidden(), c.dim});
   }
+  if (c.position.type == PositionType::learned) check_shape(file, "pos_embed", {1, c.grid().patches(), c.dim});
   if (c.head == HeadType::linear) return check_shape(file, "head.weight", {c.classes, c.dim});
   check_shape(file, "head.fc1.weight", {c.mlp_hidden(), c.dim});
   check_shape(file, "head.fc2.weight", {c.classes, c.mlp_hidden()});
@@ -93,8 +94,8 @@ void load_weights(ViT& model, const Safetensors& file, const std::string& prefix
   });
   if (!prefix.empty()) return;
   for (const Safetensors::Entry& entry : file.entries())
-    check(known.contains(entry.name) || belongs_to_training(entry.name), file.path(), ": unexpected tensor '",
-          entry.name, "' ", entry.shape);
+    check(known.contains(entry.name) || belongs_to_training(entry.name), file.path(), ": unexpected tensor ",
+          shown(entry.name), " ", entry.shape);
 }
 
 ViT load_model(const Safetensors& file, Dtype dtype) {

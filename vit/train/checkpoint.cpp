@@ -56,8 +56,11 @@ Progression progression_of(const Safetensors& checkpoint) {
 
 void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
   const ViTConfig saved = config_of(checkpoint);
-  check(to_json(saved) == to_json(model.config()), checkpoint.path(), ": holds the model ", to_json(saved),
-        " but the options describe ", to_json(model.config()));
+  const nlohmann::json held = nlohmann::json::parse(to_json(saved)),
+                       wanted = nlohmann::json::parse(to_json(model.config()));
+  for (const auto& item : wanted.items())
+    check(held.contains(item.key()) && held[item.key()] == item.value(), checkpoint.path(), ": holds a model with ",
+          item.key(), " ", held.value(item.key(), nlohmann::json()).dump(), ", the options want ", item.value().dump());
   load_weights(model, checkpoint);
   optimizer.load_state([&](const std::string& name) { return checkpoint.read(name); },
                        progression_of(checkpoint).updates);

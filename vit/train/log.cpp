@@ -60,9 +60,11 @@ std::vector<EpochRow> read_summary(const std::string& path) {
   std::vector<EpochRow> rows;
   while (std::getline(in, line)) {
     EpochRow r;
-    const int fields = std::sscanf(line.c_str(), "%ld,%lf,%lf,%lf,%lf,%lf", &r.epoch, &r.train_loss, &r.eval_loss,
-                                   &r.eval_top1, &r.eval_top5, &r.lr);
-    check(fields == 6, path, ": line ", rows.size() + 2, " is no row of six numbers");
+    int used = 0;
+    const int fields = std::sscanf(line.c_str(), "%ld,%lf,%lf,%lf,%lf,%lf%n", &r.epoch, &r.train_loss, &r.eval_loss,
+                                   &r.eval_top1, &r.eval_top5, &r.lr, &used);
+    check(fields == 6 && used == static_cast<int>(line.size()), path, ": line ", rows.size() + 2,
+          " is no row of six numbers");
     rows.push_back(r);
   }
   return rows;

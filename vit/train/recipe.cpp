@@ -2,11 +2,19 @@
 #include "vit/train/recipe.h"
 
 #include <cmath>
+#include <sstream>
 
+#include "tensor/file.h"
 #include "vit/model/json.h"
 
 namespace lookhere {
 namespace {
+
+std::string trimmed(const std::string& text) {
+  const char* const space = " \t\r";
+  const std::size_t first = text.find_first_not_of(space);
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(space) - first + 1);
+}
 
 std::string toml_value(const std::string& value) { return nlohmann::json(value).dump(); }
 std::string toml_value(bool value) { return value ? "true" : "false"; }
@@ -16,6 +24,36 @@ template <class T>
 std::string toml_value(const std::vector<T>& values) {
   return nlohmann::json(values).dump();
 }
+// As much of TOML as a recipe needs. Its numbers, basic strings and arrays are JSON's.
+nlohmann::json read_flat_toml(const std::string& path) {
+  const MappedFile file(path);
+  std::istringstream in{std::string(file.text())};
+  nlohmann::json json = nlohmann::json::object();
+  std::string line;
+  for (long number = 1; std::getline(in, line); ++number) {
+    char quote = 0;  // the kind of string that we are in
+    std::size_t end = 0, equals = std::string::npos;
+    for (; end < line.size() && (quote || line[end] != '#'); ++end) {
+      const char c = line[end];
+      if (quote == '"' && c == '\\') ++end;
+      if (quote ? c == quote : c == '"' || c == '\'') quote = quote ? 0 : c;
+      if (c == '=' && !quote && equals == std::string::npos) equals = end;
+    }
+    line.resize(std::min(end, line.size()));
+    if (trimmed(line).empty()) continue;
+    check(equals != std::string::npos, path, ": line ", number, ": wanted name = value, got ", shown(trimmed(line)));
+    const std::string name = trimmed(line.substr(0, equals)), text = trimmed(line.substr(equals + 1));
+    const bool literal = text.size() >= 2 && text.front() == '\'' && text.back() == '\'';
+    nlohmann::json value = literal ? nlohmann::json(text.substr(1, text.size() - 2))
+                                   : nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    check(!value.is_discarded(), path, ": line ", number, ": wanted a number, \"text\", true, false or [a, list] for ",
+          shown(name), ", got ", shown(text));
+    check(!json.contains(name), path, ": line ", number, ": ", shown(name), " stands there twice");
+    json[name] = std::move(value);
+  }
+  return json;
+}
+
 template <class T>
 bool is_unset(const T& value) {
   if constexpr (requires { value.empty(); }) return value.empty();
@@ -89,6 +127,20 @@ std::string to_toml(const Recipe& recipe) {
     if (!is_unset(field)) text += concat("# ", description, "\n", name, " = ", toml_value(field), "\n");
   });
   return text;
+}
+
+void update_from_toml(Recipe& recipe, const std::string& path) {
+  const nlohmann::json json = read_flat_toml(path);
+  for (const auto& item : json.items()) {
+    bool known = false;
+    recipe.visit([&](const char* name, const auto&, const char*) { known |= item.key() == name; });
+    check(known, path, ": there is no option ", shown(item.key()));
+  }
+  try {
+    update_from_json(recipe, json.dump());
+  } catch (const Error& error) {
+    fail(path, ": ", error.what());
+  }
 }
 
 ViTConfig model_config(const Recipe& r, const Dataset& data) {

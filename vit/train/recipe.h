@@ -81,6 +81,9 @@ std::string to_json(const Recipe& recipe);
 // Overwrites the fields that the JSON object has; Error for wrong types.
 void update_from_json(Recipe& recipe, const std::string& text);
 std::string to_toml(const Recipe& recipe);  // what `-c` reads
+// Overwrites the fields that a file like to_toml's has: `name = value` and comments, no tables. Throws Error naming the
+// line for what it cannot read and for names that no option has.
+void update_from_toml(Recipe& recipe, const std::string& path);
 
 // The recipe's model for this data.
 ViTConfig model_config(const Recipe& recipe, const Dataset& data);

@@ -1,0 +1,125 @@
+// The rules of the house, checked over its files: who may include whom, how files begin, how long they may be.
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "tests/testing.h"
+
+namespace lookhere {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Each may include itself and what stands before it.
+const std::vector<std::string> kFloors{"kernels", "tensor", "autograd", "nn", "vit", "examples"};
+constexpr long kLongestFile = 400;
+
+struct File {
+  std::string path;  // from the top, as "kernels/gemm.h"
+  std::vector<std::string> lines;
+  bool is(const char* extension) const { return path.ends_with(extension); }
+  bool is_source() const { return is(".h") || is(".cpp") || is(".cu") || is(".cuh"); }
+};
+
+File read(const fs::path& path) {
+  File file{path.generic_string(), {}};
+  std::istringstream text(read_file(file.path));
+  for (std::string line; std::getline(text, line);) file.lines.push_back(line);
+  return file;
+}
+
+const std::vector<File>& files() {
+  static const std::vector<File> all = [] {
+    std::vector<File> found;
+    std::vector<std::string> folders = kFloors;
+    folders.push_back("tests");
+    for (const std::string& folder : folders)
+      for (const auto& entry : fs::recursive_directory_iterator(folder))
+        if (entry.is_regular_file() && entry.path().extension() != ".json") found.push_back(read(entry.path()));
+    for (const char* name : {"Makefile", "README.md"})
+      if (fs::exists(name)) found.push_back(read(name));
+    return found;
+  }();
+  return all;
+}
+
+std::string folder_of(const std::string& path) { return path.substr(0, path.find('/')); }
+long floor_of(const std::string& path) {
+  return std::find(kFloors.begin(), kFloors.end(), folder_of(path)) - kFloors.begin();
+}
+
+// What a line includes in quotes, else nothing.
+std::string included(const std::string& line) {
+  if (!line.starts_with("#include \"")) return "";
+  const std::size_t begin = line.find('"') + 1;
+  return line.substr(begin, line.find('"', begin) - begin);
+}
+
+TEST(Style, IncludesGoOneWay) {
+  long count = 0;
+  for (const File& file : files())
+    for (const std::string& line : file.lines) {
+      const std::string header = included(line);
+      if (header.empty()) continue;
+      ++count;
+      EXPECT_TRUE(fs::exists(header)) << file.path << " includes " << header << ": name headers from the top";
+      if (folder_of(file.path) == "tests") continue;  // tests see everything
+      EXPECT_LE(floor_of(header), floor_of(file.path)) << file.path << " includes " << header;
+    }
+  EXPECT_GT(count, 100);  // or this test has lost its files
+}
+
+TEST(Style, HeadersAreReadOnce) {
+  for (const File& file : files())
+    if (file.is(".h") || file.is(".cuh")) {
+      EXPECT_EQ(std::count(file.lines.begin(), file.lines.end(), "#pragma once"), 1) << file.path;
+    }
+}
+
+TEST(Style, FilesSayFirstWhatTheyAre) {
+  for (const File& file : files())
+    if (file.is_source()) {
+      EXPECT_TRUE(!file.lines.empty() && file.lines[0].starts_with("// ") && file.lines[0].size() > 12) << file.path;
+    }
+}
+
+TEST(Style, FilesAreShort) {
+  for (const File& file : files())
+    EXPECT_LE(static_cast<long>(file.lines.size()), kLongestFile) << file.path << " wants to be two files";
+}
+
+// A path of the machine it was written on makes a file wrong everywhere else.
+TEST(Style, NoPathsOfOneMachine) {
+  for (const char* folder : {"work", "root", "tmp", "home"}) {
+    const std::string pattern = std::string("/") + folder + "/";
+    for (const File& file : files())
+      for (std::size_t i = 0; i < file.lines.size(); ++i)
+        EXPECT_EQ(file.lines[i].find(pattern), std::string::npos) << file.path << ":" << i + 1 << ": " << file.lines[i];
+  }
+}
+
+TEST(Style, TheTopLevelStaysSmall) {
+  std::set<std::string> allowed{"tests", "Makefile", "README.md", "LICENSE", "build", "runs"};
+  allowed.insert(kFloors.begin(), kFloors.end());
+  for (const auto& entry : fs::directory_iterator(".")) {
+    const std::string name = entry.path().filename().string();
+    EXPECT_TRUE(name.starts_with(".") || allowed.contains(name)) << name << " does not belong at the top";
+  }
+}
+
+// A kernel is a header with an implementation beside it; headers alone are what kernels share.
+TEST(Style, EveryKernelHasATest) {
+  long kernels = 0;
+  for (const auto& entry : fs::directory_iterator("kernels")) {
+    const fs::path path = entry.path();
+    const bool implemented = fs::exists(fs::path(path).replace_extension(".cpp"));
+    if (path.extension() != ".h" || !implemented) continue;
+    ++kernels;
+    const std::string test = "tests/kernels/" + path.stem().string() + "_test.cpp";
+    EXPECT_TRUE(fs::exists(test)) << test;
+  }
+  EXPECT_GE(kernels, 7);
+}
+
+}  // namespace
+}  // namespace lookhere

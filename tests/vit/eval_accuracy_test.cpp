@@ -1,0 +1,128 @@
+// Accuracy: ranks, a data set scored by hand, and logits that depend on nothing but the image.
+#include "vit/eval/accuracy.h"
+
+#include "tests/vit/model_cases.h"
+
+namespace lookhere {
+namespace {
+
+TEST(RankOfLabel, Cases) {
+  const float nan = std::nanf(""), inf = HUGE_VALF;
+  const struct {
+    std::vector<float> logits;
+    long label, want;
+  } cases[] = {
+      {{3, 1, 2}, 0, 0},
+      {{3, 1, 2}, 1, 2},
+      {{3, 1, 2}, 2, 1},
+      {{5}, 0, 0},
+      {{1, 1}, 0, 1},
+      {{1, 1}, 1, 1},  // ties count against the label
+      {{0, 0, 0, 0}, 2, 3},
+      {{2, 1, 1, 0}, 2, 2},
+      {{nan, 1, 2}, 0, 2},
+      {{nan, 1, 2}, 2, 1},
+      {{nan, nan, nan}, 1, 2},
+      {{inf, 1, -inf}, 0, 0},
+      {{inf, inf, -inf}, 1, 1},
+      {{-inf, -inf, 0}, 0, 2},
+      {{-0.0F, 0.0F, -1}, 1, 1},
+  };
+  for (const auto& c : cases)
+    EXPECT_EQ(rank_of_label(c.logits.data(), static_cast<long>(c.logits.size()), c.label), c.want)
+        << testing::PrintToString(c.logits) << " " << c.label;
+}
+
+Dataset dataset(const std::vector<std::int32_t>& labels, long classes) {
+  Dataset d;
+  d.name = "by hand";
+  d.channels = 2, d.height = 4, d.width = 6, d.classes = classes;
+  d.mean = {0.5F, 0.4F}, d.std = {0.25F, 0.3F};
+  d.labels = labels;
+  Rng rng(4, Purpose::test);
+  for (long i = 0; i < d.size() * d.image_size(); ++i) d.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
+  for (long c = 0; c < classes; ++c) d.class_names.push_back(std::to_string(c));
+  return d;
+}
+
+// A model that gives every image the same logits: its head's bias.
+TEST(Evaluate, AgreesWithCountingByHand) {
+  ViTConfig config = small_config(position_preset("none"));
+  config.classes = 8, config.head = HeadType::linear;
+  ViT model(config, 1);
+  const std::vector<float> bias{0, 7, 1, 6, 2, 5, 3, 4};
+  for_each_parameter(model, [&](const std::string& name, Var& p) {
+    if (name == "head.weight") p.set_value(zeros(p.shape()));
+    if (name == "head.bias") p.set_value(from_vector(bias, {8}));
+  });
+  const std::vector<std::int32_t> labels{1, 1, 3, 5, 7, 6, 6, 4, 2, 0};  // ranks 0 0 1 2 3 4 4 5 6 7
+  const Dataset d = dataset(labels, 8);
+  double exponentials = 0, loss = 0;
+  for (const float b : bias) exponentials += std::exp(static_cast<double>(b));
+  for (const std::int32_t label : labels) loss += std::log(exponentials) - static_cast<double>(bias[label]);
+  for (const long batch : {1, 3, 10, 64}) {
+    Loader loader(d, {.batch_size = batch});
+    std::vector<long> progress;
+    const Accuracy a = evaluate(model, loader, [&](long done) { progress.push_back(done); });
+    EXPECT_EQ(a.images, 10);
+    EXPECT_DOUBLE_EQ(a.top1, 20);
+    EXPECT_DOUBLE_EQ(a.top5, 70);
+    EXPECT_NEAR(a.loss, loss / 10, 1e-6);
+    EXPECT_EQ(static_cast<long>(progress.size()), loader.batches());
+    EXPECT_EQ(progress.back(), 10);
+  }
+}
+
+TEST(Evaluate, FewClassesAreAllInTheTopFive) {
+  ViT model(small_config(position_preset("lh90")), 1);
+  const Dataset d = dataset({0, 1, 2, 2}, 3);
+  Loader loader(d, {});
+  const Accuracy a = evaluate(model, loader);
+  EXPECT_EQ(a.top5, 100);
+  EXPECT_EQ(a.top1, 0);  // the head starts with equal logits, and ties count against the label
+}
+
+TEST(Evaluate, LabelsMustFitTheModel) {
+  ViT model(small_config(position_preset("lh90")), 1);
+  const Dataset d = dataset({0, 3}, 4);
+  Loader loader(d, {});
+  EXPECT_ERROR(evaluate(model, loader), "3");
+}
+
+// Not to the last bit: BLAS sums in another order where a matrix has other sizes.
+double difference(const Tensor& a, const Tensor& b) { return max_relative_error(a, b, 1); }
+
+TEST(LogitsOf, DependOnTheImageAlone) {
+  for (const char* position : {"lh45", "learned"}) {
+    ViT model(small_config(position_preset(position)), std::nullopt);
+    fill_by_rule(model);
+    const Tensor images = rule_images({13, 2, 8, 6}, Dtype::f32);  // not the grid of training
+    Tensor want;
+    {
+      const NoGrad evaluation;
+      want = model(Var(images)).value();
+    }
+    for (const int threads : {1, 2, 3, 5, 16, 40}) {
+      const Threads some(threads);
+      const Tensor logits = logits_of(model, images);
+      EXPECT_LE(difference(logits, want), 1e-6) << threads;
+      EXPECT_TRUE(same_bits(logits_of(model, images), logits)) << threads;
+      for (const long batch : {1, 4, 6})
+        for (long begin = 0; begin < 13; begin += batch) {
+          const long end = std::min(begin + batch, 13L);
+          EXPECT_LE(difference(logits_of(model, images.rows(begin, end)), want.rows(begin, end)), 1e-6) << begin;
+        }
+    }
+  }
+}
+
+TEST(LogitsOf, LeavesNoGraphAndPassesErrorsOn) {
+  ViT model(small_config(position_preset("lh90")), 1);
+  logits_of(model, rule_images({4, 2, 4, 6}, Dtype::f32));
+  for (const Parameter& p : parameters_of(model)) EXPECT_FALSE(p.var.grad().defined());
+  EXPECT_ERROR(logits_of(model, zeros({4, 3, 4, 6})), "images must be [batch, 2, height, width], got [4, 3, 4, 6]");
+  EXPECT_ERROR(logits_of(model, zeros({4, 2, 5, 6})), "divisible by the patch size 2, got 5x6");
+}
+
+}  // namespace
+}  // namespace lookhere

@@ -1,0 +1,140 @@
+// The gradient of the whole model with respect to every parameter and the images, against differences in f64.
+#include <numeric>
+
+#include "tests/vit/model_cases.h"
+
+namespace lookhere {
+namespace {
+
+struct Case {
+  const char* name;
+  ViTConfig config;
+  Shape images;
+  Pass pass;
+};
+
+std::vector<Case> cases() {
+  const Shape trained{2, 2, 4, 6};
+  std::vector<Case> all;
+  const auto add = [&](const char* name, const PositionConfig& position, long heads = 12) -> Case& {
+    return all.emplace_back(Case{name, small_config(position, heads), trained, {}});
+  };
+  add("lh45, mean pooling", position_preset("lh45")).config.pool = Pooling::mean;
+  Case& linear = add("lh90 in our layout, linear head, no LayerScale", position_preset("lh90"), 6);
+  linear.config.head = HeadType::linear, linear.config.layer_scale = false;
+  add("filled masks",
+      {.lookhere = {.directions = {"halves-diagonals-none"}, .distance = DistancePower::sqrt, .fill = MaskFill::max}});
+  add("a list of layers, without rounding",
+      {.lookhere = {.directions = {"zerotriangles", "center"},
+                    .distance = DistancePower::square,
+                    .round_to_bf16 = false}},
+      4);
+  add("alibi at another resolution", position_preset("alibi"), 8).images = {1, 2, 8, 4};
+  add("learned", position_preset("learned"), 3);
+  add("learned at another resolution", position_preset("learned"), 3).images = {2, 2, 8, 6};
+  add("none, one head", position_preset("none"), 1).config.pool = Pooling::mean;
+  add("dropout and DropPath", position_preset("lh180")).pass = {.drop_path = 0.3, .dropout = 0.2, .seed = 5, .step = 6};
+  return all;
+}
+
+// All that the logits depend on, as one long vector: the parameters, then the images.
+class Point {
+ public:
+  explicit Point(const Case& c)
+      : case_(c), model_(c.config, std::nullopt, Dtype::f64), images_(rule_images(c.images, Dtype::f64), true) {
+    fill_by_rule(model_);
+    leaves_ = parameters_of(model_);
+    leaves_.push_back({"images", images_});
+    for (std::size_t leaf = 0; leaf < leaves_.size(); ++leaf)
+      for (long i = 0; i < leaves_[leaf].var.value().numel(); ++i)
+        at_.push_back(leaves_[leaf].var.value().data<double>() + i), leaf_of_.push_back(leaf);
+    weights_ = random(logits().shape(), 77);
+  }
+
+  std::vector<double> gradient() {
+    Pass pass = case_.pass;
+    weigh(model_(images_, pass), weights_).backward();
+    std::vector<double> all;
+    for (const Parameter& leaf : leaves_) {
+      const Tensor& grad = leaf.var.grad();
+      EXPECT_TRUE(grad.defined() && grad.shape() == leaf.var.shape()) << leaf.name;
+      if (grad.defined()) all.insert(all.end(), grad.data<double>(), grad.data<double>() + grad.numel());
+    }
+    return all;
+  }
+
+  // The derivative along Σ direction[i]·e[index[i]], by five points: the error is about h⁴·f⁽⁵⁾/30 + ε·f/h.
+  double difference(const std::vector<std::size_t>& index, const std::vector<double>& direction) {
+    constexpr double kStep = 0x1p-10;
+    std::vector<double> before;
+    for (const std::size_t i : index) before.push_back(*at_[i]);
+    const auto moved = [&](double steps) {
+      for (std::size_t k = 0; k < index.size(); ++k) *at_[index[k]] = before[k] + steps * kStep * direction[k];
+      return logits();
+    };
+    const Tensor a = moved(-2), b = moved(-1), c = moved(1), d = moved(2);
+    moved(0);
+    double sum = 0;
+    for (long k = 0; k < weights_.numel(); ++k) {
+      const auto y = [k](const Tensor& t) { return t.data<double>()[k]; };
+      sum += weights_.data<double>()[k] * (8 * (y(c) - y(b)) - (y(d) - y(a))) / (12 * kStep);
+    }
+    return sum;
+  }
+
+  std::size_t size() const { return at_.size(); }
+  // A random element of a random leaf: otherwise the small ones would never be drawn.
+  std::size_t coordinate(Rng& rng) const {
+    const std::size_t leaf = rng.below(static_cast<std::uint32_t>(leaves_.size()));
+    const auto [first, last] = std::equal_range(leaf_of_.begin(), leaf_of_.end(), leaf);
+    return first - leaf_of_.begin() + rng.below(static_cast<std::uint32_t>(last - first));
+  }
+  const std::string& name_of(std::size_t i) const { return leaves_[leaf_of_[i]].name; }
+
+ private:
+  Tensor logits() {
+    const NoGrad no_grad;
+    Pass pass = case_.pass;
+    return model_(images_, pass).value();
+  }
+  const Case& case_;
+  ViT model_;
+  Var images_;
+  std::vector<Parameter> leaves_;
+  std::vector<double*> at_;
+  std::vector<std::size_t> leaf_of_;
+  Tensor weights_;
+};
+
+double error(double got, double want) { return std::abs(got - want) / std::max(std::abs(want), 1e-3); }
+
+TEST(ModelGradient, CoordinatesAndDirections) {
+  const Threads one(1);  // the model is too small to share
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(c.name);
+    Point point(c);
+    const std::vector<double> gradient = point.gradient();
+    ASSERT_EQ(gradient.size(), point.size());
+    Rng rng(2024, Purpose::test);
+    for (int i = 0; i < 200; ++i) {
+      const std::size_t at = point.coordinate(rng);
+      const double want = point.difference({at}, {1});
+      ASSERT_LE(error(gradient[at], want), 1e-6) << point.name_of(at) << ": " << gradient[at] << ", wanted " << want;
+    }
+    std::vector<std::size_t> all(point.size());
+    std::iota(all.begin(), all.end(), 0);
+    for (int i = 0; i < 20; ++i) {
+      std::vector<double> direction;
+      double length = 0;
+      for (std::size_t k = 0; k < all.size(); ++k)
+        direction.push_back(rng.normal()), length += std::pow(direction[k], 2);
+      for (double& x : direction) x /= std::sqrt(length);
+      const double got = std::inner_product(gradient.begin(), gradient.end(), direction.begin(), 0.0);
+      const double want = point.difference(all, direction);
+      ASSERT_LE(error(got, want), 1e-6) << "direction " << i << ": " << got << ", wanted " << want;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lookhere
