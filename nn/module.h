@@ -42,10 +42,10 @@ std::vector<Parameter> parameters_of(Module& module) {
 // to fill in.
 class Init {
  public:
-  Init(std::optional<std::uint64_t> seed, Dtype dtype) : seed_(seed), dtype_(dtype) {}
+  Init(std::optional<std::uint64_t> seed, Dtype dtype, double std = 0.02) : seed_(seed), dtype_(dtype), std_(std) {}
   Dtype dtype() const { return dtype_; }
-  Var truncated_normal(const Shape& shape, double std = 0.02) {
-    return draw(shape, [std](Rng& rng) { return rng.truncated_normal(std); });
+  Var truncated_normal(const Shape& shape) {
+    return draw(shape, [std = std_](Rng& rng) { return rng.truncated_normal(std); });
   }
   Var uniform(const Shape& shape, double bound) {
     return draw(shape, [bound](Rng& rng) { return (2.0 * rng.uniform() - 1) * bound; });
@@ -63,6 +63,7 @@ class Init {
   }
   std::optional<std::uint64_t> seed_;
   Dtype dtype_;
+  double std_;
   std::uint32_t next_ = 0;
 };
 

@@ -79,8 +79,8 @@ TEST(Init, AParametersValuesDoNotDependOnTheSizesBefore) {
 }
 
 TEST(Init, Distributions) {
-  Init init(9, Dtype::f64);
-  const Tensor normal = init.truncated_normal({20000}, 1).value(), uniform = init.uniform({20000}, 0.25).value();
+  Init init(9, Dtype::f64, 1);
+  const Tensor normal = init.truncated_normal({20000}).value(), uniform = init.uniform({20000}, 0.25).value();
   double mean = 0, square = 0, low = 0, high = 0;
   for (long i = 0; i < 20000; ++i) {
     const double x = normal.data<double>()[i], y = uniform.data<double>()[i];

@@ -197,9 +197,9 @@ int run(int argc, char** argv) {
                     Exit::input);
     return report(concat(error.what(), " (see lookhere ", command, known ? " " : "", "--help)"), Exit::input);
   }
-  errno = 0;
-  check_io(std::fflush(stdout) == 0 && !std::ferror(stdout),
-           "cannot write to standard output: ", std::strerror(errno ? errno : EIO));
+  errno = EIO;
+  const bool written = std::fflush(stdout) == 0 && !std::ferror(stdout);
+  check_io(written, "cannot write to standard output: ", std::strerror(errno));
   return 0;
 }
 

@@ -37,7 +37,7 @@ const ViTConfig& validated(const ViTConfig& config) {
 
 ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype)
     : config_(validated(config)),
-      init_(seed, dtype),
+      init_(seed, dtype, config.init_std),
       cls_token_(init_.truncated_normal({1, 1, config.dim})),
       position_(config.position, config.heads, config.depth, config.dim, config.grid(), init_) {
   // The patch projection is a convolution: PyTorch's default initialisation, U(±1/√fan_in).

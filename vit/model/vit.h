@@ -16,6 +16,7 @@ struct ViTConfig {
   double mlp_ratio = 4, norm_eps = 1e-6;
   bool layer_scale = false;
   double layer_scale_init = 1e-4;  // at creation; not part of a saved model
+  double init_std = 0.02;          // of linear weights and tokens, at creation
   HeadType head = HeadType::linear;
   Pooling pool = Pooling::cls;
   PositionConfig position;

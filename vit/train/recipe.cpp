@@ -1,6 +1,8 @@
 // From the recipe's fields to the parts of a run.
 #include "vit/train/recipe.h"
 
+#include <toml++/toml.h>
+
 #include <cmath>
 #include <sstream>
 
@@ -10,12 +12,6 @@
 namespace lookhere {
 namespace {
 
-std::string trimmed(const std::string& text) {
-  const char* const space = " \t\r";
-  const std::size_t first = text.find_first_not_of(space);
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(space) - first + 1);
-}
-
 std::string toml_value(const std::string& value) { return nlohmann::json(value).dump(); }
 std::string toml_value(bool value) { return value ? "true" : "false"; }
 std::string toml_value(long value) { return std::to_string(value); }
@@ -24,34 +20,15 @@ template <class T>
 std::string toml_value(const std::vector<T>& values) {
   return nlohmann::json(values).dump();
 }
-// As much of TOML as a recipe needs. Its numbers, basic strings and arrays are JSON's.
-nlohmann::json read_flat_toml(const std::string& path) {
+nlohmann::json read_toml(const std::string& path) {
   const MappedFile file(path);
-  std::istringstream in{std::string(file.text())};
-  nlohmann::json json = nlohmann::json::object();
-  std::string line;
-  for (long number = 1; std::getline(in, line); ++number) {
-    char quote = 0;  // the kind of string that we are in
-    std::size_t end = 0, equals = std::string::npos;
-    for (; end < line.size() && (quote || line[end] != '#'); ++end) {
-      const char c = line[end];
-      if (quote == '"' && c == '\\') ++end;
-      if (quote ? c == quote : c == '"' || c == '\'') quote = quote ? 0 : c;
-      if (c == '=' && !quote && equals == std::string::npos) equals = end;
-    }
-    line.resize(std::min(end, line.size()));
-    if (trimmed(line).empty()) continue;
-    check(equals != std::string::npos, path, ": line ", number, ": wanted name = value, got ", shown(trimmed(line)));
-    const std::string name = trimmed(line.substr(0, equals)), text = trimmed(line.substr(equals + 1));
-    const bool literal = text.size() >= 2 && text.front() == '\'' && text.back() == '\'';
-    nlohmann::json value = literal ? nlohmann::json(text.substr(1, text.size() - 2))
-                                   : nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    check(!value.is_discarded(), path, ": line ", number, ": wanted a number, \"text\", true, false or [a, list] for ",
-          shown(name), ", got ", shown(text));
-    check(!json.contains(name), path, ": line ", number, ": ", shown(name), " stands there twice");
-    json[name] = std::move(value);
+  try {
+    std::ostringstream json;
+    json << toml::json_formatter(toml::parse(file.text()));
+    return nlohmann::json::parse(json.str());
+  } catch (const toml::parse_error& error) {
+    fail(path, ": line ", error.source().begin.line, ": ", shown(error.description()));
   }
-  return json;
 }
 
 template <class T>
@@ -87,6 +64,7 @@ void Recipe::validate() {
   in_range("shapes-test", static_cast<double>(shapes_test), 1, 1e7);
   in_range("eval-batch-size", static_cast<double>(eval_batch_size), 1, 1 << 20);
   in_range("workers", static_cast<double>(workers), 1, 256);
+  in_range("init-std", init_std, 0, 10);
   in_range("shards", static_cast<double>(shards), 0, 1024);
   in_range("recovery-interval", static_cast<double>(recovery_interval), 0, kMany);
   in_range("img-size", static_cast<double>(img_size), 0, 16384);
@@ -112,10 +90,10 @@ void update_from_json(Recipe& recipe, const std::string& text) {
     if (!json.contains(name)) return;
     try {
       check(!std::is_same_v<T, long> || json[name].is_number_integer(), "recipe: '", name,
-            "' must be a whole number, got ", json[name].dump());
+            "' must be a whole number, got ", described(json[name]));
       value = json[name].get<T>();
     } catch (const nlohmann::json::exception&) {
-      fail("recipe: '", name, "' has the wrong type: ", json[name].dump());
+      fail("recipe: '", name, "' has the wrong type: ", described(json[name]));
     }
   });
   recipe.validate();
@@ -130,7 +108,7 @@ std::string to_toml(const Recipe& recipe) {
 }
 
 void update_from_toml(Recipe& recipe, const std::string& path) {
-  const nlohmann::json json = read_flat_toml(path);
+  const nlohmann::json json = read_toml(path);
   for (const auto& item : json.items()) {
     bool known = false;
     recipe.visit([&](const char* name, const auto&, const char*) { known |= item.key() == name; });
@@ -153,6 +131,9 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   if (r.depth) c.depth = r.depth;
   if (r.heads) c.heads = r.heads;
   if (r.mlp_ratio > 0) c.mlp_ratio = r.mlp_ratio;
+  // 0.02 suits wide models; narrow ones learn faster when layers keep the size of what passes through them.
+  if (r.model == "nano") c.init_std = 1 / std::sqrt(static_cast<double>(c.dim));
+  if (r.init_std > 0) c.init_std = r.init_std;
   if (r.layer_scale >= 0) c.layer_scale = r.layer_scale > 0, c.layer_scale_init = r.layer_scale;
   check(r.head.empty() || r.head == "linear" || r.head == "mlp", "--head: wanted linear or mlp, got '", r.head, "'");
   check(r.pool.empty() || r.pool == "cls" || r.pool == "mean", "--pool: wanted cls or mean, got '", r.pool, "'");

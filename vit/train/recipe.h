@@ -19,7 +19,7 @@ struct Recipe {
   double global_slope = -1;
   std::vector<double> layer_slopes;
   long img_size = 0, patch_size = 0, dim = 0, depth = 0, heads = 0;
-  double mlp_ratio = 0, layer_scale = -1;
+  double mlp_ratio = 0, layer_scale = -1, init_std = 0;
   // how
   long epochs = 10, batch_size = 128, grad_accum_steps = 1, seed = 42;
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 1;
@@ -47,6 +47,7 @@ struct Recipe {
     f("heads", heads, "attention heads (0: the model's)");
     f("mlp-ratio", mlp_ratio, "hidden features of the MLP per feature (0: the model's)");
     f("layer-scale", layer_scale, "LayerScale's first value, 0: none (negative: the model's)");
+    f("init-std", init_std, "standard deviation of the first linear weights (0: the model's)");
     f("head", head, "linear or mlp (empty: the model's)");
     f("pool", pool, "cls or mean (empty: the model's)");
     f("epochs", epochs, "passes over the training data");

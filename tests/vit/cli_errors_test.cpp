@@ -1,0 +1,139 @@
+// Mistakes: what the command line refuses, what cannot be written, and what does not fit into memory.
+#include "tests/vit/mistakes.h"
+
+namespace lookhere {
+namespace {
+
+TEST(CliErrors, CommandLine) {
+  const std::vector<Mistake> mistakes{
+      {{}, kInput, "A subcommand is required (see lookhere --help)"},
+      {{"trian"}, kInput, "there is no command 'trian' (see lookhere --help)"},
+      {{""}, kInput, "A subcommand is required"},
+      {{"--fast"}, kInput, "there is no option '--fast'"},
+      {{"train", "--fast"}, kInput, "--fast (see lookhere train --help)"},
+      {{"train", "more"}, kInput, "more (see lookhere train --help)"},
+      {{"train", "--dim"}, kInput, "--dim"},
+      {{"train", "--dim", "wide"}, kInput, "--dim = wide"},
+      {{"train", "--dim", "1.5"}, kInput, "--dim = 1.5"},
+      {{"train", "--dim", "99999999999999999999"}, kInput, "dim must be in"},
+      {{"train", "--lr", "1e-3x"}, kInput, "--lr = 1e-3x"},
+      {{"train", "--bce-loss=maybe"}, kInput, "--bce-loss"},
+      {{"train", "--seed", "1", "--seed", "2"}, kInput, "--seed"},
+      {{"eval"}, kInput, "--model is required (see lookhere eval --help)"},
+      {{"predict", "--model", "@model.safetensors"}, kInput, "image is required"},
+      {{"forward", "--model", "@model.safetensors"}, kInput, "is required"},
+      {{"gradients", "--model", "@model.safetensors", "--images", "@x.npy"}, kInput, "is required"},
+      {{"info", "@model.safetensors", "@model.safetensors"}, kInput, "not expected"},
+      {{"info", "two\nlines"}, kIo, "cannot open two?lines"},
+  };
+  for (const Mistake& mistake : mistakes) expect_refusal(mistake);
+}
+
+TEST(CliErrors, Train) {
+  const Words tiny = tiny_training("%run");
+  const Words shapes{"train", "--data", "shapes", "--shapes-train", "8",   "--shapes-test",
+                     "8",     "-b",     "4",      "--output",       "%run"};
+  const std::vector<Mistake> mistakes{
+      {{"train", "--data", "@none", "--output", "%run"}, kIo, "wanted fashion, shapes, cifar10, cifar100 or a folder"},
+      {{"train", "--data", "@folder", "--output", "%run"}, kInput, "found neither"},
+      {{"train", "--data", "@idx-cut", "--output", "%run"}, kInput, "train-images-idx3-ubyte"},
+      {{"train", "--data", "@idx-labels", "--output", "%run"}, kInput, "idx-labels"},
+      {{"train", "--data", "@cifar-cut", "--output", "%run"}, kInput, "data_batch_1.bin"},
+      {{"train", "--data", "@cifar-label", "--output", "%run"}, kInput, "data_batch_1.bin"},
+      {{"train", "--data", "@idx", "--output", "%run"}, kInput, "6 images"},  // no batch of 128
+      {shapes + Words{"--patch-size", "5"}, kInput, "multiple of the patch size 5"},
+      {shapes + Words{"--dim", "25", "--heads", "4"}, kInput, "multiple of heads"},
+      {shapes + Words{"--dim", "-24"}, kInput, "dim must be in"},
+      {shapes + Words{"--model", "resnet"}, kInput, "resnet"},
+      {shapes + Words{"--directions", "up"}, kInput, "up"},
+      {shapes + Words{"--hflip", "0.5"}, kInput, "hflip would falsify the labels"},
+      {shapes + Words{"--lr", "nan"}, kInput, "--lr: wanted 0 to 1000, got nan"},
+      {shapes + Words{"--workers", "0"}, kInput, "--workers: wanted 1 to 256"},
+      {tiny + Words{"--max-steps", "-1"}, kInput, "--max-steps: wanted at least 0, got -1"},
+      {tiny + Words{"-c", "@none.toml"}, kIo, "cannot open"},
+      {tiny + Words{"-c", "@folder"}, kIo, "Is a directory"},
+      {tiny + Words{"-c@unknown.toml"}, kInput, "unknown.toml: there is no option \"widht\""},
+      {tiny + Words{"--config=@garbage.toml"}, kInput, "garbage.toml: line 1: "},
+      {tiny_training("@run"), kInput, "holds a run already: go on with --resume"},
+      {tiny_training("@model.safetensors"), kIo, "cannot create"},
+      {tiny_training("@model.safetensors/run"), kIo, "cannot create"},
+      {tiny_training("/proc/run"), kIo, "cannot create /proc/run"},
+      {tiny_training("/dev/full/run"), kIo, "cannot create /dev/full/run"},
+      {{"train", "--resume"}, kInput, "--resume"},
+      {{"train", "--resume", "@none"}, kIo, "No such file or directory"},
+      {{"train", "--resume", "@folder"}, kIo, "folder/last.safetensors: No such file or directory"},
+      {{"train", "--resume", "@model.safetensors"}, kInput, "this is a model but no checkpoint of a run"},
+      {{"train", "--resume", std::string(300, 'x')}, kIo, "File name too long"},
+      {{"train", "--resume", "@run", "--depth", "3"}, kInput, "holds a model with depth 2, the options want 3"},
+      {{"train", "--resume", "@run", "--output", "%run"}, kInput, "a resumed run goes on in its own folder"},
+  };
+  for (const Mistake& mistake : mistakes) expect_refusal(mistake);
+}
+
+TEST(CliErrors, WhatCannotBeWritten) {
+  const auto output = [](const std::string& path) {
+    return std::vector<Mistake>{{{"masks", "--output", path}, kIo, "cannot write " + path},
+                                {{"forward", "--model", "@model.safetensors", "--images", "@x.npy", "--output", path},
+                                 kIo,
+                                 "cannot write " + path}};
+  };
+  for (const char* path : {"/proc/x", "/dev/full", "/dev/full/x", "/dev/null", "/no/such/folder/x", "."})
+    for (const Mistake& mistake : output(path)) expect_refusal(mistake);
+
+  // A full disk: no file may grow past 4 KiB.
+  const Surroundings full{.environment = {}, .file_size_limit = 4096, .memory_limit = 0, .standard_output = {}};
+  expect_refusal({{"masks", "--output", "%m.svg"}, kIo, "File too large"}, full);
+  expect_refusal({{"gradients", "--model", "@model.safetensors", "--images", "@x.npy", "--labels", "@y.npy", "--output",
+                   "%g.safetensors"},
+                  kIo,
+                  "File too large"},
+                 full);
+  const Surroundings nowhere{
+      .environment = {}, .file_size_limit = 0, .memory_limit = 0, .standard_output = "/dev/full"};
+  for (const auto& command : {Words{"info"},
+                              {"info", "@model.safetensors"},
+                              {"predict", "--model", "@model.safetensors", "@one.npy"},
+                              {"--help"},
+                              {"--version"}})
+    expect_refusal({command, kIo, "cannot write to standard output: "}, nowhere);
+}
+
+// A run whose disk fills up keeps what it had.
+TEST(CliErrors, AFullDiskLeavesTheCheckpoint) {
+  const TemporaryFolder folder;
+  train(tiny_recipe(), folder / "run", 3);
+  const std::string before = read_file(folder / "run/last.safetensors");
+  const Finished end =
+      run_program({"train", "--resume", folder / "run"},
+                  {.environment = {}, .file_size_limit = 20000, .memory_limit = 0, .standard_output = {}});
+  EXPECT_EQ(end.code, kIo) << end.err;
+  EXPECT_NE(end.err.find("cannot write " + (folder / "run/last.safetensors") + ": File too large"), std::string::npos);
+  EXPECT_TRUE(before == read_file(folder / "run/last.safetensors"));
+  EXPECT_EQ(run_program({"train", "--resume", folder / "run"}).code, 0);
+}
+
+// A learning rate that no weight survives.
+TEST(CliErrors, Diverged) {
+  const TemporaryFolder folder;
+  const Words wild{"--lr", "1000", "--weight-decay", "1000", "--warmup-epochs", "0", "--clip-grad", "0"};
+  const Finished end = run_program(tiny_training(folder / "run", "9") + wild);
+  EXPECT_EQ(end.code, 4) << end.err;
+  EXPECT_EQ(end.out, "");
+  const std::size_t line = end.err.find("\nlookhere: training diverged: ");
+  ASSERT_NE(line, std::string::npos) << end.err;
+  EXPECT_EQ(end.err.find('\n', line + 1), end.err.size() - 1) << "one line, and the last: " << end.err;
+  EXPECT_NE(end.err.find("the last checkpoint is " + (folder / "run/last.safetensors"), line), std::string::npos);
+  EXPECT_NO_THROW(load_model(folder / "run/last.safetensors"));  // which refuses what is not finite
+}
+
+TEST(CliErrors, OutOfMemory) {
+  const Surroundings small{.environment = {}, .file_size_limit = 0, .memory_limit = 1L << 30, .standard_output = {}};
+  const Words large{"--dim", "8192", "--heads", "64", "--output", "%run"};
+  expect_refusal(
+      {Words{"train", "--data", "shapes", "--shapes-train", "8", "--shapes-test", "8", "--batch-size", "4"} + large,
+       kMemory, " MiB wanted"},
+      small);
+}
+
+}  // namespace
+}  // namespace lookhere

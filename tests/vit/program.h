@@ -1,0 +1,102 @@
+// The program itself, run as a user would run it: arguments in, two streams and an exit code out.
+#pragma once
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "tests/testing.h"
+
+namespace lookhere {
+
+using Words = std::vector<std::string>;
+
+struct Finished {
+  int code = -1;    // exit code, -1 if a signal ended it
+  int signal = 0;   // which one
+  std::string out;  // stdout
+  std::string err;  // stderr
+};
+
+// What surrounds a run of the program.
+struct Surroundings {
+  Words environment;            // NAME=VALUE, beside the test's own
+  long file_size_limit = 0;     // bytes that a file may have (0: no limit): a full disk, even for root
+  long memory_limit = 0;        // bytes of address space (0: no limit)
+  std::string standard_output;  // a path, in place of Finished::out
+};
+
+// A run of the program. SIGALRM ends one that takes longer than a minute.
+class Program {
+ public:
+  explicit Program(const Words& arguments, const Surroundings& surroundings = {}) {
+    const char* chosen = std::getenv("LOOKHERE");
+    Words words{chosen ? chosen : "build/lookhere"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    Words variables = surroundings.environment;
+    variables.emplace_back("OMP_NUM_THREADS=1");
+    for (char** variable = environ; *variable; ++variable) variables.emplace_back(*variable);  // the first one counts
+    const auto pointers = [](Words& texts) {
+      std::vector<char*> result;
+      for (std::string& text : texts) result.push_back(text.data());
+      result.push_back(nullptr);
+      return result;
+    };
+    const std::vector<char*> argv = pointers(words), env = pointers(variables);
+    const std::string out = surroundings.standard_output.empty() ? folder_ / "out" : surroundings.standard_output;
+    const std::string err = folder_ / "err";
+    process_ = fork();
+    if (process_ != 0) return;
+    // Only system calls from here on: other threads of the test may have held locks.
+    constexpr int kNew = O_WRONLY | O_CREAT | O_TRUNC;
+    dup2(open("/dev/null", O_RDONLY), 0), dup2(open(out.c_str(), kNew, 0600), 1),
+        dup2(open(err.c_str(), kNew, 0600), 2);
+    for (const auto& [resource, bytes] :
+         {std::pair{RLIMIT_FSIZE, surroundings.file_size_limit}, {RLIMIT_AS, surroundings.memory_limit}}) {
+      const rlimit limit{static_cast<rlim_t>(bytes), static_cast<rlim_t>(bytes)};
+      if (bytes) setrlimit(resource, &limit);
+    }
+    alarm(60);
+    execve(argv[0], argv.data(), env.data());
+    _exit(127);
+  }
+  ~Program() {
+    if (!waited_) send(SIGKILL), wait();
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  void send(int signal) const { ::kill(process_, signal); }
+  Finished wait() {
+    int status = 0;
+    while (waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+    }
+    waited_ = true;
+    return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+            .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+            .out = read_file(folder_ / "out"),
+            .err = read_file(folder_ / "err")};
+  }
+  // What it has said so far.
+  std::string err() const { return read_file(folder_ / "err"); }
+
+ private:
+  TemporaryFolder folder_;
+  pid_t process_;
+  bool waited_ = false;
+};
+
+inline Finished run_program(const Words& arguments, const Surroundings& surroundings = {}) {
+  return Program(arguments, surroundings).wait();
+}
+
+inline Words operator+(Words a, const Words& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+}  // namespace lookhere

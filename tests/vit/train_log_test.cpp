@@ -1,0 +1,148 @@
+// Log files: what is written, what is read back, and what happens when a file is not as it was left.
+#include "vit/train/log.h"
+
+#include <sys/stat.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/tensor/file_size_limit.h"
+#include "tests/testing.h"
+
+namespace lookhere {
+namespace {
+
+Exit code_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Exit::ok;
+}
+
+TEST(AppendFile, GrowsAndIsCut) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "log";
+  {
+    AppendFile file(path, 0);
+    EXPECT_EQ(file.size(), 0);
+    file.write("one\n"), file.write("two\n");
+    EXPECT_EQ(file.size(), 8);
+    EXPECT_EQ(read_file(path), "one\ntwo\n") << "written at once, not at the end";
+    file.sync();
+  }
+  {
+    AppendFile file(path, 4);
+    EXPECT_EQ(read_file(path), "one\n");
+    file.write("three\n");
+    EXPECT_EQ(file.size(), 10);
+  }
+  EXPECT_EQ(read_file(path), "one\nthree\n");
+  const AppendFile cut(path, 0);
+  EXPECT_EQ(read_file(path), "");
+}
+
+TEST(AppendFile, RefusesAFileThatIsNotAsItWasLeft) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "log";
+  EXPECT_ERROR(AppendFile(path, 3), "cannot open " + path + ": No such file or directory");
+  EXPECT_FALSE(std::filesystem::exists(path)) << "nothing is created that should have been there";
+  write_file(path, "abc");
+  EXPECT_ERROR(AppendFile(path, 4), path + ": wanted at least 4 bytes, as the checkpoint left it, got 3");
+  EXPECT_EQ(read_file(path), "abc");
+  EXPECT_ERROR(AppendFile(path, -1), "cannot truncate " + path);
+  EXPECT_ERROR(AppendFile(folder.path().string(), 0), "Is a directory");
+  EXPECT_ERROR(AppendFile(folder / "no/log", 0), "No such file or directory");
+  EXPECT_EQ(code_of([&] { AppendFile(path, 4); }), Exit::io);
+  EXPECT_EQ(code_of([&] { AppendFile(folder / "no/log", 0); }), Exit::io);
+}
+
+// Two processes that go on with one run would both be wrong.
+TEST(AppendFile, HasOneWriter) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "log";
+  {
+    AppendFile file(path, 0);
+    file.write("one\n");
+    EXPECT_ERROR(AppendFile(path, 0), path + ": in use by another process");
+    EXPECT_EQ(read_file(path), "one\n") << "the second one must not cut what the first writes";
+  }
+  EXPECT_EQ(AppendFile(path, 4).size(), 4);
+}
+
+TEST(AppendFile, SaysWhenTheDiskIsFull) {
+  const TemporaryFolder folder;
+  AppendFile file(folder / "log", 0);
+  const FileSizeLimit limit(10);
+  file.write("12345");
+  EXPECT_ERROR(file.write("1234567890"), "cannot write " + (folder / "log") + ": File too large");
+}
+
+TEST(Summary, HasTimmsColumns) {
+  EXPECT_STREQ(kSummaryHeader, "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n");
+  EXPECT_EQ(
+      to_csv({.epoch = 3, .train_loss = 1.25, .eval_loss = 0.5, .eval_top1 = 81.25, .eval_top5 = 99.5, .lr = 1e-3}),
+      "3,1.25,0.5,81.25,99.5,0.001\n");
+}
+
+TEST(Summary, IsReadBack) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "summary.csv";
+  const EpochRow row{
+      .epoch = 7, .train_loss = NAN, .eval_loss = 2.07944, .eval_top1 = 12.5, .eval_top5 = 62.5, .lr = 1.5e-06};
+  write_file(path, kSummaryHeader + to_csv({}) + to_csv(row));
+  const std::vector<EpochRow> rows = read_summary(path);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[1].epoch, 7);
+  EXPECT_TRUE(std::isnan(rows[1].train_loss)) << "an epoch of skipped updates has no loss";
+  EXPECT_EQ(rows[1].eval_loss, row.eval_loss);
+  EXPECT_EQ(rows[1].eval_top1, row.eval_top1);
+  EXPECT_EQ(rows[1].eval_top5, row.eval_top5);
+  EXPECT_EQ(rows[1].lr, row.lr);
+}
+
+TEST(Summary, NamesTheLineThatIsNone) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "summary.csv", header = kSummaryHeader, row = "0,1,2,3,4,5\n";
+  const struct {
+    std::string text;
+    const char* message;
+  } cases[] = {
+      {"", "summary.csv: wanted the header epoch,train_loss,eval_loss,eval_top1,eval_top5,lr"},
+      {"epoch,loss\n" + row, "wanted the header"},
+      {row, "wanted the header"},
+      {header + "0,1,2,3,4\n", "line 2 is no row of six numbers"},
+      {header + row + "\n", "line 3 is no row of six numbers"},
+      {header + row + row + "0,1,2,x,4,5\n", "line 4 is no row of six numbers"},
+      {header + "0,1,2,3,4,5,6\n", "line 2 is no row of six numbers"},
+      {header + "0;1;2;3;4;5\n", "line 2 is no row of six numbers"},
+      {header + row + "1,2.5,3", "line 3 is no row of six numbers"},
+  };
+  for (const auto& c : cases) {
+    write_file(path, c.text);
+    EXPECT_ERROR(read_summary(path), c.message);
+  }
+  EXPECT_EQ(code_of([&] { read_summary(folder / "none"); }), Exit::io);
+  write_file(path, header);
+  EXPECT_TRUE(read_summary(path).empty());
+}
+
+TEST(Metrics, AreJsonLines) {
+  const std::string line =
+      to_json_line({.step = 12, .epoch = 1, .loss = 2.0625, .lr = 1e-3, .gradient_norm = 0.5, .skipped = false});
+  EXPECT_EQ(line, "{\"step\": 12, \"epoch\": 1, \"loss\": 2.0625, \"lr\": 0.001, \"grad_norm\": 0.5}\n");
+  const nlohmann::json json = nlohmann::json::parse(line);
+  EXPECT_EQ(json["loss"], 2.0625);
+  EXPECT_FALSE(json.contains("skipped"));
+  // JSON has no words for what is not finite.
+  for (const double bad : {NAN, INFINITY, -INFINITY}) {
+    const nlohmann::json skipped = nlohmann::json::parse(
+        to_json_line({.step = 1, .epoch = 0, .loss = bad, .lr = 1, .gradient_norm = bad, .skipped = true}));
+    EXPECT_TRUE(skipped["loss"].is_null());
+    EXPECT_TRUE(skipped["grad_norm"].is_null());
+    EXPECT_EQ(skipped["skipped"], true);
+  }
+}
+
+}  // namespace
+}  // namespace lookhere

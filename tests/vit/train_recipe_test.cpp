@@ -1,0 +1,232 @@
+// The recipe: through JSON, through TOML and the real command line, into a model; and every option out of range.
+#include "vit/train/recipe.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tests/vit/program.h"
+#include "tests/vit/tiny_run.h"
+
+namespace lookhere {
+namespace {
+
+// Every field other than its default, each with a value that text could get wrong.
+Recipe unusual_recipe() {
+  Recipe r = tiny_recipe();
+  r.position = "lookhere", r.directions = {"halves-diagonals-none", "corners-triangles-none"}, r.head = "mlp";
+  r.global_slope = 1.0 / 3, r.layer_slopes = {0.1, 2}, r.distance = "sqrt", r.fill = "zero", r.pool = "cls";
+  r.mlp_ratio = 2.5, r.layer_scale = 1e-5, r.grad_accum_steps = 2, r.seed = 9007199254740991 / 2;
+  r.lr = 0.1 + 0.2, r.warmup_lr = 1e-300, r.weight_decay = 1e-17, r.bce_loss = true, r.model_ema_decay = 0.123456789;
+  return r;
+}
+
+TEST(Recipe, SurvivesJson) {
+  for (const Recipe& recipe : {Recipe(), tiny_recipe(), unusual_recipe()}) {
+    Recipe read;
+    read.lr = 7, read.seed = 7, read.data = "overwritten";
+    update_from_json(read, to_json(recipe));
+    EXPECT_EQ(to_json(read), to_json(recipe));
+    EXPECT_EQ(read.lr, recipe.lr);
+    EXPECT_EQ(read.directions, recipe.directions);
+  }
+}
+
+TEST(Recipe, KeepsWhatJsonDoesNotName) {
+  Recipe recipe = tiny_recipe();
+  update_from_json(recipe, R"({"dim": 48, "lr": 1, "from a later version": [1]})");
+  EXPECT_EQ(recipe.dim, 48);
+  EXPECT_EQ(recipe.lr, 1);  // a whole number will do for a real one
+  EXPECT_EQ(recipe.depth, 2);
+}
+
+TEST(Recipe, RefusesJsonOfTheWrongKind) {
+  const struct {
+    const char *json, *message;
+  } cases[] = {
+      {"", "wanted a JSON object"},
+      {"[]", "wanted a JSON object, got array"},
+      {"{\"dim\": 24", "wanted a JSON object"},
+      {R"({"dim": "24"})", "'dim' must be a whole number, got \"24\""},
+      {R"({"dim": 24.5})", "'dim' must be a whole number, got 24.5"},
+      {R"({"dim": 1e300})", "'dim' must be a whole number"},
+      {R"({"dim": null})", "'dim' must be a whole number"},
+      {R"({"epochs": true})", "'epochs' must be a whole number"},
+      {R"({"lr": "fast"})", "'lr' has the wrong type: \"fast\""},
+      {R"({"data": 3})", "'data' has the wrong type: 3"},
+      {R"({"bce-loss": 1})", "'bce-loss' has the wrong type: 1"},
+      {R"({"directions": "a"})", "'directions' has the wrong type"},
+      {R"({"layer-slopes": [1, "b"]})", "'layer-slopes' has the wrong type"},
+      {R"({"epochs": 0})", "--epochs: wanted 1 to"},
+      {R"({"seed": -1})", "--seed: wanted 0 to"},
+      {R"({"seed": 18446744073709551615})", "--seed: wanted 0 to"},
+  };
+  for (const auto& c : cases) {
+    Recipe recipe;
+    EXPECT_ERROR(update_from_json(recipe, c.json), c.message);
+  }
+}
+
+TEST(Recipe, ValidateNamesTheOption) {
+  const struct {
+    const char* option;
+    void (*change)(Recipe&);
+  } cases[] = {
+      {"--epochs", [](Recipe& r) { r.epochs = 0; }},
+      {"--batch-size", [](Recipe& r) { r.batch_size = 0; }},
+      {"--grad-accum-steps", [](Recipe& r) { r.grad_accum_steps = -1; }},
+      {"--seed", [](Recipe& r) { r.seed = -1; }},
+      {"--lr", [](Recipe& r) { r.lr = NAN; }},
+      {"--lr", [](Recipe& r) { r.lr = -1e-9; }},
+      {"--warmup-lr", [](Recipe& r) { r.warmup_lr = INFINITY; }},
+      {"--min-lr", [](Recipe& r) { r.min_lr = -1; }},
+      {"--warmup-epochs", [](Recipe& r) { r.warmup_epochs = -1; }},
+      {"--weight-decay", [](Recipe& r) { r.weight_decay = -1; }},
+      {"--clip-grad", [](Recipe& r) { r.clip_grad = -1; }},
+      {"--smoothing", [](Recipe& r) { r.smoothing = 1; }},
+      {"--drop", [](Recipe& r) { r.drop = 1; }},
+      {"--drop-path", [](Recipe& r) { r.drop_path = 1; }},
+      {"--model-ema-decay", [](Recipe& r) { r.model_ema_decay = 1; }},
+      {"--hflip", [](Recipe& r) { r.hflip = 1.5; }},
+      {"--crop-padding", [](Recipe& r) { r.crop_padding = -1; }},
+      {"--shapes-train", [](Recipe& r) { r.shapes_train = 0; }},
+      {"--shapes-test", [](Recipe& r) { r.shapes_test = 0; }},
+      {"--eval-batch-size", [](Recipe& r) { r.eval_batch_size = 0; }},
+      {"--workers", [](Recipe& r) { r.workers = 1L << 32; }},
+      {"--shards", [](Recipe& r) { r.shards = -1; }},
+      {"--recovery-interval", [](Recipe& r) { r.recovery_interval = -1; }},
+      {"--img-size", [](Recipe& r) { r.img_size = -16; }},
+      {"--patch-size", [](Recipe& r) { r.patch_size = -4; }},
+      {"--mlp-ratio", [](Recipe& r) { r.mlp_ratio = NAN; }},
+      {"--layer-scale", [](Recipe& r) { r.layer_scale = NAN; }},
+      {"--global-slope", [](Recipe& r) { r.global_slope = NAN; }},
+      {"--layer-slopes", [](Recipe& r) { r.layer_slopes = {1}; }},
+      {"--layer-slopes",
+       [](Recipe& r) {
+         r.layer_slopes = {1, -1};
+       }},
+  };
+  for (const auto& c : cases) {
+    Recipe recipe;
+    EXPECT_NO_THROW(recipe.validate());
+    c.change(recipe);
+    EXPECT_ERROR(recipe.validate(), std::string(c.option) + ": wanted");
+  }
+}
+
+TEST(Recipe, DescribesTheModel) {
+  Dataset data;
+  data.channels = 2, data.classes = 7, data.height = 20, data.width = 28;
+  const auto model = [&](const std::function<void(Recipe&)>& change) {
+    Recipe recipe;
+    change(recipe);
+    return model_config(recipe, data);
+  };
+  const ViTConfig plain = model([](Recipe&) {}), nano = model_preset("nano");
+  EXPECT_EQ(plain.channels, 2);
+  EXPECT_EQ(plain.classes, 7);
+  EXPECT_EQ(plain.height, 20);
+  EXPECT_EQ(plain.width, 28);
+  EXPECT_EQ(plain.dim, nano.dim);
+  const ViTConfig tiny = model([](Recipe& r) { r.model = "vit_tiny"; });
+  EXPECT_EQ(tiny.height, 224) << "presets other than nano have a size of their own";
+  const ViTConfig changed = model([](Recipe& r) {
+    r = unusual_recipe();
+    r.patch_size = 8;
+  });
+  EXPECT_EQ(changed.height, 16);
+  EXPECT_EQ(changed.patch, 8);
+  EXPECT_EQ(changed.dim, 24);
+  EXPECT_EQ(changed.mlp_ratio, 2.5);
+  EXPECT_TRUE(changed.layer_scale);
+  EXPECT_EQ(changed.head, HeadType::mlp);
+  EXPECT_EQ(changed.pool, Pooling::cls);
+  EXPECT_EQ(changed.position.lookhere.directions.size(), 2U);
+  EXPECT_EQ(changed.position.lookhere.global_slope, 1.0 / 3);
+  EXPECT_EQ(changed.position.lookhere.fill, fill_from_name("zero"));
+  EXPECT_FALSE(model([](Recipe& r) { r.layer_scale = 0; }).layer_scale);
+
+  EXPECT_ERROR(model([](Recipe& r) { r.model = "vit_huge"; }), "vit_huge");
+  EXPECT_ERROR(model([](Recipe& r) { r.head = "conv"; }), "--head: wanted linear or mlp, got 'conv'");
+  EXPECT_ERROR(model([](Recipe& r) { r.pool = "max"; }), "--pool: wanted cls or mean, got 'max'");
+  EXPECT_ERROR(model([](Recipe& r) { r.position = "rope"; }), "rope");
+  EXPECT_ERROR(model([](Recipe& r) { r.fill = "half"; }), "half");
+  EXPECT_ERROR(model([](Recipe& r) { r.position = "none", r.fill = "inf"; }), "belong to LookHere positions");
+}
+
+TEST(RecipeToml, ReadsWhatPeopleWrite) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "my.toml";
+  write_file(path,
+             "# my first run\r\n\n  dim=48   # wide\n\tlr = 1e-3\ndata = \"a # b = \\\"c\\\"\"\nhead = 'mlp'\n"
+             "bce-loss = true\nlayer-slopes = [ 1, 0.5 ]\ndirections = [\"x\",\"y\"]#");
+  Recipe recipe;
+  update_from_toml(recipe, path);
+  EXPECT_EQ(recipe.dim, 48);
+  EXPECT_EQ(recipe.lr, 1e-3);
+  EXPECT_EQ(recipe.data, "a # b = \"c\"");
+  EXPECT_EQ(recipe.head, "mlp");
+  EXPECT_TRUE(recipe.bce_loss);
+  EXPECT_EQ(recipe.layer_slopes, (std::vector<double>{1, 0.5}));
+  EXPECT_EQ(recipe.directions, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(recipe.depth, Recipe().depth);
+}
+
+TEST(RecipeToml, NamesTheLineItCannotRead) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "bad.toml";
+  const struct {
+    std::string text;
+    const char* message;
+  } cases[] = {
+      {"dim = 24\nfoo = 3\n", "bad.toml: there is no option \"foo\""},
+      {"dimm = 24\n", "there is no option \"dimm\""},
+      {"\ndim\n", "bad.toml: line 2: "},
+      {"[model]\ndim = 3\n", "'model' has the wrong type"},
+      {"dim = \n", "bad.toml: line 1: "},
+      {"data = shapes\n", "bad.toml: line 1: "},
+      {"data = \"shapes\n", "bad.toml: line 1: "},
+      {"dim = 24\ndim = 25\n", "bad.toml: line 2: "},
+      {"dim = \"24\"\n", "bad.toml: recipe: 'dim' must be a whole number"},
+      {"lr = -1\n", "bad.toml: --lr: wanted 0 to 1000, got -1"},
+      {std::string("\x7f"
+                   "ELF\0\1\xff\n",
+                   8),
+       "bad.toml: line 1: "},
+  };
+  for (const auto& c : cases) {
+    write_file(path, c.text);
+    Recipe recipe;
+    EXPECT_ERROR(update_from_toml(recipe, path), c.message);
+  }
+}
+
+// A run's config.toml describes the run: whoever begins another with it gets the same, bit by bit.
+TEST(RecipeToml, RepeatsARunOnTheCommandLine) {
+  const TemporaryFolder folder;
+  Recipe recipe = unusual_recipe();
+  recipe.epochs = 1;
+  train(recipe, folder / "run");
+  const Finished again = run_program({"train", "-c", folder / "run/config.toml", "--output", folder / "again"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  expect_same_run(folder / "run", folder / "again");
+
+  // The command line wins over the file, wherever on it the file is named.
+  const Finished other =
+      run_program({"train", "--seed", "5", "--no-bce-loss", "--config=" + (folder / "run/config.toml"), "--lr", "0.25",
+                   "--output", folder / "other", "--max-steps", "1"});
+  ASSERT_EQ(other.code, 0) << other.err;
+  Recipe read;
+  update_from_toml(read, folder / "other/config.toml");
+  recipe.seed = 5, recipe.bce_loss = false, recipe.lr = 0.25;
+  EXPECT_EQ(to_json(read), to_json(recipe));
+  EXPECT_EQ(to_toml(read), read_file(folder / "other/config.toml"));
+
+  // So it does over a resumed run's own options, and what it says holds from then on.
+  ASSERT_EQ(run_program({"train", "--resume", folder / "other", "--lr", "0.5", "--max-steps", "1"}).code, 0);
+  ASSERT_EQ(run_program({"train", "--resume=" + (folder / "other"), "--max-steps", "1"}).code, 0);
+  update_from_toml(read, folder / "other/config.toml");
+  EXPECT_EQ(read.lr, 0.5);
+  EXPECT_EQ(read.seed, 5);
+}
+
+}  // namespace
+}  // namespace lookhere
