@@ -12,8 +12,12 @@ ARCH  ?= native
 SAN   ?=
 MULTI := $(shell gcc -print-multiarch 2>/dev/null)
 BLAS  := openblas-openmp
-# Each combination of settings has its own objects, so switching between them rebuilds nothing.
-DIR   := build/obj/$(notdir $(CXX))-$(ARCH)$(if $(SAN),-san)
+# Other settings than these have a folder of their own, so that switching between them rebuilds nothing.
+comma := ,
+space := $() $()
+CONFIG := $(strip $(filter-out g++,$(notdir $(CXX))) $(filter-out native,$(ARCH)) $(subst $(comma),-,$(SAN)))
+OUT   := build$(if $(CONFIG),/$(subst $(space),_,$(CONFIG)))
+DIR   := $(OUT)/obj
 # g++ 12 sees overlapping copies in std::string's operator+ (GCC bug 105651).
 WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),,-Wno-restrict)
 INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS)
@@ -25,7 +29,7 @@ KERNELS := $(wildcard kernels/*.cpp)
 LIBRARY := $(KERNELS) $(wildcard tensor/*.cpp autograd/*.cpp autograd/ops/*.cpp nn/*.cpp vit/*/*.cpp)
 LIBRARY := $(filter-out vit/cli/main.cpp,$(LIBRARY))
 TESTS   := $(wildcard tests/*.cpp tests/*/*.cpp)
-EXAMPLES := $(patsubst examples/%.cpp,build/examples/%,$(wildcard examples/*.cpp))
+EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
 BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
 # CUDA: kernels/*.cu join in where nvcc is found; without it everything else builds and tests the same.
@@ -37,21 +41,22 @@ endif
 
 .PHONY: all test demo bench lint format clean deps deps-demo deps-test deps-lint
 all: deps-demo
-	@$(MAKE) --no-print-directory build/lookhere $(EXAMPLES)
+	@$(MAKE) --no-print-directory $(OUT)/lookhere $(EXAMPLES)
 
-build/lookhere: $(DIR)/lookhere
-	@ln -f $< $@
-$(DIR)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a
-$(DIR)/tests/run: $(call objects,$(TESTS)) $(DIR)/liblookhere.a
-$(DIR)/tests/run: LINK += -lgtest -lgmock
-build/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a
-	@mkdir -p $(@D) && $(CXX) $(FLAGS) $^ $(LINK) -o $@
-# A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
-build/bench/%: $(DIR)/kernels/bench/%.o $(call objects,$(KERNELS))
-	@mkdir -p $(@D) && $(CXX) $(FLAGS) $^ $(LINK) -lbenchmark -o $@
-$(DIR)/lookhere $(DIR)/tests/run:
+define link
+	@mkdir -p $(@D)
 	@echo "  link $@"
-	@$(CXX) $(FLAGS) $^ $(LINK) -o $@
+	@$(CXX) $(FLAGS) $^ $(LINK) $(1) -o $@
+endef
+$(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a
+	$(call link)
+$(OUT)/tests: $(call objects,$(TESTS)) $(DIR)/liblookhere.a
+	$(call link,-lgtest -lgmock)
+$(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a
+	$(call link)
+# A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
+$(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(call objects,$(KERNELS))
+	$(call link,-lbenchmark)
 $(DIR)/liblookhere.a: $(call objects,$(LIBRARY)) $(CUDA)
 	@rm -f $@ && ar rcs $@ $^
 $(DIR)/%.o: %.cpp Makefile
@@ -61,31 +66,31 @@ $(DIR)/%.o: %.cpp Makefile
 $(DIR)/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++20 -O3 -I. -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a -MMD -MP -c $< -o $@
--include $(shell find build/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(DIR) -name '*.d' 2>/dev/null)
 .SECONDARY:
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(MAKE) --no-print-directory $(DIR)/tests/run build/lookhere $(EXAMPLES) $(addprefix build/bench/,$(BENCHES))
-	@LOOKHERE=build/lookhere $(DIR)/tests/run --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
+	@$(MAKE) --no-print-directory $(OUT)/tests $(OUT)/lookhere $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
 
-# Trains the nano LookHere ViT, evaluates it at two resolutions and draws what it learned, all into build/demo.
-DEMO := build/demo
+# Trains the nano LookHere ViT, evaluates it and draws what it learned, all into build/demo. FLAGS_TRAIN: more options.
+DEMO := $(OUT)/demo
 demo: deps-demo
-	@$(MAKE) --no-print-directory build/lookhere
+	@$(MAKE) --no-print-directory $(OUT)/lookhere
 	$(call try-install,$(DATA_DEPS))
 	@rm -rf $(DEMO)
 	@data=$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes) && set -e && \
-	  build/lookhere train --data $$data --output $(DEMO) && \
-	  build/lookhere eval --model $(DEMO)/best.safetensors --data $$data && \
-	  build/lookhere predict --model $(DEMO)/best.safetensors $$data:0 && \
-	  build/lookhere masks --model $(DEMO)/best.safetensors --layer all --output $(DEMO)/masks.svg && \
-	  build/lookhere gallery --model $(DEMO)/best.safetensors --data $$data --output $(DEMO)/predictions.svg
+	  $(OUT)/lookhere train --data $$data --output $(DEMO) $(FLAGS_TRAIN) && \
+	  $(OUT)/lookhere eval --model $(DEMO)/best.safetensors --data $$data && \
+	  $(OUT)/lookhere predict --model $(DEMO)/best.safetensors $$data:0 && \
+	  $(OUT)/lookhere masks --model $(DEMO)/best.safetensors --layer all --output $(DEMO)/masks.svg && \
+	  $(OUT)/lookhere gallery --model $(DEMO)/best.safetensors --data $$data --output $(DEMO)/predictions.svg
 
 bench: deps-test
 	@$(if $(K),,echo "make bench K=KERNEL, one of: $(BENCHES)" && false)
-	@$(MAKE) --no-print-directory build/bench/$(K)
-	@JSON='$(JSON)' build/bench/$(K) $(ARGS)
+	@$(MAKE) --no-print-directory $(OUT)/bench/$(K)
+	@JSON='$(JSON)' $(OUT)/bench/$(K) $(ARGS)
 
 SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 lint: deps-lint

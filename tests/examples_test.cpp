@@ -7,13 +7,14 @@ namespace {
 // The output of build/examples/<lesson>; passive waiting, since other programs may be using the same processors.
 std::string run_example(const std::string& lesson) {
   const TemporaryFolder folder;
-  const std::string command = "OMP_WAIT_POLICY=passive build/examples/" + lesson + " >'" + folder / "out" + "' 2>&1";
+  const std::string command =
+      "OMP_WAIT_POLICY=passive " + built("examples/" + lesson) + " >'" + folder / "out" + "' 2>&1";
   EXPECT_EQ(std::system(command.c_str()), 0) << read_file(folder / "out");
   return read_file(folder / "out");
 }
 
 void expect_says(const std::string& lesson, const std::string& line) {
-  if (!std::filesystem::exists("build/examples/" + lesson.substr(0, lesson.find(' ')))) GTEST_SKIP() << "not built";
+  if (!std::filesystem::exists(built("examples/" + lesson.substr(0, lesson.find(' '))))) GTEST_SKIP() << "not built";
   const std::string output = run_example(lesson);
   EXPECT_NE(output.find(line), std::string::npos) << output;
 }

@@ -24,9 +24,9 @@ std::vector<std::string> readme_commands() {
 }
 
 TEST(Readme, ProgramCommandsWorkAsWritten) {
-  if (!std::filesystem::exists("build/lookhere")) GTEST_SKIP() << "build/lookhere is not built";
+  if (!std::filesystem::exists(built("lookhere"))) GTEST_SKIP() << "lookhere is not built";
   const TemporaryFolder folder;  // "runs/..." and "build/..." resolve there
-  std::filesystem::create_directory_symlink(std::filesystem::absolute("build"), folder.path() / "build");
+  std::filesystem::create_directory_symlink(built(""), folder.path() / "build");
   int run = 0;
   for (const std::string& command : readme_commands()) {
     if (!command.starts_with("build/")) continue;

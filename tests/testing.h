@@ -152,6 +152,12 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+// Where `make` put a program: in the folder $BUILD, else in build. Tests run from the repository's root.
+inline std::string built(const std::string& program) {
+  const char* folder = std::getenv("BUILD");
+  return std::filesystem::absolute(std::string(folder ? folder : "build") + "/" + program).string();
+}
+
 inline std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};

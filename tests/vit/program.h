@@ -34,8 +34,7 @@ struct Surroundings {
 class Program {
  public:
   explicit Program(const Words& arguments, const Surroundings& surroundings = {}) {
-    const char* chosen = std::getenv("LOOKHERE");
-    Words words{chosen ? chosen : "build/lookhere"};
+    Words words{built("lookhere")};
     words.insert(words.end(), arguments.begin(), arguments.end());
     Words variables = surroundings.environment;
     variables.emplace_back("OMP_NUM_THREADS=1");

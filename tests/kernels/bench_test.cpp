@@ -1,0 +1,34 @@
+// The benches run, and write what a script can read; how fast anything is, is not tested.
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/testing.h"
+
+namespace lookhere {
+namespace {
+
+TEST(Bench, WritesOneJsonObjectPerCase) {
+  if (!std::filesystem::exists("build/bench/attention")) GTEST_SKIP() << "build/bench/attention is not built";
+  const TemporaryFolder folder;
+  const std::string command = "OMP_WAIT_POLICY=passive JSON='" + folder / "cases.jsonl" +
+                              "' build/bench/attention --benchmark_min_time=0.0001 --benchmark_repetitions=1"
+                              " '--benchmark_filter=attention/blocked.*64x50' >'" +
+                              folder / "table" + "' 2>&1";
+  ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder / "table");
+  std::istringstream lines(read_file(folder / "cases.jsonl"));
+  std::string line;
+  int cases = 0;
+  for (; std::getline(lines, line); ++cases) {
+    const nlohmann::json json = nlohmann::json::parse(line);
+    EXPECT_EQ(json["kernel"], "attention");
+    EXPECT_EQ(json["dtype"], "f32");
+    EXPECT_GT(json["seconds"].get<double>(), 0);
+    EXPECT_GT(json["gflops"].get<double>(), 0);
+    EXPECT_LE(json["visible_pairs"].get<long>(), json["computed_pairs"].get<long>());
+    EXPECT_NE(read_file(folder / "table").find(json["rung"].get<std::string>()), std::string::npos);
+  }
+  EXPECT_EQ(cases, 4);  // dense, LH-180, LH-90, LH-45
+}
+
+}  // namespace
+}  // namespace lookhere
