@@ -13,7 +13,8 @@ double first(const Tensor& t) { return t.reshape({t.numel()}).rows(0, 1).item();
 // f(w) = Σ gelu(x·wᵀ)², node by node.
 Var function(const Var& w, bool show) {
   const Var x(from_vector<double>({1, -2, 3, 0.5, 1, -1}, {2, 3}));  // a leaf without gradient
-  const Var y = linear(x, w), z = gelu(y), squares = multiply(z, z), f = sum(squares);
+  const Var y = linear(x, w), z = gelu(y), squares = multiply(z, z);
+  Var f = sum(squares);
   if (show)
     for (const Var& node : {x, w, y, z, squares, f})
       std::printf("  %-10s %-8s %-22s first value %8.4f\n", node.op(), concat(node.shape()).c_str(),

@@ -11,7 +11,7 @@ namespace {
 
 constexpr long kSide = 7;
 
-// Heads 0 (and more) of the three published layouts as 12-head models have them: what the patch Q sees.
+// Some heads of the three published layouts for 12 heads: what the patch Q sees.
 void print_masks() {
   std::printf("what a head sees from the patch Q (# seen, . hidden):\n\n");
   struct Example {
@@ -66,7 +66,9 @@ void print_attention() {
 
 // What the kernel computes comes in blocks of queries and keys; a block is skipped if no query in it sees any key.
 void print_pairs() {
-  std::printf("\nshare of (query, key) pairs over the 12 heads of a layer, with the class token:\n");
+  std::printf(
+      "\nshare of (query, key) pairs over the 12 heads of a layer, with the class token (blocks are computed\n");
+  std::printf("whole, so that on small grids more than all pairs are):\n");
   std::printf("%8s %8s %9s %10s\n", "layout", "patches", "visible", "computed");
   for (const char* preset : {"lh180", "lh90", "lh45"})
     for (const long side : {7L, 14L, 32L, 64L}) {

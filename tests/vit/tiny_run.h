@@ -14,6 +14,7 @@ inline Recipe tiny_recipe() {
   r.data = "shapes", r.shapes_train = 256, r.shapes_test = 40, r.eval_batch_size = 16;
   r.img_size = 16, r.dim = 24, r.depth = 2, r.heads = 3;
   r.epochs = 2, r.batch_size = 32, r.shards = 2;
+  r.lr = 2e-3, r.warmup_epochs = 1, r.smoothing = 0.1, r.model_ema_decay = 0;
   return r;
 }
 

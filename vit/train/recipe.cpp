@@ -132,7 +132,7 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   if (r.heads) c.heads = r.heads;
   if (r.mlp_ratio > 0) c.mlp_ratio = r.mlp_ratio;
   // 0.02 suits wide models; narrow ones learn faster when layers keep the size of what passes through them.
-  if (r.model == "nano") c.init_std = 1 / std::sqrt(static_cast<double>(c.dim));
+  if (r.model == "nano") c.init_std = 1.2 / std::sqrt(static_cast<double>(c.dim));
   if (r.init_std > 0) c.init_std = r.init_std;
   if (r.layer_scale >= 0) c.layer_scale = r.layer_scale > 0, c.layer_scale_init = r.layer_scale;
   check(r.head.empty() || r.head == "linear" || r.head == "mlp", "--head: wanted linear or mlp, got '", r.head, "'");
@@ -164,8 +164,8 @@ LoaderOptions training_loader(const Recipe& r, const ViTConfig& model) {
   options.batch_size = r.batch_size;
   options.shuffle = options.drop_last = true;
   options.crop_padding = r.crop_padding;
-  // Clothes and photographs may be mirrored, digits or directions not: what is unknown stays as it is.
-  const bool mirror = r.data == "fashion" || r.data == "cifar10" || r.data == "cifar100";
+  // Photographs may be mirrored; digits, directions and shoes that all point one way may not.
+  const bool mirror = r.data == "cifar10" || r.data == "cifar100";
   options.hflip = r.hflip >= 0 ? r.hflip : mirror ? 0.5 : 0;
   options.seed = static_cast<std::uint64_t>(r.seed);
   return options;

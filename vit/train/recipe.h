@@ -13,7 +13,7 @@ namespace lookhere {
 
 struct Recipe {
   // what to learn, with which model; 0 or empty: as the preset has it
-  std::string data = "fashion", model = "nano", position = "lh90";
+  std::string data = "fashion", model = "nano", position = "lh180";
   std::string head, pool, distance, fill;
   std::vector<std::string> directions;
   double global_slope = -1;
@@ -21,9 +21,9 @@ struct Recipe {
   long img_size = 0, patch_size = 0, dim = 0, depth = 0, heads = 0;
   double mlp_ratio = 0, layer_scale = -1, init_std = 0;
   // how
-  long epochs = 10, batch_size = 128, grad_accum_steps = 1, seed = 42;
-  double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 1;
-  double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0;
+  long epochs = 12, batch_size = 64, grad_accum_steps = 1, seed = 42;
+  double lr = 3e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
+  double weight_decay = 0.05, clip_grad = 1, smoothing = 0, drop = 0, drop_path = 0, model_ema_decay = 0.998;
   bool bce_loss = false;
   double hflip = -1;
   long crop_padding = 0;
@@ -64,7 +64,7 @@ struct Recipe {
     f("drop", drop, "dropout in attention's output and the MLP");
     f("drop-path", drop_path, "stochastic depth, the same in every block");
     f("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)");
-    f("hflip", hflip, "probability of mirroring an image (negative: 0.5 for fashion and cifar, else 0)");
+    f("hflip", hflip, "probability of mirroring an image (negative: 0.5 for cifar, else 0)");
     f("crop-padding", crop_padding, "random crops from the image padded by this many pixels");
     f("shapes-train", shapes_train, "training images of --data shapes");
     f("shapes-test", shapes_test, "test images of --data shapes");
