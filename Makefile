@@ -96,7 +96,8 @@ SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h
 lint: deps-lint
 	@clang-format --dry-run --Werror $(SOURCES)
 	@printf '%s\n' $(filter-out tests/%,$(filter %.cpp,$(SOURCES))) | \
-	  xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' -- -std=c++20 -fopenmp -Wall -Wextra $(INC) 2>/dev/null
+	  xargs -P 2 -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=c++20 -fopenmp -Wall -Wextra $(INC) 2>/dev/null' tidy
+	@echo "lint: $(words $(SOURCES)) files are in order"
 format:
 	clang-format -i $(SOURCES)
 

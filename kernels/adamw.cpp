@@ -12,9 +12,10 @@ void adamw(Cpu, const AdamW<T>& p) {
   const T eps = p.eps, scale = p.gradient_scale;
   const T shrink = 1 - p.lr * p.decay, step = p.lr / p.bias1, root_bias2 = std::sqrt(p.bias2), ema = p.ema_decay,
           rest_ema = 1 - p.ema_decay;
+  // By value: behind references, stores to w might change the scalars, and the loop would not vectorise.
   parallel_blocks(
       p.n,
-      [&](long begin, long end) {
+      [=](long begin, long end) {
         for (long i = begin; i < end; ++i) {
           const T g = p.g[i] * scale;
           const T m = beta1 * p.m[i] + rest1 * g, v = beta2 * p.v[i] + rest2 * g * g;

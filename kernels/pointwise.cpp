@@ -30,7 +30,7 @@ void add(Cpu, const Add<T>& p) {
 
 template <class T>
 void scale(Cpu, const Scale<T>& p) {
-  parallel_blocks(p.n, [&](long begin, long end) {
+  parallel_blocks(p.n, [=](long begin, long end) {
     if (p.accumulate)
       for (long i = begin; i < end; ++i) p.y[i] += p.scale * p.x[i];
     else

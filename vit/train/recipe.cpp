@@ -132,7 +132,7 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   if (r.heads) c.heads = r.heads;
   if (r.mlp_ratio > 0) c.mlp_ratio = r.mlp_ratio;
   // 0.02 suits wide models; narrow ones learn faster when layers keep the size of what passes through them.
-  if (r.model == "nano") c.init_std = 1.2 / std::sqrt(static_cast<double>(c.dim));
+  if (r.model == "nano") c.init_std = 1 / std::sqrt(static_cast<double>(c.dim));
   if (r.init_std > 0) c.init_std = r.init_std;
   if (r.layer_scale >= 0) c.layer_scale = r.layer_scale > 0, c.layer_scale_init = r.layer_scale;
   check(r.head.empty() || r.head == "linear" || r.head == "mlp", "--head: wanted linear or mlp, got '", r.head, "'");
