@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <new>
 
 #include "tensor/device.h"
@@ -209,7 +210,9 @@ int run(int argc, char** argv) {
 void wait_passively(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
   setenv("OMP_WAIT_POLICY", "passive", 1);
-  execv("/proc/self/exe", argv);  // returns only if it fails: then threads spin
+  std::error_code error;  // by its own path: as /proc/self/exe the process would be called "exe"
+  execv(std::filesystem::read_symlink("/proc/self/exe", error).c_str(),
+        argv);  // returns only if it fails: threads spin
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct Recipe {
   long img_size = 0, patch_size = 0, dim = 0, depth = 0, heads = 0;
   double mlp_ratio = 0, layer_scale = -1, init_std = 0;
   // how
-  long epochs = 12, batch_size = 64, grad_accum_steps = 1, seed = 42;
+  long epochs = 10, batch_size = 64, grad_accum_steps = 1, seed = 42;
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
   double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0.998;
   bool bce_loss = false;
