@@ -6,6 +6,7 @@
 #include "tensor/npy.h"
 #include "vit/cli/commands.h"
 #include "vit/model/weights.h"
+#include "vit/show/progress.h"
 
 namespace lookhere {
 namespace {
@@ -26,8 +27,14 @@ Tensor load_images(const std::string& path, const ViTConfig& config) {
 
 // f(first image, one past the last)
 template <class F>
-void for_each_chunk(long images, F f) {
-  for (long begin = 0; begin < images; begin += kChunk) f(begin, std::min(begin + kChunk, images));
+void for_each_chunk(const char* label, long images, F f) {
+  Progress progress(label, images);
+  for (long begin = 0; begin < images; begin += kChunk) {
+    const long end = std::min(begin + kChunk, images);
+    f(begin, end);
+    progress.update(end);
+  }
+  progress.finish();
 }
 
 }  // namespace
@@ -37,7 +44,7 @@ void ForwardCommand::run() const {
   const Tensor x = load_images(images, vit.config());
   const NoGrad evaluation;
   Tensor logits = empty({x.shape()[0], vit.config().classes});
-  for_each_chunk(x.shape()[0], [&](long begin, long end) {
+  for_each_chunk("forward", x.shape()[0], [&](long begin, long end) {
     const Tensor part = vit(Var(x.rows(begin, end))).value();
     std::copy_n(part.data<float>(), part.numel(), logits.rows(begin, end).data<float>());
   });
@@ -51,7 +58,7 @@ void GradientsCommand::run() const {
   check(y.dtype() == Dtype::i64 && y.shape() == Shape{count}, labels, ": wanted ", count,
         " integer labels (one per image), got ", y.dtype(), " ", y.shape());
   double loss = 0;
-  for_each_chunk(count, [&](long begin, long end) {
+  for_each_chunk("gradients", count, [&](long begin, long end) {
     const double share = static_cast<double>(end - begin) / static_cast<double>(count);
     const Var part = scale(softmax_cross_entropy(vit(Var(x.rows(begin, end))), y.rows(begin, end)), share);
     loss += part.value().item();

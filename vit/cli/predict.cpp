@@ -12,6 +12,7 @@
 #include "vit/model/weights.h"
 #include "vit/show/bars.h"
 #include "vit/show/gallery.h"
+#include "vit/show/progress.h"
 
 namespace lookhere {
 namespace {
@@ -97,12 +98,15 @@ void GalleryCommand::run() const {
   const Dataset dataset = test_set(data, vit.config());
   std::vector<Prediction> predictions;
   const long shown_count = std::min(count, dataset.size());
+  Progress progress("gallery", shown_count);
   for (long index = 0; index < shown_count; ++index) {
     const Tensor logits = logits_of(vit, image_of(dataset, index, vit.config()));
     const std::vector<float> p = softmax(logits.data<float>(), vit.config().classes);
     const auto best = std::max_element(p.begin(), p.end());
     predictions.push_back({.index = index, .predicted = best - p.begin(), .probability = *best});
+    progress.update(index + 1);
   }
+  progress.finish();
   const std::string svg = gallery_svg(dataset, predictions);
   write_atomically(output, [&](FileWriter& out) { out.write(svg); });
   fmt::print("{}\n", output);
