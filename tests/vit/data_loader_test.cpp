@@ -28,9 +28,7 @@ Dataset numbered(long n) {
   return d;
 }
 
-LoaderOptions busy_options() {
-  return {.batch_size = 7, .shuffle = true, .crop_padding = 1, .hflip = 0.5, .seed = 42};
-}
+LoaderOptions busy_options() { return {.batch_size = 7, .shuffle = true, .crop_padding = 1, .hflip = 0.5, .seed = 42}; }
 
 struct Copy {
   long index;
