@@ -39,9 +39,11 @@ ifneq ($(CUDA),)
 LINK    += -L$(dir $(NVCC))../lib64 -lcudart -lcublas
 endif
 
+# Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
+PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
 .PHONY: all test demo bench lint format clean deps deps-demo deps-test deps-lint
 all: deps-demo
-	@$(MAKE) --no-print-directory $(OUT)/lookhere $(EXAMPLES)
+	@$(PARALLEL) $(OUT)/lookhere $(EXAMPLES)
 
 define link
 	@mkdir -p $(@D)
@@ -71,13 +73,13 @@ $(DIR)/%.cu.o: %.cu Makefile
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(MAKE) --no-print-directory $(OUT)/tests $(OUT)/lookhere $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
 
 # Trains the nano LookHere ViT, evaluates it and draws what it learned, all into build/demo. FLAGS_TRAIN: more options.
 DEMO := $(OUT)/demo
 demo: deps-demo
-	@$(MAKE) --no-print-directory $(OUT)/lookhere
+	@$(PARALLEL) $(OUT)/lookhere
 	$(call try-install,$(DATA_DEPS))
 	@rm -rf $(DEMO)
 	@data=$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes) && set -e && \
@@ -89,7 +91,7 @@ demo: deps-demo
 
 bench: deps-test
 	@$(if $(K),,echo "make bench K=KERNEL, one of: $(BENCHES)" && false)
-	@$(MAKE) --no-print-directory $(OUT)/bench/$(K)
+	@$(PARALLEL) $(OUT)/bench/$(K)
 	@JSON='$(JSON)' $(OUT)/bench/$(K) $(ARGS)
 
 SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
