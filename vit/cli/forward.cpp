@@ -34,7 +34,7 @@ void for_each_chunk(const char* label, long images, F f) {
     f(begin, end);
     progress.update(end);
   }
-  progress.finish();
+  progress.finish_quietly();
 }
 
 }  // namespace

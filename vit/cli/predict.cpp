@@ -106,7 +106,7 @@ void GalleryCommand::run() const {
     predictions.push_back({.index = index, .predicted = best - p.begin(), .probability = *best});
     progress.update(index + 1);
   }
-  progress.finish();
+  progress.finish_quietly();
   const std::string svg = gallery_svg(dataset, predictions);
   write_atomically(output, [&](FileWriter& out) { out.write(svg); });
   fmt::print("{}\n", output);

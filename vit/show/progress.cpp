@@ -128,6 +128,11 @@ void Progress::note(const std::string& line) {
   live_ = false;
 }
 
+void Progress::finish_quietly() {
+  finished_ = finished_ || (!live_ && options_.now() - began_ < 2);
+  finish();
+}
+
 void Progress::finish(const std::string& summary) {
   if (finished_) return;
   finished_ = true;

@@ -36,6 +36,8 @@ class Progress {
   void note(const std::string& line);
   // Removes the live line and leaves one: label, summary, time taken.
   void finish(const std::string& summary = "");
+  // The same, but without a word where nothing was shown and all took less than two seconds.
+  void finish_quietly();
 
  private:
   void measure(double now);
