@@ -8,30 +8,38 @@ MAKEFLAGS += --no-builtin-rules
 
 # -- What is built, with what ------------------------------------------------------------------------------------------
 CXX   := g++
-ARCH  ?= native
 SAN   ?=
 MULTI := $(shell gcc -print-multiarch 2>/dev/null)
 BLAS  := openblas-openmp
 # Other settings than these have a folder of their own, so that switching between them rebuilds nothing.
 comma := ,
 space := $() $()
-CONFIG := $(strip $(filter-out g++,$(notdir $(CXX))) $(filter-out native,$(ARCH)) $(subst $(comma),-,$(SAN)))
+CONFIG := $(strip $(filter-out g++,$(notdir $(CXX))) $(subst $(comma),-,$(SAN)))
 OUT   := build$(if $(CONFIG),/$(subst $(space),_,$(CONFIG)))
 DIR   := $(OUT)/obj
 # g++ 12 sees overlapping copies in std::string's operator+ (GCC bug 105651).
 WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),,-Wno-restrict)
 INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS)
-FLAGS := -std=c++20 -O3 -g1 -fopenmp -march=$(ARCH) -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-sanitize-recover=all)
+FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-sanitize-recover=all)
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lpng -lz
 
+# One binary for every x86-64: whatever is not a kernel is compiled for the oldest, kernels that say KERNEL(...) once for
+# each instruction set (kernels/isa.h) into objects named x.avx2.o and so on. `make ISAS=` leaves only the portable ones.
+ISAS := $(if $(filter x86_64,$(shell uname -m)),avx2 avx512 avx512_bf16)
+MARCH_avx2        := -march=x86-64-v3
+MARCH_avx512      := -march=x86-64-v4 -mprefer-vector-width=512
+MARCH_avx512_bf16 := $(MARCH_avx512) -mavx512bf16
 KERNELS := $(wildcard kernels/*.cpp)
+VECTOR_KERNELS := $(shell grep -l '^KERNEL\W' kernels/*.cpp)
 LIBRARY := $(KERNELS) $(wildcard tensor/*.cpp autograd/*.cpp autograd/ops/*.cpp nn/*.cpp vit/*/*.cpp)
 LIBRARY := $(filter-out vit/cli/main.cpp,$(LIBRARY))
 TESTS   := $(wildcard tests/*.cpp tests/*/*.cpp)
 EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
 BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
+KERNEL_OBJECTS := $(call objects,$(KERNELS)) $(foreach isa,$(ISAS),$(VECTOR_KERNELS:%.cpp=$(DIR)/%.$(isa).o))
+$(DIR)/kernels/%.o: FLAGS += $(if $(ISAS),-DKERNELS_EVERY_ISA)
 # CUDA: kernels/*.cu join in where nvcc is found; without it everything else builds and tests the same.
 NVCC    := $(shell command -v nvcc)
 CUDA    := $(if $(NVCC),$(patsubst %.cu,$(DIR)/%.cu.o,$(wildcard kernels/*.cu)))
@@ -56,15 +64,26 @@ $(OUT)/tests: $(call objects,$(TESTS)) $(DIR)/liblookhere.a
 	$(call link,-lgtest -lgmock)
 $(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a
 	$(call link)
+# The rungs below a kernel's best are compiled with the bench, for this machine alone.
+$(DIR)/kernels/bench/%.o: FLAGS += -march=native -DKERNELS_ISA=native
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
-$(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(call objects,$(KERNELS))
+$(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
 	$(call link,-lbenchmark)
-$(DIR)/liblookhere.a: $(call objects,$(LIBRARY)) $(CUDA)
+$(DIR)/liblookhere.a: $(call objects,$(filter-out $(KERNELS),$(LIBRARY))) $(KERNEL_OBJECTS) $(CUDA)
 	@rm -f $@ && ar rcs $@ $^
 $(DIR)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	@echo "  c++  $<"
 	@$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
+# The linker keeps one copy of a weak function. One of another instruction set's namespace must not be it.
+define isa_rule
+$(DIR)/kernels/%.$(1).o: kernels/%.cpp Makefile
+	@mkdir -p $$(@D)
+	@echo "  c++  $$< ($(1))"
+	@$$(CXX) $$(FLAGS) $$(MARCH_$(1)) -DKERNELS_ISA=$(1) -MMD -MP -c $$< -o $$@
+	@$(if $(SAN),,! nm -C $$@ | grep ' W ' | grep -v 'kernels::$(1)::' || { rm $$@; echo "$$<: the functions above would be shared"; exit 1; })
+endef
+$(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 $(DIR)/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++20 -O3 -I. -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a -MMD -MP -c $< -o $@

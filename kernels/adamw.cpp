@@ -3,10 +3,13 @@
 
 #include <cmath>
 
+#include "kernels/isa.h"
+
 namespace kernels {
+namespace KERNELS_ISA {
 
 template <class T>
-void adamw(Cpu, const AdamW<T>& p) {
+void adamw(const AdamW<T>& p) {
   // 1 - β in f64: the rounding of β to f32 would be magnified.
   const T beta1 = p.beta1, beta2 = p.beta2, rest1 = 1 - p.beta1, rest2 = 1 - p.beta2;
   const T eps = p.eps, scale = p.gradient_scale;
@@ -28,7 +31,9 @@ void adamw(Cpu, const AdamW<T>& p) {
       8);
 }
 
-template void adamw(Cpu, const AdamW<float>&);
-template void adamw(Cpu, const AdamW<double>&);
+}  // namespace KERNELS_ISA
+
+KERNEL(adamw, AdamW, float);
+KERNEL(adamw, AdamW, double);
 
 }  // namespace kernels

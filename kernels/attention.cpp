@@ -13,6 +13,8 @@
 namespace kernels {
 namespace {
 
+using namespace KERNELS_ISA;
+
 constexpr long kQueries = 64, kKeys = 48;  // a block: Sᵀ is 48 × 64, 12 KiB in f32
 template <class T>
 constexpr T kInfinity = std::numeric_limits<T>::infinity();

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/isa.h"
+
 namespace kernels {
+namespace KERNELS_ISA {
 
 template <class T>
-void layer_norm(Cpu, const LayerNorm<T>& p) {
+void layer_norm(const LayerNorm<T>& p) {
   parallel_for(p.rows, 4 * p.cols, [&](long r) {
     const T* x = p.x + r * p.cols;
     T* y = p.y + r * p.cols;
@@ -25,7 +28,7 @@ void layer_norm(Cpu, const LayerNorm<T>& p) {
 }
 
 template <class T>
-void layer_norm_backward(Cpu, const LayerNormBackward<T>& p) {
+void layer_norm_backward(const LayerNormBackward<T>& p) {
   // Columns first, since dx may overwrite dy. One thread sums a column block over all rows: a fixed order.
   constexpr long kColumns = 64;
   parallel_for((p.cols + kColumns - 1) / kColumns, p.rows * kColumns, [&](long block) {
@@ -57,9 +60,11 @@ void layer_norm_backward(Cpu, const LayerNormBackward<T>& p) {
   });
 }
 
-template void layer_norm(Cpu, const LayerNorm<float>&);
-template void layer_norm(Cpu, const LayerNorm<double>&);
-template void layer_norm_backward(Cpu, const LayerNormBackward<float>&);
-template void layer_norm_backward(Cpu, const LayerNormBackward<double>&);
+}  // namespace KERNELS_ISA
+
+KERNEL(layer_norm, LayerNorm, float);
+KERNEL(layer_norm, LayerNorm, double);
+KERNEL(layer_norm_backward, LayerNormBackward, float);
+KERNEL(layer_norm_backward, LayerNormBackward, double);
 
 }  // namespace kernels

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/isa.h"
 #include "kernels/vector_math.h"
 
 namespace kernels {
+namespace KERNELS_ISA {
 namespace {
 
 constexpr long kColumns = 64;  // columns per work item of a column-wise sum: a few cache lines of every row
@@ -16,7 +18,7 @@ constexpr long kColumns = 64;  // columns per work item of a column-wise sum: a 
 }  // namespace
 
 template <class T>
-void add(Cpu, const Add<T>& p) {
+void add(const Add<T>& p) {
   if (p.period == p.n)
     return parallel_blocks(p.n, [&](long begin, long end) {
       for (long i = begin; i < end; ++i) p.y[i] = p.a[i] + p.b[i];
@@ -29,7 +31,7 @@ void add(Cpu, const Add<T>& p) {
 }
 
 template <class T>
-void scale(Cpu, const Scale<T>& p) {
+void scale(const Scale<T>& p) {
   parallel_blocks(p.n, [=](long begin, long end) {
     if (p.accumulate)
       for (long i = begin; i < end; ++i) p.y[i] += p.scale * p.x[i];
@@ -39,14 +41,14 @@ void scale(Cpu, const Scale<T>& p) {
 }
 
 template <class T>
-void multiply(Cpu, const Multiply<T>& p) {
+void multiply(const Multiply<T>& p) {
   parallel_blocks(p.n, [&](long begin, long end) {
     for (long i = begin; i < end; ++i) p.y[i] = p.a[i] * p.b[i];
   });
 }
 
 template <class T>
-void column_sum(Cpu, const ColumnSum<T>& p) {
+void column_sum(const ColumnSum<T>& p) {
   parallel_for((p.cols + kColumns - 1) / kColumns, p.rows * kColumns, [&](long block) {
     const long begin = block * kColumns, width = std::min(kColumns, p.cols - begin);
     Acc<T> sum[kColumns] = {};
@@ -59,7 +61,9 @@ void column_sum(Cpu, const ColumnSum<T>& p) {
 }
 
 template <class T>
-double sum_of_squares(Cpu, const T* x, long n) {
+void sum_of_squares(const SumOfSquares<T>& p) {
+  const T* x = p.x;
+  const long n = p.n;
   constexpr long kParts = 64;  // fixed, so that the sum does not depend on the number of threads
   double part[kParts];
   const long size = (n + kParts - 1) / kParts;
@@ -70,13 +74,12 @@ double sum_of_squares(Cpu, const T* x, long n) {
     for (long k = begin; k < end; ++k) sum += static_cast<double>(x[k]) * static_cast<double>(x[k]);
     part[i] = sum;
   });
-  double total = 0;
-  for (double sum : part) total += sum;
-  return total;
+  *p.sum = 0;
+  for (double sum : part) *p.sum += sum;
 }
 
 template <class T>
-void gelu(Cpu, const Gelu<T>& p) {
+void gelu(const Gelu<T>& p) {
   parallel_blocks(
       p.n,
       [&](long begin, long end) {
@@ -86,7 +89,7 @@ void gelu(Cpu, const Gelu<T>& p) {
 }
 
 template <class T>
-void gelu_backward(Cpu, const GeluBackward<T>& p) {
+void gelu_backward(const GeluBackward<T>& p) {
   parallel_blocks(
       p.n,
       [&](long begin, long end) {
@@ -99,7 +102,7 @@ void gelu_backward(Cpu, const GeluBackward<T>& p) {
 }
 
 template <class T>
-void tanh(Cpu, const Tanh<T>& p) {
+void tanh(const Tanh<T>& p) {
   parallel_blocks(
       p.n,
       [&](long begin, long end) {
@@ -109,14 +112,14 @@ void tanh(Cpu, const Tanh<T>& p) {
 }
 
 template <class T>
-void tanh_backward(Cpu, const TanhBackward<T>& p) {
+void tanh_backward(const TanhBackward<T>& p) {
   parallel_blocks(p.n, [&](long begin, long end) {
     for (long i = begin; i < end; ++i) p.dx[i] = p.dy[i] * (1 - p.y[i] * p.y[i]);
   });
 }
 
 template <class T>
-void dropout(Cpu, const Dropout<T>& p) {
+void dropout(const Dropout<T>& p) {
   const r123::Philox4x32::key_type key{{static_cast<std::uint32_t>(p.seed), static_cast<std::uint32_t>(p.seed >> 32)}};
   const T scale = T(1) / static_cast<T>(p.keep);
   parallel_blocks(
@@ -134,7 +137,7 @@ void dropout(Cpu, const Dropout<T>& p) {
 }
 
 template <class T>
-void residual(Cpu, const Residual<T>& p) {
+void residual(const Residual<T>& p) {
   parallel_for(p.images * p.tokens, p.cols, [&](long row) {
     const T keep = p.keep ? p.keep[row / p.tokens] : T(1);
     T* y = p.y + row * p.cols;
@@ -147,7 +150,7 @@ void residual(Cpu, const Residual<T>& p) {
 }
 
 template <class T>
-void residual_backward(Cpu, const ResidualBackward<T>& p) {
+void residual_backward(const ResidualBackward<T>& p) {
   const long rows = p.images * p.tokens;
   // Column blocks rather than rows: dγ is then summed by one thread in a fixed order.
   parallel_for((p.cols + kColumns - 1) / kColumns, rows * kColumns, [&](long block) {
@@ -167,20 +170,31 @@ void residual_backward(Cpu, const ResidualBackward<T>& p) {
   });
 }
 
-#define INSTANTIATE(T)                                      \
-  template void add(Cpu, const Add<T>&);                    \
-  template void scale(Cpu, const Scale<T>&);                \
-  template void multiply(Cpu, const Multiply<T>&);          \
-  template void column_sum(Cpu, const ColumnSum<T>&);       \
-  template double sum_of_squares(Cpu, const T*, long);      \
-  template void gelu(Cpu, const Gelu<T>&);                  \
-  template void gelu_backward(Cpu, const GeluBackward<T>&); \
-  template void tanh(Cpu, const Tanh<T>&);                  \
-  template void tanh_backward(Cpu, const TanhBackward<T>&); \
-  template void dropout(Cpu, const Dropout<T>&);            \
-  template void residual(Cpu, const Residual<T>&);          \
-  template void residual_backward(Cpu, const ResidualBackward<T>&)
-INSTANTIATE(float);
-INSTANTIATE(double);
+}  // namespace KERNELS_ISA
+
+KERNEL(add, Add, float);
+KERNEL(add, Add, double);
+KERNEL(scale, Scale, float);
+KERNEL(scale, Scale, double);
+KERNEL(multiply, Multiply, float);
+KERNEL(multiply, Multiply, double);
+KERNEL(column_sum, ColumnSum, float);
+KERNEL(column_sum, ColumnSum, double);
+KERNEL(sum_of_squares, SumOfSquares, float);
+KERNEL(sum_of_squares, SumOfSquares, double);
+KERNEL(gelu, Gelu, float);
+KERNEL(gelu, Gelu, double);
+KERNEL(gelu_backward, GeluBackward, float);
+KERNEL(gelu_backward, GeluBackward, double);
+KERNEL(tanh, Tanh, float);
+KERNEL(tanh, Tanh, double);
+KERNEL(tanh_backward, TanhBackward, float);
+KERNEL(tanh_backward, TanhBackward, double);
+KERNEL(dropout, Dropout, float);
+KERNEL(dropout, Dropout, double);
+KERNEL(residual, Residual, float);
+KERNEL(residual, Residual, double);
+KERNEL(residual_backward, ResidualBackward, float);
+KERNEL(residual_backward, ResidualBackward, double);
 
 }  // namespace kernels

@@ -50,9 +50,15 @@ struct ColumnSum {
 template <class T>
 void column_sum(Cpu, const ColumnSum<T>&);
 
-// Σ x² in f64 over fixed blocks, for the gradient norm. Not finite if any element is not.
+// sum = Σ x² in f64 over fixed blocks, for the gradient norm. Not finite if any element is not.
 template <class T>
-double sum_of_squares(Cpu, const T* x, long n);
+struct SumOfSquares {
+  double* sum;  // (1) out
+  const T* x;   // (n)
+  long n;
+};
+template <class T>
+void sum_of_squares(Cpu, const SumOfSquares<T>&);
 
 // GELU with the exact normal distribution: y = x·Φ(x)
 template <class T>

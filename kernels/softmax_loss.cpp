@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/isa.h"
+
 namespace kernels {
+namespace KERNELS_ISA {
 
 template <class T>
-void softmax_cross_entropy(Cpu, const ClassLoss<T>& p) {
+void softmax_cross_entropy(const ClassLoss<T>& p) {
   parallel_for(p.rows, 20 * p.classes, [&](long r) {
     const T* x = p.logits + r * p.classes;
     T* dx = p.dlogits + r * p.classes;
@@ -28,7 +31,7 @@ void softmax_cross_entropy(Cpu, const ClassLoss<T>& p) {
 }
 
 template <class T>
-void binary_cross_entropy(Cpu, const ClassLoss<T>& p) {
+void binary_cross_entropy(const ClassLoss<T>& p) {
   parallel_for(p.rows, 20 * p.classes, [&](long r) {
     const T* x = p.logits + r * p.classes;
     T* dx = p.dlogits + r * p.classes;
@@ -42,9 +45,11 @@ void binary_cross_entropy(Cpu, const ClassLoss<T>& p) {
   });
 }
 
-template void softmax_cross_entropy(Cpu, const ClassLoss<float>&);
-template void softmax_cross_entropy(Cpu, const ClassLoss<double>&);
-template void binary_cross_entropy(Cpu, const ClassLoss<float>&);
-template void binary_cross_entropy(Cpu, const ClassLoss<double>&);
+}  // namespace KERNELS_ISA
+
+KERNEL(softmax_cross_entropy, ClassLoss, float);
+KERNEL(softmax_cross_entropy, ClassLoss, double);
+KERNEL(binary_cross_entropy, ClassLoss, float);
+KERNEL(binary_cross_entropy, ClassLoss, double);
 
 }  // namespace kernels

@@ -1,8 +1,9 @@
 // The inner loop of attention: a register tile C[r][·] += Σ_k A(r, k) · B[k][·], where single values of A are broadcast
 // and B's rows are contiguous. Written with the compiler's vector types: one source for every instruction set.
 #pragma once
+#include "kernels/isa.h"
 
-namespace kernels {
+namespace kernels::KERNELS_ISA {
 
 #if defined(__AVX512F__)
 inline constexpr int kVectorBytes = 64, kTileRows = 6, kTileVectors = 4;  // 24 of 32 registers accumulate
@@ -91,4 +92,4 @@ void tile_product(const TileProduct<T>& p) {
   tile_columns<kTileVectors>(p, 0);
 }
 
-}  // namespace kernels
+}  // namespace kernels::KERNELS_ISA

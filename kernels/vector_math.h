@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstdint>
 
-namespace kernels {
+#include "kernels/isa.h"
+
+namespace kernels::KERNELS_ISA {
 
 // e^x: relative error below 2 ulp; 0 below -86.6, infinity above 88.7, NaN stays NaN.
 inline float fast_exp(float x) {
@@ -52,4 +54,4 @@ inline Normal<double> normal(double x) {
   return {0.5 * std::erfc(-x * 0.70710678118654752), 0.39894228040143268 * std::exp(-0.5 * x * x)};
 }
 
-}  // namespace kernels
+}  // namespace kernels::KERNELS_ISA

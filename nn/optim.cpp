@@ -40,7 +40,9 @@ AdamW::Report AdamW::step(double learning_rate) {
     const Tensor& grad = slot.parameter.var.grad();
     if (!grad.defined()) continue;
     double part = 0;
-    dispatch(grad, [&]<class T>(auto ctx) { part = kernels::sum_of_squares(ctx, grad.data<T>(), grad.numel()); });
+    dispatch(grad, [&]<class T>(auto ctx) {
+      kernels::sum_of_squares<T>(ctx, {.sum = &part, .x = grad.data<T>(), .n = grad.numel()});
+    });
     if (!std::isfinite(part) && report.bad_tensor.empty()) report.bad_tensor = slot.parameter.name;
     squares += part;
   }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <new>
 
+#include "kernels/isa.h"
 #include "tensor/error.h"
 
 namespace lookhere {
@@ -112,32 +113,16 @@ void Pool::reset_peak() {
   state_->stats.peak = state_->stats.in_use;
 }
 
-std::string compiled_instruction_set() {
-#if defined(__AVX512F__)
-  return "AVX-512";
-#elif defined(__AVX2__) && defined(__FMA__)
-  return "AVX2";
-#elif defined(__x86_64__)
-  return "SSE2";
-#else
-  return "portable";
-#endif
-}
-
 void check_processor() {
-#if defined(__AVX512F__)
-  check(__builtin_cpu_supports("avx512f"),
-        "this program was built for AVX-512, which this processor lacks: make clean all");
-#elif defined(__AVX2__)
-  check(__builtin_cpu_supports("avx2"), "this program was built for AVX2, which this processor lacks: make clean all");
-#endif
+  const std::string problem = kernels::isa_problem();
+  check(problem.empty(), problem);
 }
 
 std::string describe_cpu() {
   std::string config = openblas_get_config();
   config.resize(std::min(config.find_last_not_of(' ') + 1, config.size()));
-  return concat("BLAS ", config, ", core type ", openblas_get_corename(), ", kernels ", compiled_instruction_set(),
-                ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");
+  return concat("BLAS ", config, ", core type ", openblas_get_corename(), ", kernels ",
+                kernels::name_of(kernels::isa()), ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");
 }
 
 std::string blas_warning() {

@@ -33,9 +33,7 @@ class Pool {
   std::shared_ptr<State> state_;  // shared with every block: a tensor may outlive the pool at exit
 };
 
-// "AVX-512", "AVX2", ... : what this binary's kernels were compiled for.
-std::string compiled_instruction_set();
-// Throws Error if this processor lacks what the binary was compiled for.
+// Throws Error if $LOOKHERE_ISA names no instruction set that the kernels can use here (kernels/isa.h).
 void check_processor();
 // One line: BLAS and its build, core type, instruction set, threads.
 std::string describe_cpu();

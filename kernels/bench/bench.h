@@ -20,6 +20,8 @@
 
 namespace kernels::bench {
 
+using namespace KERNELS_ISA;
+
 // One line of the table. Give `flops` to what is bound by arithmetic and `bytes` to what is bound by memory: the least
 // that the kernel must read and write. Pairs are attention's, over all images and heads.
 struct Case {

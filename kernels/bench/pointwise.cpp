@@ -44,7 +44,11 @@ int main(int argc, char** argv) {
   other("multiply", 3, [=] { multiply<float>(kCpu, {.y = to, .a = from, .b = grad, .n = n}); });
   other("column_sum", 1,
         [&, from] { column_sum<float>(kCpu, {.out = sums.data(), .x = from, .rows = rows, .cols = cols}); });
-  other("sum_of_squares", 1, [=] { benchmark::DoNotOptimize(sum_of_squares(kCpu, from, n)); });
+  other("sum_of_squares", 1, [=] {
+    double sum = 0;
+    sum_of_squares<float>(kCpu, {.sum = &sum, .x = from, .n = n});
+    benchmark::DoNotOptimize(sum);
+  });
   other("tanh", 2, [=] { kernels::tanh<float>(kCpu, {.y = to, .x = from, .n = n}); });
   other("tanh_backward", 3, [=] { tanh_backward<float>(kCpu, {.dx = to, .dy = grad, .y = from, .n = n}); });
   other("dropout", 2,

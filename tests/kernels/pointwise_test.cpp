@@ -6,6 +6,13 @@
 namespace lookhere {
 namespace {
 
+template <class T>
+double squares_of(const std::vector<T>& x) {
+  double sum = kNaN<double>;
+  kernels::sum_of_squares<T>(Cpu{}, {.sum = &sum, .x = x.data(), .n = static_cast<long>(x.size())});
+  return sum;
+}
+
 constexpr long kCounts[] = {1, 3, 64, 4095, 4096, 4097, 30001};  // around a block of parallel_blocks
 
 // Runs kernel(y, x, n) in place (all of these may alias) and compares with f(x) in f64.
@@ -116,14 +123,14 @@ TEST(Pointwise, SumOfSquares) {
       std::vector<T> x = random_values<T>(n, 1);
       double want = 0;
       for (const T value : x) want += std::pow(static_cast<double>(value), 2);
-      EXPECT_NEAR(kernels::sum_of_squares(Cpu{}, x.data(), n), want, 1e-12 * (1 + want)) << n;
+      EXPECT_NEAR(squares_of(x), want, 1e-12 * (1 + want)) << n;
       if (n == 0) continue;
       x.back() = T(-3e20);  // its square overflows f32: the sum is f64
-      EXPECT_NEAR(kernels::sum_of_squares(Cpu{}, x.data(), n) / 9e40, 1, 1e-6);
+      EXPECT_NEAR(squares_of(x) / 9e40, 1, 1e-6);
       x[n / 2] = kNaN<T>;
-      EXPECT_TRUE(std::isnan(kernels::sum_of_squares(Cpu{}, x.data(), n)));
+      EXPECT_TRUE(std::isnan(squares_of(x)));
       x[n / 2] = kInf<T>;
-      EXPECT_TRUE(std::isinf(kernels::sum_of_squares(Cpu{}, x.data(), n)));
+      EXPECT_TRUE(std::isinf(squares_of(x)));
     }
   });
 }
@@ -242,8 +249,7 @@ TEST(Pointwise, SumsHaveTheSameBitsForAnyThreads) {
       kernels::column_sum<T>(Cpu{}, {.out = sum.data(), .x = t.x.data(), .rows = 480, .cols = 300});
       return sum;
     });
-    expect_same_for_any_threads(
-        [&] { return std::vector<double>{kernels::sum_of_squares(Cpu{}, t.x.data(), 144000 - 1)}; });
+    expect_same_for_any_threads([&] { return std::vector<double>{squares_of(t.x)}; });
   });
 }
 

@@ -8,8 +8,8 @@
 namespace lookhere {
 namespace {
 
-using kernels::fast_exp;
-using kernels::normal;
+using kernels::KERNELS_ISA::fast_exp;
+using kernels::KERNELS_ISA::normal;
 
 // The distance from `want` to the next float.
 double ulp(double want) {
