@@ -51,7 +51,7 @@ struct HeadGradient {
   HeadGradient(const AttentionBackward<T>& p, long image, long h)
       : stride(p.sizes.heads * p.sizes.head_dim),
         lse(p.lse + (image * p.sizes.heads + h) * p.sizes.tokens),
-        table_shift(p.drelative ? p.plan->workspace() : 0) {
+        table_shift(p.drelative ? p.plan->tables() : 0) {
     dq = p.dqkv + image * p.sizes.tokens * p.sizes.head_stride() + h * p.sizes.head_dim;
     dk = dq + stride, dv = dk + stride;
     dout = p.dout + image * p.sizes.tokens * stride + h * p.sizes.head_dim;
@@ -78,23 +78,29 @@ struct Backward {
     const long width = padded<T>(head.dim);
     queries.pack(qt, head.q, head.stride, head.dim, head.scale);
     queries.pack(doutt, g.dout, g.stride, head.dim, T(1));
-    for (long i = 0; i < head.dim * kTileQueries; ++i) dqt[i] = 0;
+    fill(dqt, T(0), head.dim * kTileQueries);
     for (long i = 0; i < queries.count; ++i) {
       const long token = queries.token[i];
       lse[i] = token < 0 ? std::numeric_limits<T>::infinity() : saved_lse(g.lse[token]);
       delta[i] = token < 0 ? T(0) : -dot(g.dout + token * g.stride, g.out + token * g.stride, head.dim);
-      for (long d = 0; d < head.dim; ++d) {
-        q[i * width + d] = token < 0 ? T(0) : head.q[token * head.stride + d] * scale;
-        dout[i * width + d] = token < 0 ? T(0) : g.dout[token * g.stride + d];
-      }
-      for (long d = head.dim; d < width; ++d) q[i * width + d] = dout[i * width + d] = 0;
+      const long filled = token < 0 ? 0 : head.dim;
+      copy_scaled(q + i * width, scale, head.q + token * head.stride, filled);
+      copy_scaled(dout + i * width, T(1), g.dout + token * g.stride, filled);
+      fill(q + i * width + filled, T(0), width - filled);
+      fill(dout + i * width + filled, T(0), width - filled);
     }
   }
 
   void add(const Head<T>& head, const HeadGradient<T>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
     const long width = padded<T>(head.dim), lane = keys.first_vector * kLanes<T>;
-    logits(head, queries, keys, qt,
-           [&](long j, long v, Vector<T> x) { store(p + j * kTileQueries + v * kLanes<T>, x); });
+    for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
+      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
+        T* to = p + j * kTileQueries + v * kLanes<T>;
+        logit_tile<T, kRows, kVectors>(head, queries, keys, qt, j, v, [&](int r, int i, Vector<T> x) {
+          store(to + r * kTileQueries + i * kLanes<T>, x);
+        });
+      });
+    });
     for (long v = 0; v < keys.vectors; ++v) {
       const Vector<T> subtract = load(lse + lane + v * kLanes<T>);
       T* column = p + v * kLanes<T>;
@@ -153,16 +159,19 @@ struct Backward {
     }
     for (long begin = 0; begin < head.tokens; begin += kLoose) {
       const long count = head.tokens - begin < kLoose ? head.tokens - begin : kLoose;
-      for (long j = 0; j < count; ++j) p[j] = loose_logit(head, qt, query, begin + j) - shift;
-      for (long j = 0; j < count; j += kLanes<T>) store(p + j, exp2(load(p + j)));
+      loose_logits(p, head, qt, query, begin, count);
+      dots(ds, dout, head.v + begin * head.key_stride, head.key_stride, head.dim, count);
+      for (long j = 0; j < count; j += kLanes<T>) {
+        store(p + j, exp2(load(p + j) - shift));
+        store(ds + j, load(p + j) * (load(ds + j) - sum));
+      }
       for (long j = 0; j < count; ++j) {
-        ds[j] = p[j] * (dot(dout, head.v + (begin + j) * head.stride, head.dim) - sum);
-        T *dk = g.dk + (begin + j) * head.stride, *dv = g.dv + (begin + j) * head.stride;
-        for (long d = 0; d < head.dim; ++d) dk[d] += ds[j] * q[d], dv[d] += p[j] * dout[d];
+        add_scaled(g.dk + (begin + j) * head.key_stride, T(1), ds[j], q, head.dim);
+        add_scaled(g.dv + (begin + j) * head.key_stride, T(1), p[j], dout, head.dim);
         const T* bias = query >= head.prefix && g.table_shift ? head.bias_row(begin + j) : nullptr;
         if (bias) const_cast<T*>(bias)[g.table_shift + head.layout->offset.data()[query - head.prefix]] += ds[j];
       }
-      add_rows(dqt, head.dim, head.k + begin * head.stride, head.stride, ds, count);
+      add_rows(dqt, head.dim, head.k + begin * head.key_stride, head.key_stride, ds, count);
     }
     for (long d = 0; d < head.dim; ++d) g.dq[query * head.stride + d] = dqt[d] * scale;
   }
@@ -174,11 +183,66 @@ template <class T, class F>
 void for_each_offset(const AttentionBackward<T>& p, long h, F f) {
   const Grid grid = p.plan->grid;
   const HeadLayout& layout = *p.plan->heads[h];
-  T* center = p.workspace + p.plan->workspace() + h * p.plan->table_stride + AttentionPlan::kTablePad + layout.center;
+  T* center = p.workspace + p.plan->tables() + h * p.plan->table_stride + AttentionPlan::kTablePad + layout.center;
   const long down = layout.step(1, 0), right = layout.step(0, 1);
   T* to = p.drelative + h * relative_size(grid);
   for (long dy = grid.y - 1; dy > -grid.y; --dy)
     for (long dx = grid.x - 1; dx > -grid.x; --dx, ++to) f(center[dy * down + dx * right], *to);
+}
+
+// Everything of one head for a block of images.
+template <class T>
+void backward_part(const AttentionBackward<T>& p, const AttentionPart& part) {
+  const AttentionSizes& z = p.sizes;
+  const HeadLayout& layout = *p.plan->heads[part.head];
+  const long width = padded<T>(z.head_dim), row = z.head_stride();
+  T* const packed = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables() + part.thread * z.packed_size();
+  Backward<T> state;
+  KeyList list;
+  const auto head_of = [&](long image) {
+    Head<T> head(p, image, part.head);
+    if (part.pack) head.k = packed, head.v = packed + z.tokens * width, head.key_stride = width;
+    return head;
+  };
+  const auto gradient_of = [&](long image) {
+    HeadGradient<T> g(p, image, part.head);
+    if (part.pack) g.dk = packed + 2 * z.tokens * width, g.dv = g.dk + z.tokens * width;
+    return g;
+  };
+  for (long image = part.first_image; image < part.last_image; ++image) {
+    const HeadGradient<T> g = gradient_of(image);
+    if (part.pack) Head<T>(p, image, part.head).pack_keys(packed);
+    for (long t = 0; t < z.tokens; ++t) {
+      fill(g.dk + t * head_of(image).key_stride, T(0), z.head_dim);
+      fill(g.dv + t * head_of(image).key_stride, T(0), z.head_dim);
+    }
+  }
+  const auto loose = [&](long image) {
+    for (std::size_t i = 0; i < layout.loose.size(); ++i)
+      state.loose(head_of(image), gradient_of(image), layout.loose.data()[i], p.scale);
+  };
+  for (long tile = 0; tile < layout.tiles(); ++tile) {
+    const Queries<T> queries(head_of(part.first_image), tile);
+    KeyCursor at;
+    next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
+    for (long image = part.first_image; image < part.last_image; ++image) {
+      const Head<T> head = head_of(image);
+      const HeadGradient<T> g = gradient_of(image);
+      if (image + 1 < part.last_image && tile == 0) head_of(image + 1).prefetch();
+      state.start(head, g, queries, p.scale);
+      for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
+      state.finish(head, g, queries, p.scale);
+      if (tile + 1 == layout.tiles()) loose(image);
+    }
+  }
+  if (layout.tiles() == 0)
+    for (long image = part.first_image; image < part.last_image; ++image) loose(image);
+  if (!part.pack) return;
+  const HeadGradient<T> from = gradient_of(part.first_image), to(p, part.first_image, part.head);
+  for (long t = 0; t < z.tokens; ++t) {
+    copy_scaled(to.dk + t * row, T(1), from.dk + t * width, z.head_dim);
+    copy_scaled(to.dv + t * row, T(1), from.dv + t * width, z.head_dim);
+  }
 }
 
 }  // namespace
@@ -186,37 +250,17 @@ void for_each_offset(const AttentionBackward<T>& p, long h, F f) {
 template <class T>
 void attention_backward(const AttentionBackward<T>& p) {
   make_tables(*p.plan, p.bias, p.workspace);
-  const auto backward = [&](const AttentionPart& part) {
-    Backward<T> state;
-    KeyList list;
-    const HeadLayout& layout = *p.plan->heads[part.head];
-    for (long image = part.first_image; image < part.last_image; ++image) {
-      const HeadGradient<T> g(p, image, part.head);
-      const long row = p.sizes.head_stride();
-      for (long token = 0; token < p.sizes.tokens; ++token)
-        for (long d = 0; d < p.sizes.head_dim; ++d) g.dk[token * row + d] = g.dv[token * row + d] = 0;
-    }
+  const auto part_by_part = [&](AttentionPart part) {
     if (p.drelative) for_each_offset(p, part.head, [](T& value, T&) { value = 0; });
-    for (long tile = 0; tile < layout.tiles(); ++tile) {
-      const Queries<T> queries(Head<T>(p, part.first_image, part.head), tile);
-      KeyCursor at;
-      next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
-      for (long image = part.first_image; image < part.last_image; ++image) {
-        const Head<T> head(p, image, part.head);
-        const HeadGradient<T> g(p, image, part.head);
-        state.start(head, g, queries, p.scale);
-        for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
-        state.finish(head, g, queries, p.scale);
-      }
+    const long last = part.last_image, block = part.pack ? 1 : last - part.first_image;
+    for (; part.first_image < last; part.first_image += block) {
+      part.last_image = part.first_image + block;
+      backward_part(p, part);
     }
-    for (long image = part.first_image; image < part.last_image; ++image)
-      for (std::size_t i = 0; i < layout.loose.size(); ++i)
-        state.loose(Head<T>(p, image, part.head), HeadGradient<T>(p, image, part.head), layout.loose.data()[i],
-                    p.scale);
     if (p.drelative) for_each_offset(p, part.head, [](const T& value, T& to) { to = value; });
   };
   // The gradient of a head's table is a sum over all images: one thread adds them.
-  for_each_part(*p.plan, p.sizes, false, backward, p.drelative ? p.sizes.images : 0);
+  for_each_part(*p.plan, p.sizes, false, part_by_part, p.drelative ? p.sizes.images : 0);
 }
 
 }  // namespace KERNELS_ISA

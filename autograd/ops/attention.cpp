@@ -49,7 +49,7 @@ Var record_attention(Version version, const Var& qkv, long head_count, const Att
   Tensor lse = empty({sizes.images, head_count, sizes.tokens}, qkv.value());
   const double scale = 1 / std::sqrt(static_cast<double>(sizes.head_dim));
   const std::shared_ptr<const kernels::AttentionPlan> plan = plan_of(heads, sizes);
-  Tensor workspace = empty({plan->workspace()}, qkv.value());
+  Tensor workspace = empty({kernels::attention_workspace(*plan, sizes)}, qkv.value());
   dispatch(out, [&]<class T>(auto ctx) {
     const kernels::Attention<T> problem{.out = out.data<T>(),
                                         .lse = lse.data<T>(),
@@ -62,7 +62,7 @@ Var record_attention(Version version, const Var& qkv, long head_count, const Att
     version == Version::fast ? kernels::attention(ctx, problem) : kernels::attention_naive(ctx, problem);
   });
   return Var::record("attention", out, {qkv}, [=, qkv = qkv.value()](const Tensor& dy) {
-    Tensor dqkv = empty_like(qkv), workspace = empty({plan->workspace()}, qkv);
+    Tensor dqkv = empty_like(qkv), workspace = empty({kernels::attention_workspace(*plan, sizes)}, qkv);
     dispatch(dy, [&]<class T>(auto ctx) {
       const kernels::AttentionBackward<T> problem{.dqkv = dqkv.data<T>(),
                                                   .dout = dy.data<T>(),

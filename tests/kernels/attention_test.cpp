@@ -60,7 +60,7 @@ struct Problem {
                 std::vector<T>(sizes.images * sizes.heads * sizes.tokens, kNaN<T>),
                 std::vector<T>(qkv.size(), kNaN<T>)};
     const kernels::AttentionPlan plan = this->plan();
-    std::vector<T> workspace(plan.workspace(), kNaN<T>);
+    std::vector<T> workspace(kernels::attention_workspace(plan, sizes), kNaN<T>);
     forward(kernels::Attention<T>{.out = r.out.data(),
                                   .lse = r.lse.data(),
                                   .qkv = qkv.data(),
