@@ -1,5 +1,6 @@
 // Vectors of float from and to bf16 in memory, so that one kernel template serves every type: load_as<Acc<T>>(const T*)
-// and store_as(T*, Vector<Acc<T>>) convert where T is bf16 and are plain loads and stores otherwise.
+// and store_as(T*, Vector<Acc<T>>) convert where T is bf16 and are plain loads and stores otherwise. load_as<double>
+// also reads floats.
 #pragma once
 #include <type_traits>
 
@@ -40,10 +41,15 @@ inline Halves narrow(Vector<float> value) {
 #endif
 }
 
+// As many floats as a vector has doubles.
+typedef float HalfOfFloats __attribute__((vector_size(kVectorBytes / 2), aligned(alignof(float)), may_alias));
+
 template <class A, class T>
 inline Vector<A> load_as(const T* from) {
   if constexpr (std::is_same_v<T, bf16>)
     return widen(*reinterpret_cast<const Halves*>(from));
+  else if constexpr (!std::is_same_v<A, T>)
+    return __builtin_convertvector(*reinterpret_cast<const HalfOfFloats*>(from), Vector<A>);
   else
     return load(from);
 }
