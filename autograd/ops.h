@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "autograd/var.h"
-#include "kernels/field_of_view.h"
+#include "kernels/attention_plan.h"
 #include "tensor/random.h"
 
 namespace lookhere {
@@ -39,9 +39,13 @@ struct AttentionHeads {
   std::vector<LookHereHead> heads;  // empty: plain attention
   Grid grid;
   Tensor relative, key;  // kernels/attention.h, AttentionBias
+  std::shared_ptr<const kernels::AttentionPlan> plan;
 };
 // The tables are O(grid) per head; dtype as the model's.
 AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype);
+// Finds the best order of queries once for all images of `prefix` tokens and then the grid's patches; `like` may be
+// another layer, whose findings are shared. Without it every call of attention searches again.
+void plan_attention(AttentionHeads& heads, long head_count, long prefix, long head_dim, const AttentionHeads* like);
 
 // qkv [B, T, 3·H·d] → [B, T, H·d]; heads.grid.patches() <= T, the rest in front are prefix tokens.
 Var attention(const Var& qkv, long head_count, const AttentionHeads& heads);

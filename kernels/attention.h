@@ -3,8 +3,8 @@
 // Tokens are the prefix (the class token), then the patches in row-major order. A prefix token sees and is seen by all,
 // with bias 0. A query that sees nothing gets output 0 and gradient 0.
 #pragma once
+#include "kernels/attention_plan.h"
 #include "kernels/context.h"
-#include "kernels/field_of_view.h"
 
 namespace kernels {
 
@@ -32,22 +32,27 @@ struct Attention {
   const T* qkv;  // (images, tokens, 3, heads, head_dim)
   AttentionBias<T> bias;
   AttentionSizes sizes;
-  Acc<T> scale;  // 1 / sqrt(head_dim)
+  Acc<T> scale;                         // 1 / sqrt(head_dim)
+  const AttentionPlan* plan = nullptr;  // of these heads, grid and prefix; the naive version needs none
+  Acc<T>* workspace = nullptr;          // (plan->workspace())
 };
 template <class T>
 void attention(Cpu, const Attention<T>&);
 
 // With δ = Σ dO ⊙ O:  dP = dO·Vᵀ,  dS = P ⊙ (dP - δ),  dQ = scale·dS·K,  dK = scale·dSᵀ·Q,  dV = Pᵀ·dO.
-// P is computed again from lse.
+// P is computed again from lse. The gradient of a learned `bias.relative` is the sum of dS over all pairs of an offset.
 template <class T>
 struct AttentionBackward {
-  T* dqkv;              // (images, tokens, 3, heads, head_dim) out
-  const T *dout, *out;  // (images, tokens, heads, head_dim)
-  const T* qkv;         // (images, tokens, 3, heads, head_dim)
-  const Acc<T>* lse;    // (images, heads, tokens)
+  T* dqkv;                      // (images, tokens, 3, heads, head_dim) out
+  Acc<T>* drelative = nullptr;  // as bias.relative, out, or not wanted
+  const T *dout, *out;          // (images, tokens, heads, head_dim)
+  const T* qkv;                 // (images, tokens, 3, heads, head_dim)
+  const Acc<T>* lse;            // (images, heads, tokens)
   AttentionBias<T> bias;
   AttentionSizes sizes;
   Acc<T> scale;
+  const AttentionPlan* plan = nullptr;
+  Acc<T>* workspace = nullptr;  // (plan->workspace()), twice that with drelative
 };
 template <class T>
 void attention_backward(Cpu, const AttentionBackward<T>&);
@@ -58,10 +63,5 @@ template <class T>
 void attention_naive(Cpu, const Attention<T>&);
 template <class T>
 void attention_naive_backward(Cpu, const AttentionBackward<T>&);
-
-// How many (query, key) pairs the blocked kernel computes for one head: its work, counted for tests and benches.
-long computed_pairs(const LookHereHead& head, Grid grid, long prefix);
-// How many pairs the head sees, prefix tokens included.
-long visible_pairs(const LookHereHead& head, Grid grid, long prefix);
 
 }  // namespace kernels

@@ -21,6 +21,15 @@ kernels::AttentionBias<T> bias_of(const AttentionHeads& h) {
           .key = h.key.defined() ? h.key.data<T>() : nullptr};
 }
 
+// plan_attention made it for a model; whoever calls the operation alone gets one made here.
+std::shared_ptr<const kernels::AttentionPlan> plan_of(const AttentionHeads& heads, const kernels::AttentionSizes& z) {
+  const bool alike = heads.plan && static_cast<long>(heads.plan->heads.size()) == z.heads &&
+                     heads.plan->grid.patches() + heads.plan->prefix == z.tokens;
+  if (alike && (heads.heads.empty() || heads.plan->grid == z.grid)) return heads.plan;
+  return std::make_shared<kernels::AttentionPlan>(
+      kernels::make_attention_plan(heads.heads, z.heads, z.grid, z.prefix(), z.head_dim));
+}
+
 Var record_attention(Version version, const Var& qkv, long head_count, const AttentionHeads& heads) {
   const Shape& shape = qkv.shape();
   check(shape.rank() == 3 && head_count >= 1 && shape[2] % (3 * head_count) == 0,
@@ -39,17 +48,21 @@ Var record_attention(Version version, const Var& qkv, long head_count, const Att
   Tensor out = empty({sizes.images, sizes.tokens, shape[2] / 3}, qkv.value());
   Tensor lse = empty({sizes.images, head_count, sizes.tokens}, qkv.value());
   const double scale = 1 / std::sqrt(static_cast<double>(sizes.head_dim));
+  const std::shared_ptr<const kernels::AttentionPlan> plan = plan_of(heads, sizes);
+  Tensor workspace = empty({plan->workspace()}, qkv.value());
   dispatch(out, [&]<class T>(auto ctx) {
     const kernels::Attention<T> problem{.out = out.data<T>(),
                                         .lse = lse.data<T>(),
                                         .qkv = qkv.value().data<T>(),
                                         .bias = bias_of<T>(heads),
                                         .sizes = sizes,
-                                        .scale = static_cast<T>(scale)};
+                                        .scale = static_cast<T>(scale),
+                                        .plan = plan.get(),
+                                        .workspace = workspace.data<T>()};
     version == Version::fast ? kernels::attention(ctx, problem) : kernels::attention_naive(ctx, problem);
   });
   return Var::record("attention", out, {qkv}, [=, qkv = qkv.value()](const Tensor& dy) {
-    Tensor dqkv = empty_like(qkv);
+    Tensor dqkv = empty_like(qkv), workspace = empty({plan->workspace()}, qkv);
     dispatch(dy, [&]<class T>(auto ctx) {
       const kernels::AttentionBackward<T> problem{.dqkv = dqkv.data<T>(),
                                                   .dout = dy.data<T>(),
@@ -58,7 +71,9 @@ Var record_attention(Version version, const Var& qkv, long head_count, const Att
                                                   .lse = lse.data<T>(),
                                                   .bias = bias_of<T>(heads),
                                                   .sizes = sizes,
-                                                  .scale = static_cast<T>(scale)};
+                                                  .scale = static_cast<T>(scale),
+                                                  .plan = plan.get(),
+                                                  .workspace = workspace.data<T>()};
       version == Version::fast ? kernels::attention_backward(ctx, problem)
                                : kernels::attention_naive_backward(ctx, problem);
     });
@@ -69,7 +84,7 @@ Var record_attention(Version version, const Var& qkv, long head_count, const Att
 }  // namespace
 
 AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype) {
-  AttentionHeads result{.heads = std::move(heads), .grid = grid, .relative = {}, .key = {}};
+  AttentionHeads result{.heads = std::move(heads), .grid = grid, .relative = {}, .key = {}, .plan = {}};
   if (result.heads.empty()) return result;
   const long count = static_cast<long>(result.heads.size());
   for (const LookHereHead& head : result.heads)
@@ -86,6 +101,11 @@ AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, 
     }
   });
   return result;
+}
+
+void plan_attention(AttentionHeads& heads, long head_count, long prefix, long head_dim, const AttentionHeads* like) {
+  heads.plan = std::make_shared<kernels::AttentionPlan>(kernels::make_attention_plan(
+      heads.heads, head_count, heads.grid, prefix, head_dim, like ? like->plan.get() : nullptr));
 }
 
 Var attention(const Var& qkv, long head_count, const AttentionHeads& heads) {

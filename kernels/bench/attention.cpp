@@ -1,4 +1,4 @@
-// Attention's ladder: one query at a time, blocks of queries without a mask, and blocks that skip what LookHere hides.
+// Attention's ladder: one query at a time, tiles of queries that see everything, and tiles that compute what they see.
 #include "kernels/attention.h"
 
 #include "kernels/bench/bench.h"
@@ -72,7 +72,8 @@ struct Rung {
   bool naive;
   std::shared_ptr<Inputs> in;
   Bias bias;
-  std::vector<float> out, lse, dqkv;
+  AttentionPlan plan;
+  std::vector<float> workspace, out, lse, dqkv;
 
   Rung(std::string rung, const std::string& directions, bool is_naive, const std::shared_ptr<Inputs>& inputs)
       : name(std::move(rung)),
@@ -80,6 +81,8 @@ struct Rung {
         naive(is_naive),
         in(inputs),
         bias(layout, in->sizes),
+        plan(make_attention_plan(bias.heads, in->sizes.heads, in->sizes.grid, in->sizes.prefix(), in->sizes.head_dim)),
+        workspace(plan.workspace()),
         out(in->dout.size()),
         lse(in->sizes.images * in->sizes.heads * in->sizes.tokens),
         dqkv(in->qkv.size()) {
@@ -92,7 +95,9 @@ struct Rung {
             .qkv = in->qkv.data(),
             .bias = bias.view(),
             .sizes = in->sizes,
-            .scale = scale()};
+            .scale = scale(),
+            .plan = &plan,
+            .workspace = workspace.data()};
   }
   void forward() { naive ? attention_naive(Cpu{}, problem()) : attention(Cpu{}, problem()); }
   void backward() {
@@ -103,7 +108,9 @@ struct Rung {
                                             .lse = lse.data(),
                                             .bias = bias.view(),
                                             .sizes = in->sizes,
-                                            .scale = scale()};
+                                            .scale = scale(),
+                                            .plan = &plan,
+                                            .workspace = workspace.data()};
     naive ? attention_naive_backward(Cpu{}, gradient) : attention_backward(Cpu{}, gradient);
   }
 };
@@ -117,7 +124,7 @@ void add_rung(std::vector<Case>& forward, std::vector<Case>& backward, const std
   for (long h = 0; h < z.heads; ++h) {
     const LookHereHead head = rung->bias.heads.empty() ? LookHereHead{} : rung->bias.heads[h];
     c.visible_pairs += z.images * visible_pairs(head, z.grid, z.prefix());
-    c.computed_pairs += z.images * (rung->naive ? z.tokens * z.tokens : computed_pairs(head, z.grid, z.prefix()));
+    c.computed_pairs += z.images * (rung->naive ? z.tokens * z.tokens : rung->plan.heads[h]->computed);
   }
   const double product = 2.0 * static_cast<double>(z.head_dim * c.computed_pairs);  // one multiply-add per feature
   c.flops = 2 * product;                                                            // Q·Kᵀ and P·V
@@ -136,14 +143,16 @@ int main(int argc, char** argv) {
   const auto add_shape = [&](long images, long side, long heads, long head_dim) {
     const auto in = std::make_shared<Inputs>(AttentionSizes{
         .images = images, .tokens = side * side + 1, .heads = heads, .head_dim = head_dim, .grid = {side, side}});
-    if (side == 7) add_rung(cases, backward, std::make_shared<Rung>("naive lh90", "lh90", true, in));
+    if (side <= 8) add_rung(cases, backward, std::make_shared<Rung>("naive lh90", "lh90", true, in));
     for (const char* layout : {"dense", "lh180", "lh90", "lh45"})
-      add_rung(cases, backward, std::make_shared<Rung>(std::string("blocked ") + layout, layout, false, in));
+      add_rung(cases, backward, std::make_shared<Rung>(std::string("fused ") + layout, layout, false, in));
   };
-  add_shape(64, 7, 6, 16);   // nano at 28 px
-  add_shape(4, 14, 12, 64);  // ViT-B/16 at 224 px
-  add_shape(1, 24, 12, 64);  // 384 px
-  add_shape(1, 32, 12, 64);  // 512 px
+  add_shape(64, 7, 4, 16);   // nano at 28 px
+  add_shape(128, 8, 6, 32);  // 32 px in patches of 4
+  add_shape(8, 14, 12, 64);  // ViT-B/16 at 224 px
+  add_shape(4, 24, 12, 64);  // 384 px
+  add_shape(4, 32, 12, 64);  // 512 px
+  add_shape(1, 64, 12, 64);  // 1024 px
   cases.insert(cases.end(), backward.begin(), backward.end());
   return run_all(argc, argv, cases);
 }

@@ -46,6 +46,12 @@ struct Problem {
             .relative = relative.empty() ? nullptr : relative.data(),
             .key = key.empty() ? nullptr : key.data()};
   }
+  // Tables without heads want a plan whose heads see everything.
+  kernels::AttentionPlan plan() const {
+    std::vector<LookHereHead> views = heads;
+    if (views.empty() && !relative.empty()) views.resize(sizes.heads);
+    return kernels::make_attention_plan(views, sizes.heads, sizes.grid, sizes.prefix(), sizes.head_dim);
+  }
   T scale() const { return 1 / std::sqrt(static_cast<T>(sizes.head_dim)); }
 
   template <class Forward, class Backward>
@@ -53,8 +59,16 @@ struct Problem {
     Result<T> r{std::vector<T>(dout.size(), kNaN<T>),
                 std::vector<T>(sizes.images * sizes.heads * sizes.tokens, kNaN<T>),
                 std::vector<T>(qkv.size(), kNaN<T>)};
-    forward(kernels::Attention<T>{
-        .out = r.out.data(), .lse = r.lse.data(), .qkv = qkv.data(), .bias = bias(), .sizes = sizes, .scale = scale()});
+    const kernels::AttentionPlan plan = this->plan();
+    std::vector<T> workspace(plan.workspace(), kNaN<T>);
+    forward(kernels::Attention<T>{.out = r.out.data(),
+                                  .lse = r.lse.data(),
+                                  .qkv = qkv.data(),
+                                  .bias = bias(),
+                                  .sizes = sizes,
+                                  .scale = scale(),
+                                  .plan = &plan,
+                                  .workspace = workspace.data()});
     backward(kernels::AttentionBackward<T>{.dqkv = r.dqkv.data(),
                                            .dout = dout.data(),
                                            .out = r.out.data(),
@@ -62,7 +76,9 @@ struct Problem {
                                            .lse = r.lse.data(),
                                            .bias = bias(),
                                            .sizes = sizes,
-                                           .scale = scale()});
+                                           .scale = scale(),
+                                           .plan = &plan,
+                                           .workspace = workspace.data()});
     return r;
   }
   Result<T> fast() const {

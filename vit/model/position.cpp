@@ -89,7 +89,7 @@ PositionConfig position_preset(const std::string& name) {
 }
 
 Position::Position(const PositionConfig& config, long heads, long depth, long dim, Grid grid, Init& init)
-    : config_(config), heads_(heads), depth_(depth), trained_(grid) {
+    : config_(config), heads_(heads), depth_(depth), head_dim_(dim / heads), trained_(grid) {
   if (config.type == PositionType::learned) table_ = init.truncated_normal({1, grid.patches(), dim});
 }
 
@@ -103,11 +103,14 @@ const std::vector<AttentionHeads>& Position::views(Grid grid, Dtype dtype) {
   const bool made = !views_.empty() && views_[0].grid == grid;
   if (made) return views_;
   views_.clear();
-  for (long layer = 0; layer < depth_; ++layer)
-    views_.push_back(make_attention_heads(config_.type == PositionType::lookhere
-                                              ? lookhere_heads(config_.lookhere, heads_, depth_, layer)
-                                              : std::vector<LookHereHead>{},
-                                          grid, dtype));
+  for (long layer = 0; layer < depth_; ++layer) {
+    AttentionHeads heads = make_attention_heads(config_.type == PositionType::lookhere
+                                                    ? lookhere_heads(config_.lookhere, heads_, depth_, layer)
+                                                    : std::vector<LookHereHead>{},
+                                                grid, dtype);
+    plan_attention(heads, heads_, 1, head_dim_, layer ? &views_.back() : nullptr);
+    views_.push_back(std::move(heads));
+  }
   return views_;
 }
 

@@ -39,7 +39,7 @@ class Position {
 
  private:
   PositionConfig config_;
-  long heads_, depth_;
+  long heads_, depth_, head_dim_;
   Grid trained_;  // the grid of the learned table
   Var table_;     // (1, patches, dim), type learned only
   std::vector<AttentionHeads> views_;
