@@ -1,62 +1,65 @@
-// Layer normalisation on the CPU. The variance takes a second pass over the row (which is in cache): E[x²] - E[x]²
-// loses all digits where the mean is large.
+// Layer normalisation on the CPU: memory is read once, everything else happens while a row is in the first-level cache.
+// The variance takes a second pass over it: E[x²] - E[x]² loses all digits where the mean is large.
 #include "kernels/layer_norm.h"
 
-#include <algorithm>
 #include <cmath>
 
-#include "kernels/isa.h"
+#include "kernels/rows.h"
 
 namespace kernels {
 namespace KERNELS_ISA {
 
 template <class T>
 void layer_norm(const LayerNorm<T>& p) {
-  parallel_for(p.rows, 4 * p.cols, [&](long r) {
-    const T* x = p.x + r * p.cols;
+  using A = Acc<T>;
+  parallel_for(p.rows, 4 * p.cols, [=](long r) {
+    const A* x = p.x + r * p.cols;
     T* y = p.y + r * p.cols;
-    Acc<T> sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-    for (long c = 0; c < p.cols; ++c) sum += x[c];
-    const Acc<T> mean = sum / static_cast<Acc<T>>(p.cols);
-#pragma omp simd reduction(+ : squares)
-    for (long c = 0; c < p.cols; ++c) squares += (x[c] - mean) * (x[c] - mean);
-    const Acc<T> rstd = 1 / std::sqrt(squares / static_cast<Acc<T>>(p.cols) + static_cast<Acc<T>>(p.eps));
-    for (long c = 0; c < p.cols; ++c) y[c] = (x[c] - mean) * rstd * p.w[c] + p.b[c];
+    const A n = static_cast<A>(p.cols);
+    const A mean = sum_vectors<A>(p.cols, [=](long c, auto lanes) { return load_as<A>(x + c, lanes); }) / n;
+    const A squares = sum_vectors<A>(p.cols, [=](long c, auto lanes) {
+      const Vector<A> centered = load_as<A>(x + c, lanes) - mean;
+      return centered * centered;
+    });
+    const A rstd = 1 / std::sqrt(squares / n + static_cast<A>(p.eps));
+    for_each_vector<A>(p.cols, [=](long c, auto lanes) {
+      const Vector<A> normalised = (load_as<A>(x + c, lanes) - mean) * rstd;
+      store_as(y + c, normalised * load_as<A>(p.w + c, lanes) + load_as<A>(p.b + c, lanes), lanes);
+    });
     p.mean[r] = mean, p.rstd[r] = rstd;
   });
 }
 
 template <class T>
 void layer_norm_backward(const LayerNormBackward<T>& p) {
-  // Columns first, since dx may overwrite dy. One thread sums a column block over all rows: a fixed order.
-  constexpr long kColumns = 64;
-  parallel_for((p.cols + kColumns - 1) / kColumns, p.rows * kColumns, [&](long block) {
-    const long begin = block * kColumns, width = std::min(kColumns, p.cols - begin);
-    Acc<T> dw[kColumns] = {}, db[kColumns] = {};
-    for (long r = 0; r < p.rows; ++r) {
-      const T *dy = p.dy + r * p.cols + begin, *x = p.x + r * p.cols + begin;
-      for (long c = 0; c < width; ++c) {
-        dw[c] += dy[c] * ((x[c] - p.mean[r]) * p.rstd[r]);
-        db[c] += dy[c];
-      }
-    }
-    std::copy_n(dw, width, p.dw + begin);
-    std::copy_n(db, width, p.db + begin);
-  });
-  parallel_for(p.rows, 4 * p.cols, [&](long r) {
-    const T *dy = p.dy + r * p.cols, *x = p.x + r * p.cols;
-    T* dx = p.dx + r * p.cols;
-    const Acc<T> mean = p.mean[r], rstd = p.rstd[r], n = static_cast<Acc<T>>(p.cols);
-    Acc<T> g_sum = 0, gx_sum = 0;
-#pragma omp simd reduction(+ : g_sum, gx_sum)
-    for (long c = 0; c < p.cols; ++c) {
-      const Acc<T> g = dy[c] * p.w[c];
+  using A = Acc<T>;
+  const auto add_row = [&p](long r, A* dw, A* db) {
+    const T* dy = p.dy + r * p.cols;
+    const A *x = p.x + r * p.cols, *w = p.w, mean = p.mean[r], rstd = p.rstd[r], n = static_cast<A>(p.cols);
+    Vector<A> g_sum = {}, gx_sum = {};
+    for_each_vector<A>(p.cols, [&](long c, auto lanes) {
+      const Vector<A> d = load_as<A>(dy + c, lanes), normalised = (load_as<A>(x + c, lanes) - mean) * rstd;
+      const Vector<A> g = d * load_as<A>(w + c, lanes);
       g_sum += g;
-      gx_sum += g * ((x[c] - mean) * rstd);
-    }
-    const Acc<T> g_mean = g_sum / n, gx_mean = gx_sum / n;
-    for (long c = 0; c < p.cols; ++c) dx[c] = rstd * (dy[c] * p.w[c] - g_mean - (x[c] - mean) * rstd * gx_mean);
+      gx_sum += g * normalised;
+      store_as(dw + c, load_as<A>(dw + c, lanes) + d * normalised, lanes);
+      store_as(db + c, load_as<A>(db + c, lanes) + d, lanes);
+    });
+    const A g_mean = sum_lanes<A>(g_sum) / n, gx_mean = sum_lanes<A>(gx_sum) / n;
+    A* dx = p.dx + r * p.cols;
+    const auto write = [=](const A* residual) {
+      for_each_vector<A>(p.cols, [=](long c, auto lanes) {
+        const Vector<A> normalised = (load_as<A>(x + c, lanes) - mean) * rstd;
+        const Vector<A> g = load_as<A>(dy + c, lanes) * load_as<A>(w + c, lanes);
+        Vector<A> d = rstd * (g - g_mean - normalised * gx_mean);
+        if (residual) d += load_as<A>(residual + c, lanes);
+        store_as(dx + c, d, lanes);
+      });
+    };
+    write(p.dresidual ? p.dresidual + r * p.cols : nullptr);
+  };
+  sum_rows<2, A>(p.rows, p.cols, 8, {p.dw, p.db}, p.accumulate, [&](long begin, long end, A* const* sums) {
+    for (long r = begin; r < end; ++r) add_row(r, sums[0], sums[1]);
   });
 }
 
@@ -64,7 +67,9 @@ void layer_norm_backward(const LayerNormBackward<T>& p) {
 
 KERNEL(layer_norm, LayerNorm, float);
 KERNEL(layer_norm, LayerNorm, double);
+KERNEL(layer_norm, LayerNorm, bf16);
 KERNEL(layer_norm_backward, LayerNormBackward, float);
 KERNEL(layer_norm_backward, LayerNormBackward, double);
+KERNEL(layer_norm_backward, LayerNormBackward, bf16);
 
 }  // namespace kernels

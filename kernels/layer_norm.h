@@ -6,9 +6,9 @@ namespace kernels {
 
 template <class T>
 struct LayerNorm {
-  T* y;                // (rows, cols) out; may alias x
+  T* y;                // (rows, cols) out; may alias x where their types are the same
   Acc<T>*mean, *rstd;  // (rows) out, kept for the backward pass
-  const T* x;          // (rows, cols)
+  const Acc<T>* x;     // (rows, cols)
   const Acc<T>*w, *b;  // (cols)
   long rows, cols;     // any cols >= 1
   float eps;
@@ -16,15 +16,19 @@ struct LayerNorm {
 template <class T>
 void layer_norm(Cpu, const LayerNorm<T>&);
 
-// With x̂ = (x - mean)·rstd and g = dy ⊙ w:  dx = rstd · (g - mean(g) - x̂ · mean(g ⊙ x̂)),  dw = Σ dy ⊙ x̂,  db = Σ dy
+// With x̂ = (x - mean)·rstd and g = dy ⊙ w:
+//   dx = rstd · (g - mean(g) - x̂ · mean(g ⊙ x̂)) + dresidual,  dw = Σ dy ⊙ x̂,  db = Σ dy
 template <class T>
 struct LayerNormBackward {
-  T* dx;                     // (rows, cols) out; may alias dy
-  Acc<T>*dw, *db;            // (cols) out
-  const T *dy, *x;           // (rows, cols)
-  const Acc<T>*mean, *rstd;  // (rows)
-  const Acc<T>* w;           // (cols)
+  Acc<T>* dx;                         // (rows, cols) out; may alias dresidual, and dy where their types are the same
+  Acc<T>*dw, *db;                     // (cols) out
+  const T* dy;                        // (rows, cols)
+  const Acc<T>* x;                    // (rows, cols)
+  const Acc<T>*mean, *rstd;           // (rows)
+  const Acc<T>* w;                    // (cols)
+  const Acc<T>* dresidual = nullptr;  // (rows, cols), what flows past the norm, or 0
   long rows, cols;
+  bool accumulate = false;  // dw and db are added to
 };
 template <class T>
 void layer_norm_backward(Cpu, const LayerNormBackward<T>&);

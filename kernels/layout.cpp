@@ -60,11 +60,17 @@ void copy_blocks(Cpu, const CopyBlocks<T>& p) {
 template <class T>
 void mean_tokens(Cpu, const MeanTokens<T>& p) {
   parallel_for(p.images, p.tokens * p.cols, [&](long b) {
-    T* y = p.y + b * p.cols;
-    std::fill_n(y, p.cols, T(0));
-    for (long t = p.first; t < p.tokens; ++t)
-      for (long c = 0; c < p.cols; ++c) y[c] += p.x[(b * p.tokens + t) * p.cols + c];
-    for (long c = 0; c < p.cols; ++c) y[c] /= static_cast<T>(p.tokens - p.first);
+    constexpr long kColumns = 256;  // whose sums, of type Acc<T>, fit in registers and the first-level cache
+    for (long begin = 0; begin < p.cols; begin += kColumns) {
+      const long width = std::min(kColumns, p.cols - begin);
+      Acc<T> sum[kColumns] = {};
+      for (long t = p.first; t < p.tokens; ++t) {
+        const T* x = p.x + (b * p.tokens + t) * p.cols + begin;
+        for (long c = 0; c < width; ++c) sum[c] += static_cast<Acc<T>>(x[c]);
+      }
+      T* y = p.y + b * p.cols + begin;
+      for (long c = 0; c < width; ++c) y[c] = static_cast<T>(sum[c] / static_cast<Acc<T>>(p.tokens - p.first));
+    }
   });
 }
 
@@ -73,8 +79,8 @@ void mean_tokens_backward(Cpu, const MeanTokensBackward<T>& p) {
   parallel_for(p.images * p.tokens, p.cols, [&](long row) {
     T* dx = p.dx + row * p.cols;
     const T* dy = p.dy + row / p.tokens * p.cols;
-    const T weight = row % p.tokens < p.first ? T(0) : 1 / static_cast<T>(p.tokens - p.first);
-    for (long c = 0; c < p.cols; ++c) dx[c] = dy[c] * weight;
+    const Acc<T> weight = row % p.tokens < p.first ? 0 : 1 / static_cast<Acc<T>>(p.tokens - p.first);
+    for (long c = 0; c < p.cols; ++c) dx[c] = static_cast<T>(static_cast<Acc<T>>(dy[c]) * weight);
   });
 }
 
@@ -93,13 +99,19 @@ void resize_grid_backward(Cpu, const ResizeGrid<T>& p) {
   });
 }
 
-#define INSTANTIATE(T)                                                   \
-  template void patchify(Cpu, const Patchify<T>&);                       \
-  template void unpatchify(Cpu, const Patchify<T>&);                     \
-  template void copy_blocks(Cpu, const CopyBlocks<T>&);                  \
-  template void mean_tokens(Cpu, const MeanTokens<T>&);                  \
-  template void mean_tokens_backward(Cpu, const MeanTokensBackward<T>&); \
-  template void resize_grid(Cpu, const ResizeGrid<T>&);                  \
+// What works on activations, which may be bf16; pictures and position tables are not.
+#define INSTANTIATE(T)                                  \
+  template void copy_blocks(Cpu, const CopyBlocks<T>&); \
+  template void mean_tokens(Cpu, const MeanTokens<T>&); \
+  template void mean_tokens_backward(Cpu, const MeanTokensBackward<T>&)
+INSTANTIATE(float);
+INSTANTIATE(double);
+INSTANTIATE(bf16);
+#undef INSTANTIATE
+#define INSTANTIATE(T)                                  \
+  template void patchify(Cpu, const Patchify<T>&);      \
+  template void unpatchify(Cpu, const Patchify<T>&);    \
+  template void resize_grid(Cpu, const ResizeGrid<T>&); \
   template void resize_grid_backward(Cpu, const ResizeGrid<T>&)
 INSTANTIATE(float);
 INSTANTIATE(double);

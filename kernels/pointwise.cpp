@@ -1,200 +1,232 @@
-// Element-wise kernels on the CPU: one loop each, written so that the compiler vectorises it.
+// Element-wise kernels on the CPU: one pass over memory each.
 #include "kernels/pointwise.h"
 
-#include <Random123/philox.h>
-
-#include <algorithm>
 #include <cmath>
 
-#include "kernels/isa.h"
+#include "kernels/philox.h"
+#include "kernels/rows.h"
 #include "kernels/vector_math.h"
 
 namespace kernels {
 namespace KERNELS_ISA {
 namespace {
 
-constexpr long kColumns = 64;  // columns per work item of a column-wise sum: a few cache lines of every row
+constexpr long smaller(long a, long b) { return a < b ? a : b; }
+
+// y[i] = f(x[i]...) in Acc<T>, y may alias any x. f works on single values: `omp simd` says what the compiler cannot
+// know of an alias, that only equal indices meet.
+template <class T, class F, class... X>
+void map_block(long n, T* y, F f, const X*... x) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    constexpr long kChunk = 256;  // as floats in the first-level cache
+    struct Floats {
+      float values[kChunk];
+      Floats(const bf16* from, long size) {
+        for_each_vector<float>(size, [&](long i, auto lanes) { store(values + i, load_as<float>(from + i, lanes)); });
+      }
+    };
+    for (long i = 0; i < n; i += kChunk) {
+      const long size = smaller(kChunk, n - i);
+      float result[kChunk];
+      map_block<float>(padded<float>(size), result, f, Floats(x + i, size).values...);
+      for_each_vector<float>(size, [&](long k, auto lanes) { store_as(y + i + k, load(result + k), lanes); });
+    }
+  } else {
+#pragma omp simd
+    for (long i = 0; i < n; ++i) y[i] = f(x[i]...);
+  }
+}
+
+template <class T, class F, class... X>
+void map(long n, long work, T* y, F f, const X*... x) {
+  parallel_blocks(
+      n, [=](long begin, long end) { map_block<T>(end - begin, y + begin, f, (x + begin)...); }, work);
+}
 
 }  // namespace
 
 template <class T>
 void add(const Add<T>& p) {
-  if (p.period == p.n)
-    return parallel_blocks(p.n, [&](long begin, long end) {
-      for (long i = begin; i < end; ++i) p.y[i] = p.a[i] + p.b[i];
-    });
-  parallel_for(p.n / p.period, p.period, [&](long row) {
-    T* y = p.y + row * p.period;
-    const T* a = p.a + row * p.period;
-    for (long i = 0; i < p.period; ++i) y[i] = a[i] + p.b[i];
-  });
+  const auto sum = [](Acc<T> a, Acc<T> b) { return a + b; };
+  if (p.period == p.n) return map<T>(p.n, 1, p.y, sum, p.a, p.b);
+  parallel_for(p.n / p.period, p.period,
+               [=](long row) { map_block<T>(p.period, p.y + row * p.period, sum, p.a + row * p.period, p.b); });
 }
 
 template <class T>
 void scale(const Scale<T>& p) {
-  parallel_blocks(p.n, [=](long begin, long end) {
-    if (p.accumulate)
-      for (long i = begin; i < end; ++i) p.y[i] += p.scale * p.x[i];
-    else
-      for (long i = begin; i < end; ++i) p.y[i] = p.scale * p.x[i];
-  });
+  const Acc<T> factor = p.scale;
+  if (p.accumulate)
+    map<T>(
+        p.n, 1, p.y, [=](Acc<T> y, Acc<T> x) { return y + factor * x; }, p.y, p.x);
+  else
+    map<T>(
+        p.n, 1, p.y, [=](Acc<T> x) { return factor * x; }, p.x);
 }
 
 template <class T>
 void multiply(const Multiply<T>& p) {
-  parallel_blocks(p.n, [&](long begin, long end) {
-    for (long i = begin; i < end; ++i) p.y[i] = p.a[i] * p.b[i];
-  });
+  map<T>(
+      p.n, 1, p.y, [](Acc<T> a, Acc<T> b) { return a * b; }, p.a, p.b);
+}
+
+template <class T>
+void gelu(const Gelu<T>& p) {
+  map<T>(
+      p.n, 8, p.y, [](Acc<T> x) { return x * normal(x).cdf; }, p.x);
+}
+
+template <class T>
+void gelu_backward(const GeluBackward<T>& p) {
+  const auto gradient = [](Acc<T> dy, Acc<T> x) {
+    const Normal<Acc<T>> n = normal(x);
+    return dy * (n.cdf + x * n.density);
+  };
+  map<T>(p.n, 8, p.dx, gradient, p.dy, p.x);
+}
+
+template <class T>
+void tanh(const Tanh<T>& p) {
+  map<T>(
+      p.n, 8, p.y, [](Acc<T> x) { return fast_tanh(x); }, p.x);
+}
+
+template <class T>
+void tanh_backward(const TanhBackward<T>& p) {
+  map<T>(
+      p.n, 1, p.dx, [](Acc<T> dy, Acc<T> y) { return dy * (1 - y * y); }, p.dy, p.y);
 }
 
 template <class T>
 void column_sum(const ColumnSum<T>& p) {
-  parallel_for((p.cols + kColumns - 1) / kColumns, p.rows * kColumns, [&](long block) {
-    const long begin = block * kColumns, width = std::min(kColumns, p.cols - begin);
-    Acc<T> sum[kColumns] = {};
-    for (long r = 0; r < p.rows; ++r) {
-      const T* row = p.x + r * p.cols + begin;
-      for (long c = 0; c < width; ++c) sum[c] += row[c];
+  using A = Acc<T>;
+  // Few columns would leave most lanes empty, so that many rows are taken for one.
+  constexpr long kFew = 16, kTogether = 64;
+  if (p.cols < kFew && p.rows >= 2 * kTogether) {
+    A wide[kFew * kTogether];
+    column_sum<T>({.out = wide, .x = p.x, .rows = p.rows / kTogether, .cols = kTogether * p.cols});
+    for (long c = 0; c < p.cols; ++c) {
+      A sum = 0;
+      for (long r = 0; r < kTogether; ++r) sum += wide[r * p.cols + c];
+      for (long r = p.rows / kTogether * kTogether; r < p.rows; ++r) sum += static_cast<A>(p.x[r * p.cols + c]);
+      p.out[c] = p.accumulate ? p.out[c] + sum : sum;
     }
-    std::copy_n(sum, width, p.out + begin);
+    return;
+  }
+  sum_rows<1, A>(p.rows, p.cols, 1, {p.out}, p.accumulate, [=](long begin, long end, A* const* sums) {
+    const auto add_rows = [=]<long kRows>(const T* x, std::integral_constant<long, kRows>) {
+      for_each_vector<A>(p.cols, [=, sum = sums[0]](long c, auto lanes) {
+        Vector<A> total = load_as<A>(x + c, lanes);
+#pragma GCC unroll 8
+        for (long r = 1; r < kRows; ++r) total += load_as<A>(x + r * p.cols + c, lanes);
+        store_as(sum + c, load_as<A>(sum + c, lanes) + total, lanes);
+      });
+    };
+    constexpr long kRows = 4;  // at once, so that the sums are loaded and stored less often
+    long r = begin;
+    for (; r + kRows <= end; r += kRows) add_rows(p.x + r * p.cols, std::integral_constant<long, kRows>());
+    for (; r < end; ++r) add_rows(p.x + r * p.cols, std::integral_constant<long, 1>());
   });
 }
 
 template <class T>
 void sum_of_squares(const SumOfSquares<T>& p) {
-  const T* x = p.x;
-  const long n = p.n;
   constexpr long kParts = 64;  // fixed, so that the sum does not depend on the number of threads
   double part[kParts];
-  const long size = (n + kParts - 1) / kParts;
-  parallel_for(kParts, size, [&](long i) {
-    double sum = 0;
-    const long begin = std::min(n, i * size), end = std::min(n, begin + size);
-#pragma omp simd reduction(+ : sum)
-    for (long k = begin; k < end; ++k) sum += static_cast<double>(x[k]) * static_cast<double>(x[k]);
-    part[i] = sum;
+  const long size = (p.n + kParts - 1) / kParts;
+  parallel_for(kParts, size, [&part, size, p](long i) {
+    const long begin = smaller(p.n, i * size), end = smaller(p.n, begin + size);
+    part[i] = sum_vectors<double>(end - begin, [x = p.x + begin](long k, auto lanes) {
+      const Vector<double> value = load_as<double>(x + k, lanes);
+      return value * value;
+    });
   });
   *p.sum = 0;
-  for (double sum : part) *p.sum += sum;
-}
-
-template <class T>
-void gelu(const Gelu<T>& p) {
-  parallel_blocks(
-      p.n,
-      [&](long begin, long end) {
-        for (long i = begin; i < end; ++i) p.y[i] = p.x[i] * normal(p.x[i]).cdf;
-      },
-      8);
-}
-
-template <class T>
-void gelu_backward(const GeluBackward<T>& p) {
-  parallel_blocks(
-      p.n,
-      [&](long begin, long end) {
-        for (long i = begin; i < end; ++i) {
-          const Normal<T> n = normal(p.x[i]);
-          p.dx[i] = p.dy[i] * (n.cdf + p.x[i] * n.density);
-        }
-      },
-      8);
-}
-
-template <class T>
-void tanh(const Tanh<T>& p) {
-  parallel_blocks(
-      p.n,
-      [&](long begin, long end) {
-        for (long i = begin; i < end; ++i) p.y[i] = std::tanh(p.x[i]);
-      },
-      16);
-}
-
-template <class T>
-void tanh_backward(const TanhBackward<T>& p) {
-  parallel_blocks(p.n, [&](long begin, long end) {
-    for (long i = begin; i < end; ++i) p.dx[i] = p.dy[i] * (1 - p.y[i] * p.y[i]);
-  });
+  for (const double sum : part) *p.sum += sum;
 }
 
 template <class T>
 void dropout(const Dropout<T>& p) {
-  const r123::Philox4x32::key_type key{{static_cast<std::uint32_t>(p.seed), static_cast<std::uint32_t>(p.seed >> 32)}};
-  const T scale = T(1) / static_cast<T>(p.keep);
+  using A = Acc<T>;
+  const Philox random{p.seed, p.a, p.b};
+  const A scale = A(1) / static_cast<A>(p.keep);
+  // word / 2^32 < keep, cut to the 24 bits of a float: as whole numbers.
+  const auto limit = static_cast<std::int32_t>(std::ceil(p.keep * 0x1p24F));
   parallel_blocks(
       p.n,
-      [&](long begin, long end) {
-        for (long i = begin; i < end; i += 4) {  // blocks start at multiples of four: one Philox call per four elements
-          const r123::Philox4x32::ctr_type counter{
-              {static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>((i / 4) >> 32), p.a, p.b}};
-          const auto bits = r123::Philox4x32()(counter, key);
-          for (long k = i; k < std::min(i + 4, end); ++k)
-            p.y[k] = static_cast<float>(bits[k - i] >> 8) * 0x1p-24F < p.keep ? p.x[k] * scale : T(0);
+      [=](long begin, long end) {
+        constexpr long kWords = 4 * Philox::kCounters;
+        for (long i = begin; i < end; i += kWords) {  // blocks start at multiples of four: four words per counter
+          std::uint32_t words[kWords];
+          A kept[kWords];
+          random.generate(words, static_cast<std::uint64_t>(i / 4));
+          for (long k = 0; k < kWords; ++k) kept[k] = static_cast<std::int32_t>(words[k] >> 8) < limit ? A(1) : A(0);
+          for_each_vector<A>(smaller(kWords, end - i), [&](long k, auto lanes) {
+            const Vector<A> zero = {};
+            store_as(p.y + i + k, load(kept + k) != zero ? load_as<A>(p.x + i + k, lanes) * scale : zero, lanes);
+          });
         }
       },
-      8);
+      4);
 }
 
 template <class T>
 void residual(const Residual<T>& p) {
-  parallel_for(p.images * p.tokens, p.cols, [&](long row) {
-    const T keep = p.keep ? p.keep[row / p.tokens] : T(1);
-    T* y = p.y + row * p.cols;
-    const T *x = p.x + row * p.cols, *branch = p.branch + row * p.cols;
-    if (p.gamma)
-      for (long c = 0; c < p.cols; ++c) y[c] = x[c] + p.gamma[c] * branch[c] * keep;
-    else
-      for (long c = 0; c < p.cols; ++c) y[c] = x[c] + branch[c] * keep;
+  using A = Acc<T>;
+  parallel_for(p.images * p.tokens, p.cols, [=](long row) {
+    const A keep = p.keep ? p.keep[row / p.tokens] : A(1);
+    const A *x = p.x + row * p.cols, *gamma = p.gamma;
+    const T* branch = p.branch + row * p.cols;
+    A* y = p.y + row * p.cols;
+    for_each_vector<A>(p.cols, [=](long c, auto lanes) {
+      Vector<A> b = load_as<A>(branch + c, lanes);
+      if (gamma) b *= load_as<A>(gamma + c, lanes);
+      store_as(y + c, load_as<A>(x + c, lanes) + b * keep, lanes);
+    });
   });
 }
 
 template <class T>
 void residual_backward(const ResidualBackward<T>& p) {
+  using A = Acc<T>;
+  const auto do_row = [=](long row, A* dgamma) {
+    const A keep = p.keep ? p.keep[row / p.tokens] : A(1);
+    const A *dy = p.dy + row * p.cols, *gamma = p.gamma;
+    const T* branch = p.branch + row * p.cols;
+    T* dbranch = p.dbranch + row * p.cols;
+    for_each_vector<A>(p.cols, [=](long c, auto lanes) {
+      const Vector<A> d = load_as<A>(dy + c, lanes) * keep;
+      store_as(dbranch + c, gamma ? d * load_as<A>(gamma + c, lanes) : d, lanes);
+      if (dgamma) store_as(dgamma + c, load_as<A>(dgamma + c, lanes) + d * load_as<A>(branch + c, lanes), lanes);
+    });
+  };
   const long rows = p.images * p.tokens;
-  // Column blocks rather than rows: dγ is then summed by one thread in a fixed order.
-  parallel_for((p.cols + kColumns - 1) / kColumns, rows * kColumns, [&](long block) {
-    const long begin = block * kColumns, width = std::min(kColumns, p.cols - begin);
-    T sum[kColumns] = {}, gamma[kColumns];
-    for (long c = 0; c < width; ++c) gamma[c] = p.gamma ? p.gamma[begin + c] : T(1);
-    for (long row = 0; row < rows; ++row) {
-      const T keep = p.keep ? p.keep[row / p.tokens] : T(1);
-      const T *dy = p.dy + row * p.cols + begin, *branch = p.branch + row * p.cols + begin;
-      T* dbranch = p.dbranch + row * p.cols + begin;
-      for (long c = 0; c < width; ++c) {
-        dbranch[c] = dy[c] * gamma[c] * keep;
-        sum[c] += dy[c] * branch[c] * keep;
-      }
-    }
-    if (p.dgamma) std::copy_n(sum, width, p.dgamma + begin);
+  if (!p.dgamma) return parallel_for(rows, p.cols, [=](long row) { do_row(row, nullptr); });
+  sum_rows<1, A>(rows, p.cols, 2, {p.dgamma}, p.accumulate, [=](long begin, long end, A* const* sums) {
+    for (long row = begin; row < end; ++row) do_row(row, sums[0]);
   });
 }
 
 }  // namespace KERNELS_ISA
 
-KERNEL(add, Add, float);
-KERNEL(add, Add, double);
-KERNEL(scale, Scale, float);
-KERNEL(scale, Scale, double);
-KERNEL(multiply, Multiply, float);
-KERNEL(multiply, Multiply, double);
-KERNEL(column_sum, ColumnSum, float);
-KERNEL(column_sum, ColumnSum, double);
+// For every type that activations may have.
+#define KERNELS(name, Problem)   \
+  KERNEL(name, Problem, float);  \
+  KERNEL(name, Problem, double); \
+  KERNEL(name, Problem, bf16)
+
+KERNELS(add, Add);
+KERNELS(scale, Scale);
+KERNELS(multiply, Multiply);
+KERNELS(column_sum, ColumnSum);
+KERNELS(gelu, Gelu);
+KERNELS(gelu_backward, GeluBackward);
+KERNELS(tanh, Tanh);
+KERNELS(tanh_backward, TanhBackward);
+KERNELS(dropout, Dropout);
+KERNELS(residual, Residual);
+KERNELS(residual_backward, ResidualBackward);
 KERNEL(sum_of_squares, SumOfSquares, float);
 KERNEL(sum_of_squares, SumOfSquares, double);
-KERNEL(gelu, Gelu, float);
-KERNEL(gelu, Gelu, double);
-KERNEL(gelu_backward, GeluBackward, float);
-KERNEL(gelu_backward, GeluBackward, double);
-KERNEL(tanh, Tanh, float);
-KERNEL(tanh, Tanh, double);
-KERNEL(tanh_backward, TanhBackward, float);
-KERNEL(tanh_backward, TanhBackward, double);
-KERNEL(dropout, Dropout, float);
-KERNEL(dropout, Dropout, double);
-KERNEL(residual, Residual, float);
-KERNEL(residual, Residual, double);
-KERNEL(residual_backward, ResidualBackward, float);
-KERNEL(residual_backward, ResidualBackward, double);
 
 }  // namespace kernels

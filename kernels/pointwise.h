@@ -23,7 +23,7 @@ struct Scale {
   T* y;        // (n) out; may alias x
   const T* x;  // (n)
   long n;
-  T scale;
+  Acc<T> scale;
   bool accumulate = false;
 };
 template <class T>
@@ -40,12 +40,13 @@ struct Multiply {
 template <class T>
 void multiply(Cpu, const Multiply<T>&);
 
-// out[c] = Σ_r x[r][c], rows in order: the same bits for any number of threads.
+// out[c] (+)= Σ_r x[r][c], in an order that is fixed by the sizes: the same bits for any number of threads.
 template <class T>
 struct ColumnSum {
-  Acc<T>* out;  // (cols)
+  Acc<T>* out;  // (cols) out
   const T* x;   // (rows, cols)
   long rows, cols;
+  bool accumulate = false;
 };
 template <class T>
 void column_sum(Cpu, const ColumnSum<T>&);
@@ -116,25 +117,27 @@ void dropout(Cpu, const Dropout<T>&);
 // Residual with LayerScale and stochastic depth: y = x + γ ⊙ branch · keep[image]
 template <class T>
 struct Residual {
-  T* y;                      // (images, tokens, cols) out; may alias x
-  const T* x;                // (images, tokens, cols)
-  const T* branch;           // (images, tokens, cols)
-  const T* gamma = nullptr;  // (cols), or 1
-  const T* keep = nullptr;   // (images): 0 or 1 / keep probability, or 1
+  Acc<T>* y;                      // (images, tokens, cols) out; may alias x
+  const Acc<T>* x;                // (images, tokens, cols)
+  const T* branch;                // (images, tokens, cols)
+  const Acc<T>* gamma = nullptr;  // (cols), or 1
+  const Acc<T>* keep = nullptr;   // (images): 0 or 1 / keep probability, or 1
   long images, tokens, cols;
 };
 template <class T>
 void residual(Cpu, const Residual<T>&);
 
-// dbranch = γ ⊙ dy · keep,  dγ = Σ dy ⊙ branch · keep  (dx = dy)
+// dbranch = γ ⊙ dy · keep,  dγ (+)= Σ dy ⊙ branch · keep  (dx = dy)
 template <class T>
 struct ResidualBackward {
-  T* dbranch;            // (images, tokens, cols) out
-  T* dgamma = nullptr;   // (cols) out, or not wanted
-  const T *dy, *branch;  // (images, tokens, cols)
-  const T* gamma = nullptr;
-  const T* keep = nullptr;
+  T* dbranch;                // (images, tokens, cols) out
+  Acc<T>* dgamma = nullptr;  // (cols) out, or not wanted
+  const Acc<T>* dy;          // (images, tokens, cols)
+  const T* branch;           // (images, tokens, cols), read only for dgamma
+  const Acc<T>* gamma = nullptr;
+  const Acc<T>* keep = nullptr;
   long images, tokens, cols;
+  bool accumulate = false;  // dgamma is added to
 };
 template <class T>
 void residual_backward(Cpu, const ResidualBackward<T>&);

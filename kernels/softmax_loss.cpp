@@ -1,47 +1,73 @@
-// Classification losses on the CPU: logits are few, so plain loops and the C library's functions.
+// Classification losses on the CPU: while a row is in the first-level cache, its exponentials are taken once and kept
+// where the gradient goes.
 #include "kernels/softmax_loss.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "kernels/isa.h"
+#include "kernels/vector_math.h"
 
 namespace kernels {
 namespace KERNELS_ISA {
+namespace {
+
+// f(target), where target(c) is what row r should be for class c.
+template <class T, class F>
+void with_target(const ClassLoss<T>& p, long r, F f) {
+  const Targets<T>& t = p.targets;
+  if (!t.labels) return f([weights = t.weights + r * p.classes](int c) { return weights[c]; });
+  // 32 bits wide, so that labels are compared in as many lanes as floats have.
+  const int label = static_cast<int>(t.labels[r]);
+  const T other = t.smoothing / static_cast<T>(p.classes), own = other + (1 - t.smoothing);
+  f([=](int c) { return c == label ? own : other; });
+}
+
+}  // namespace
 
 template <class T>
 void softmax_cross_entropy(const ClassLoss<T>& p) {
-  parallel_for(p.rows, 20 * p.classes, [&](long r) {
-    const T* x = p.logits + r * p.classes;
-    T* dx = p.dlogits + r * p.classes;
-    T max = x[0], sum = 0, target_sum = 0, dot = 0;
-    // A NaN must reach the loss: std::max would drop it, the sum keeps it.
-    for (long c = 1; c < p.classes; ++c) max = std::max(max, x[c]);
-    for (long c = 0; c < p.classes; ++c) sum += std::exp(x[c] - max);
-    const T log_sum = max + std::log(sum);
-    for (long c = 0; c < p.classes; ++c) {
-      const T t = p.targets.of(r, c, p.classes);
-      target_sum += t;
-      if (t != 0) dot += t * (log_sum - x[c]);
-    }
-    for (long c = 0; c < p.classes; ++c)
-      dx[c] = (std::exp(x[c] - log_sum) * target_sum - p.targets.of(r, c, p.classes)) * p.gradient_scale;
-    p.loss[r] = dot;
+  parallel_for(p.rows, 20 * p.classes, [=](long r) {
+    with_target(p, r, [=](auto target) {
+      const int classes = static_cast<int>(p.classes);
+      const T* x = p.logits + r * p.classes;
+      T* dx = p.dlogits + r * p.classes;
+      // A NaN must reach the loss: the maximum drops it, the sum keeps it.
+      T max = x[0];
+#pragma omp simd reduction(max : max)
+      for (int c = 0; c < classes; ++c) max = max < x[c] ? x[c] : max;
+      T sum = 0, target_sum = 0, dot = 0;
+#pragma omp simd reduction(+ : sum, target_sum, dot)
+      for (int c = 0; c < classes; ++c) {
+        const T shifted = x[c] - max, t = target(c);
+        dx[c] = fast_exp(shifted);
+        sum += dx[c];
+        target_sum += t;
+        dot += t != 0 ? t * shifted : 0;
+      }
+      const T factor = target_sum / sum;
+#pragma omp simd
+      for (int c = 0; c < classes; ++c) dx[c] = (dx[c] * factor - target(c)) * p.gradient_scale;
+      p.loss[r] = target_sum * std::log(sum) - dot;
+    });
   });
 }
 
 template <class T>
 void binary_cross_entropy(const ClassLoss<T>& p) {
-  parallel_for(p.rows, 20 * p.classes, [&](long r) {
-    const T* x = p.logits + r * p.classes;
-    T* dx = p.dlogits + r * p.classes;
-    T loss = 0;
-    for (long c = 0; c < p.classes; ++c) {
-      const T v = x[c], t = p.targets.of(r, c, p.classes), e = std::exp(-std::abs(v));
-      loss += std::max(v, T(0)) - v * t + std::log1p(e);  // log(1 + e^v) without overflow
-      dx[c] = ((v >= 0 ? 1 / (1 + e) : e / (1 + e)) - t) * p.gradient_scale;
-    }
-    p.loss[r] = loss;
+  parallel_for(p.rows, 20 * p.classes, [=](long r) {
+    with_target(p, r, [=](auto target) {
+      const int classes = static_cast<int>(p.classes);
+      const T* x = p.logits + r * p.classes;
+      T* dx = p.dlogits + r * p.classes;
+      T loss = 0;
+#pragma omp simd reduction(+ : loss)
+      for (int c = 0; c < classes; ++c) {
+        const T v = x[c], t = target(c), e = fast_exp(-std::abs(v)), inverse = 1 / (1 + e);
+        loss += (v < 0 ? 0 : v) - v * t + fast_log1p(e);  // log(1 + e^v) without overflow
+        dx[c] = ((v >= 0 ? inverse : e * inverse) - t) * p.gradient_scale;
+      }
+      p.loss[r] = loss;
+    });
   });
 }
 

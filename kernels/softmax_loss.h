@@ -1,4 +1,5 @@
-// Classification losses, value and gradient in one pass over the logits.
+// Classification losses, value and gradient in one pass over the logits. In float and double: bf16 models cast their
+// logits, which are few.
 #pragma once
 #include <cstdint>
 
@@ -12,10 +13,6 @@ struct Targets {
   const std::int64_t* labels = nullptr;  // (rows) in [0, classes)
   const T* weights = nullptr;            // (rows, classes), used if labels is null
   T smoothing = 0;                       // with labels: (1 - s) on the label plus s / classes everywhere
-  T of(long row, long c, long classes) const {
-    if (!labels) return weights[row * classes + c];
-    return smoothing / static_cast<T>(classes) + (labels[row] == c ? 1 - smoothing : T(0));
-  }
 };
 
 // Softmax cross-entropy: loss = -Σ_c t_c log softmax(x)_c,  dlogits = (softmax(x) · Σt - t) · gradient_scale

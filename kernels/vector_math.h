@@ -1,5 +1,5 @@
-// exp and the normal distribution as straight-line code, so that loops over them vectorise without -ffast-math.
-// f32: own polynomials (tests/kernels/vector_math_test.cpp bounds their errors); f64: the C library.
+// exp, log1p, tanh and the normal distribution as straight-line code, so that loops over them vectorise without
+// -ffast-math. f32: own polynomials (tests/kernels/vector_math_test.cpp bounds their errors); f64: the C library.
 #pragma once
 #include <bit>
 #include <cmath>
@@ -30,6 +30,30 @@ inline float fast_exp(float x) {
   return x < -86.6F ? 0.F : x > 88.72F ? std::bit_cast<float>(0x7f800000U) : value;
 }
 inline double fast_exp(double x) { return std::exp(x); }
+
+// log(1 + x) for x in [0, 1] only: relative error below 3 ulp.
+inline float fast_log1p(float x) {
+  const float s = x / (2.F + x), z = s * s;  // log(1 + x) = 2·atanh(s), s <= 1/3
+  float p = 0.134257495F;
+  p = p * z + 0.141183093F;
+  p = p * z + 0.200037807F;
+  p = p * z + 0.333333194F;
+  return 2.F * (s + s * z * p);
+}
+inline double fast_log1p(double x) { return std::log1p(x); }
+
+// Relative error below 3 ulp: a polynomial about 0 (Cephes' tanhf), beyond 1 - 2 / (e^2|x| + 1).
+inline float fast_tanh(float x) {
+  const float a = std::abs(x), z = x * x;
+  float p = -5.70498872745e-3F;
+  p = p * z + 2.06390887954e-2F;
+  p = p * z - 5.37397155531e-2F;
+  p = p * z + 1.33314422036e-1F;
+  p = p * z - 3.33332819422e-1F;
+  const float near = p * z * x + x, far = std::copysign(1.F - 2.F / (fast_exp(2.F * a) + 1.F), x);
+  return a < 0.625F ? near : far;
+}
+inline double fast_tanh(double x) { return std::tanh(x); }
 
 // Φ(x), the normal distribution function, and φ(x), its density: GELU is x·Φ(x), its derivative Φ(x) + x·φ(x).
 template <class T>

@@ -11,6 +11,8 @@
 
 namespace lookhere {
 
+using kernels::Acc;
+using kernels::bf16;
 using kernels::Cpu;
 using kernels::DistanceFrom;
 using kernels::DistancePower;
@@ -25,6 +27,22 @@ template <class T>
 constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
 template <class T>
 constexpr double kEpsilon = std::numeric_limits<T>::epsilon();
+template <>
+inline constexpr bf16 kNaN<bf16> = std::bit_cast<bf16>(std::uint16_t{0x7fc0});
+template <>
+inline constexpr double kEpsilon<bf16> = 0x1p-7;
+
+// Also of bf16, which converts to float alone.
+template <class T>
+double as_f64(T value) {
+  return static_cast<double>(static_cast<Acc<T>>(value));
+}
+
+// `rounding_errors` of the type that is summed in, and for bf16 the rounding of the result, half of kEpsilon.
+template <class T>
+double tolerance(double rounding_errors) {
+  return rounding_errors * kEpsilon<Acc<T>> + (std::is_same_v<T, bf16> ? kEpsilon<bf16> / 2 : 0);
+}
 
 // f(T{}) for both types that the CPU kernels are compiled for.
 template <class F>
@@ -32,12 +50,18 @@ void for_each_type(F f) {
   f(float{});
   f(double{});
 }
+// The same and bf16, for kernels of mixed precision.
+template <class F>
+void for_each_type_and_bf16(F f) {
+  for_each_type(f);
+  f(bf16{});
+}
 
 template <class T>
 std::vector<T> random_values(long n, std::uint64_t seed, double low = -1, double high = 1) {
   Rng rng(seed, Purpose::test);
   std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(low + (high - low) * rng.uniform());
+  for (T& value : values) value = static_cast<T>(static_cast<Acc<T>>(low + (high - low) * rng.uniform()));
   return values;
 }
 
@@ -47,7 +71,7 @@ double worst_error(const std::vector<A>& got, const std::vector<B>& want, double
   EXPECT_EQ(got.size(), want.size());
   double worst = 0;
   for (std::size_t i = 0; i < std::min(got.size(), want.size()); ++i) {
-    const double w = static_cast<double>(want[i]), error = std::abs(static_cast<double>(got[i]) - w);
+    const double w = as_f64(want[i]), error = std::abs(as_f64(got[i]) - w);
     const double relative = error / std::max(std::abs(w), floor);
     if (!(relative <= worst)) worst = std::isnan(relative) ? kInf<double> : relative;
   }

@@ -8,19 +8,23 @@ namespace {
 
 constexpr float kEps = 1e-6F;
 
+// T is the type of y and dy, A that of the residual stream x, the parameters and their gradients.
 template <class T>
 struct Case {
+  using A = Acc<T>;
   long rows, cols;
-  std::vector<T> x, dy, w, b;
+  std::vector<A> x, w, b, residual;
+  std::vector<T> dy;
   std::vector<double> mean, rstd;
 
   Case(long rows, long cols, double center)
       : rows(rows),
         cols(cols),
-        x(random_values<T>(rows * cols, 1, center - 1, center + 1)),
-        dy(random_values<T>(rows * cols, 2)),
-        w(random_values<T>(cols, 3)),
-        b(random_values<T>(cols, 4)) {
+        x(random_values<A>(rows * cols, 1, center - 1, center + 1)),
+        w(random_values<A>(cols, 3)),
+        b(random_values<A>(cols, 4)),
+        residual(random_values<A>(rows * cols, 5)),
+        dy(random_values<T>(rows * cols, 2)) {
     for (long r = 0; r < rows; ++r) {
       double sum = 0, squares = 0;
       for (long c = 0; c < cols; ++c) sum += x[r * cols + c];
@@ -30,8 +34,8 @@ struct Case {
     }
   }
   double normalised(long r, long c) const { return (x[r * cols + c] - mean[r]) * rstd[r]; }
-  // What rounding the mean to T costs: E[x²] - E[x]² would cost the square of it.
-  double bound(long r) const { return 16 * kEpsilon<T> * (1 + std::abs(mean[r]) * rstd[r]); }
+  // What rounding the mean to A costs: E[x²] - E[x]² would cost the square of it.
+  double bound(long r) const { return 16 * kEpsilon<A> * (1 + std::abs(mean[r]) * rstd[r]); }
   double largest_bound() const {
     double largest = 0;
     for (long r = 0; r < rows; ++r) largest = std::max(largest, bound(r));
@@ -41,103 +45,160 @@ struct Case {
 
 template <class F>
 void for_each_case(F f) {
-  for_each_type([&]<class T>(T) {
+  for_each_type_and_bf16([&]<class T>(T) {
     for (long cols = 1; cols <= 70; ++cols)
       for (const long rows : {1, 5})
         for (const double center : {0., 1000.}) f(Case<T>(rows, cols, center));
-    f(Case<T>(300, 192, 0.5));  // large enough to run on several threads
+    f(Case<T>(300, 192, 0.5));  // large enough to run on several threads, in several parts of rows
   });
+}
+
+template <class T>
+kernels::LayerNorm<T> forward_of(const Case<T>& t, std::vector<T>& y, std::vector<Acc<T>>& mean,
+                                 std::vector<Acc<T>>& rstd) {
+  return {.y = y.data(),
+          .mean = mean.data(),
+          .rstd = rstd.data(),
+          .x = t.x.data(),
+          .w = t.w.data(),
+          .b = t.b.data(),
+          .rows = t.rows,
+          .cols = t.cols,
+          .eps = kEps};
 }
 
 TEST(LayerNorm, MatchesSumsInF64) {
   for_each_case([]<class T>(const Case<T>& t) {
-    std::vector<T> y = t.x, mean(t.rows), rstd(t.rows);  // in place: y may alias x
-    kernels::layer_norm<T>(Cpu{}, {.y = y.data(),
-                                   .mean = mean.data(),
-                                   .rstd = rstd.data(),
-                                   .x = y.data(),
-                                   .w = t.w.data(),
-                                   .b = t.b.data(),
-                                   .rows = t.rows,
-                                   .cols = t.cols,
-                                   .eps = kEps});
-    EXPECT_LT(worst_error(mean, t.mean), 4 * kEpsilon<T>);
+    std::vector<T> y(t.x.size(), kNaN<T>);
+    std::vector<Acc<T>> mean(t.rows), rstd(t.rows);
+    auto problem = forward_of(t, y, mean, rstd);
+    if constexpr (std::is_same_v<T, Acc<T>>) y = t.x, problem.x = y.data();  // in place: y may alias x
+    kernels::layer_norm<T>(Cpu{}, problem);
+    EXPECT_LT(worst_error(mean, t.mean), 4 * kEpsilon<Acc<T>>);
     for (long r = 0; r < t.rows; ++r) {
       EXPECT_NEAR(rstd[r] / t.rstd[r], 1, t.bound(r)) << t.cols;
-      for (long c = 0; c < t.cols; ++c)
-        ASSERT_NEAR(y[r * t.cols + c], t.normalised(r, c) * t.w[c] + t.b[c], t.bound(r)) << t.cols << " at " << c;
+      for (long c = 0; c < t.cols; ++c) {
+        const double want = t.normalised(r, c) * t.w[c] + t.b[c];
+        const double allowed = t.bound(r) + tolerance<T>(0) * std::abs(want);
+        ASSERT_NEAR(as_f64(y[r * t.cols + c]), want, allowed) << t.cols << " at " << c;
+      }
     }
   });
+}
+
+struct Options {
+  bool residual = false, accumulate = false, in_place = false;
+};
+
+// dw, db, then dx, in one vector.
+template <class T>
+std::vector<Acc<T>> gradients(const Case<T>& t, const Options& o = {}) {
+  using A = Acc<T>;
+  const std::vector<A> mean(t.mean.begin(), t.mean.end()), rstd(t.rstd.begin(), t.rstd.end());
+  std::vector<A> all(2 * t.cols + t.x.size(), o.accumulate ? A(1) : kNaN<A>);
+  A *dw = all.data(), *db = dw + t.cols, *dx = db + t.cols;
+  const T* dy = t.dy.data();
+  const A* residual = o.residual ? t.residual.data() : nullptr;
+  if (o.in_place) {  // dx may alias dresidual, or dy if it has the same type
+    if (o.residual) {
+      std::copy(t.residual.begin(), t.residual.end(), dx);
+      residual = dx;
+    } else if constexpr (std::is_same_v<T, A>) {
+      std::copy(t.dy.begin(), t.dy.end(), dx);
+      dy = dx;
+    }
+  }
+  kernels::layer_norm_backward<T>(Cpu{}, {.dx = dx,
+                                          .dw = dw,
+                                          .db = db,
+                                          .dy = dy,
+                                          .x = t.x.data(),
+                                          .mean = mean.data(),
+                                          .rstd = rstd.data(),
+                                          .w = t.w.data(),
+                                          .dresidual = residual,
+                                          .rows = t.rows,
+                                          .cols = t.cols,
+                                          .accumulate = o.accumulate});
+  return all;
+}
+
+template <class T>
+void expect_gradients_match(const Case<T>& t, const Options& o) {
+  const auto all = gradients(t, o);
+  const auto* dx = all.data() + 2 * t.cols;
+  std::vector<double> want(2 * t.cols, o.accumulate ? 1 : 0);
+  for (long r = 0; r < t.rows; ++r) {
+    const auto dy = [&](long c) { return as_f64(t.dy[r * t.cols + c]); };
+    double g_mean = 0, gx_mean = 0;
+    for (long c = 0; c < t.cols; ++c) {
+      g_mean += dy(c) * t.w[c] / static_cast<double>(t.cols);
+      gx_mean += dy(c) * t.w[c] * t.normalised(r, c) / static_cast<double>(t.cols);
+      want[c] += dy(c) * t.normalised(r, c);
+      want[t.cols + c] += dy(c);
+    }
+    for (long c = 0; c < t.cols; ++c) {
+      const double residual = o.residual ? static_cast<double>(t.residual[r * t.cols + c]) : 0;
+      const double wanted = dy(c) * t.w[c] - g_mean - t.normalised(r, c) * gx_mean + residual / t.rstd[r];
+      ASSERT_NEAR(dx[r * t.cols + c] / t.rstd[r], wanted, t.bound(r)) << t.cols;
+    }
+  }
+  const std::vector<Acc<T>> sums(all.begin(), all.begin() + 2 * t.cols);
+  EXPECT_LT(worst_error(sums, want), t.largest_bound() * static_cast<double>(t.rows)) << t.cols;
 }
 
 TEST(LayerNorm, BackwardMatchesSumsInF64) {
   for_each_case([]<class T>(const Case<T>& t) {
-    const std::vector<T> mean(t.mean.begin(), t.mean.end()), rstd(t.rstd.begin(), t.rstd.end());
-    std::vector<T> dx = t.dy, dw(t.cols, kNaN<T>), db(t.cols, kNaN<T>);  // in place: dx may alias dy
-    kernels::layer_norm_backward<T>(Cpu{}, {.dx = dx.data(),
-                                            .dw = dw.data(),
-                                            .db = db.data(),
-                                            .dy = dx.data(),
-                                            .x = t.x.data(),
-                                            .mean = mean.data(),
-                                            .rstd = rstd.data(),
-                                            .w = t.w.data(),
-                                            .rows = t.rows,
-                                            .cols = t.cols});
-    std::vector<double> want_dw(t.cols), want_db(t.cols);
-    for (long r = 0; r < t.rows; ++r) {
-      double g_mean = 0, gx_mean = 0;
-      const auto g = [&](long c) { return static_cast<double>(t.dy[r * t.cols + c]) * t.w[c]; };
-      for (long c = 0; c < t.cols; ++c) {
-        g_mean += g(c) / static_cast<double>(t.cols);
-        gx_mean += g(c) * t.normalised(r, c) / static_cast<double>(t.cols);
-        want_dw[c] += t.dy[r * t.cols + c] * t.normalised(r, c);
-        want_db[c] += t.dy[r * t.cols + c];
-      }
-      for (long c = 0; c < t.cols; ++c)
-        ASSERT_NEAR(dx[r * t.cols + c] / t.rstd[r], g(c) - g_mean - t.normalised(r, c) * gx_mean, t.bound(r)) << t.cols;
-    }
-    const double rows = static_cast<double>(t.rows);
-    EXPECT_LT(worst_error(dw, want_dw), t.largest_bound() * rows) << t.cols;
-    EXPECT_LT(worst_error(db, want_db), 4 * kEpsilon<T> * rows) << t.cols;
+    for (const Options& o : {Options{}, {.in_place = true}, {.residual = true, .accumulate = true, .in_place = true}})
+      expect_gradients_match(t, o);
+  });
+}
+
+// So wide that dw and db have no room of their own per part of the rows.
+TEST(LayerNorm, WideRows) {
+  for_each_type_and_bf16([]<class T>(T) {
+    for (const bool accumulate : {false, true})
+      expect_gradients_match(Case<T>(65, 70001, 0), {.accumulate = accumulate});
   });
 }
 
 TEST(LayerNorm, SameBitsForAnyThreads) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     const Case<T> t(500, 131, 1);
-    const std::vector<T> mean(t.mean.begin(), t.mean.end()), rstd(t.rstd.begin(), t.rstd.end());
+    expect_same_for_any_threads([&] { return gradients(t); });
     expect_same_for_any_threads([&] {
-      std::vector<T> all(t.rows * t.cols + 2 * t.cols);
-      kernels::layer_norm_backward<T>(Cpu{}, {.dx = all.data() + 2 * t.cols,
-                                              .dw = all.data(),
-                                              .db = all.data() + t.cols,
-                                              .dy = t.dy.data(),
-                                              .x = t.x.data(),
-                                              .mean = mean.data(),
-                                              .rstd = rstd.data(),
-                                              .w = t.w.data(),
-                                              .rows = t.rows,
-                                              .cols = t.cols});
-      return all;
+      std::vector<T> y(t.x.size());
+      std::vector<Acc<T>> mean(t.rows), rstd(t.rows);
+      kernels::layer_norm<T>(Cpu{}, forward_of(t, y, mean, rstd));
+      return y;
     });
   });
 }
 
 TEST(LayerNorm, NanStaysInItsRow) {
-  std::vector<float> x = random_values<float>(2 * 8, 1), y(16), mean(2), rstd(2);
-  const std::vector<float> w(8, 1.F), b(8, 0.F);
-  x[3] = kNaN<float>;
-  kernels::layer_norm<float>(Cpu{}, {.y = y.data(),
-                                     .mean = mean.data(),
-                                     .rstd = rstd.data(),
-                                     .x = x.data(),
-                                     .w = w.data(),
-                                     .b = b.data(),
-                                     .rows = 2,
-                                     .cols = 8,
-                                     .eps = kEps});
-  for (long c = 0; c < 8; ++c) EXPECT_TRUE(std::isnan(y[c]) && std::isfinite(y[8 + c]));
+  for_each_type_and_bf16([]<class T>(T) {
+    Case<T> t(2, 37, 0);
+    t.x[3] = kNaN<Acc<T>>;
+    std::vector<T> y(t.x.size());
+    std::vector<Acc<T>> mean(t.rows), rstd(t.rows);
+    kernels::layer_norm<T>(Cpu{}, forward_of(t, y, mean, rstd));
+    for (long c = 0; c < t.cols; ++c)
+      EXPECT_TRUE(std::isnan(as_f64(y[c])) && std::isfinite(as_f64(y[t.cols + c]))) << c;
+  });
+}
+
+// In the gradient too, but every row is in dw and db.
+TEST(LayerNorm, BackwardShowsNan) {
+  for_each_type_and_bf16([]<class T>(T) {
+    Case<T> t(2, 37, 0);
+    t.dy[3] = kNaN<T>;
+    const auto all = gradients(t);
+    for (long c = 0; c < t.cols; ++c) {
+      EXPECT_EQ(std::isnan(all[c]), c == 3);
+      EXPECT_EQ(std::isnan(all[t.cols + c]), c == 3);
+      EXPECT_TRUE(std::isnan(all[2 * t.cols + c]) && std::isfinite(all[3 * t.cols + c])) << c;
+    }
+  });
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Element-wise kernels against their formulas, and sums that must not depend on the number of threads.
 #include "kernels/pointwise.h"
 
+#include <Random123/philox.h>
+
 #include "tests/kernels/cases.h"
 
 namespace lookhere {
@@ -17,56 +19,55 @@ constexpr long kCounts[] = {1, 3, 64, 4095, 4096, 4097, 30001};  // around a blo
 
 // Runs kernel(y, x, n) in place (all of these may alias) and compares with f(x) in f64.
 template <class T, class Kernel, class F>
-void expect_pointwise(double tolerance, Kernel kernel, F f) {
+void expect_pointwise(double rounding_errors, Kernel kernel, F f) {
   for (const long n : kCounts) {
     const std::vector<T> x = random_values<T>(n, 1, -6, 6);
     std::vector<T> y = x;
     std::vector<double> want(n);
-    for (long i = 0; i < n; ++i) want[i] = f(static_cast<double>(x[i]), i);
+    for (long i = 0; i < n; ++i) want[i] = f(as_f64(x[i]), i);
     kernel(y.data(), n);
-    EXPECT_LT(worst_error(y, want), tolerance) << n;
+    EXPECT_LT(worst_error(y, want), tolerance<T>(rounding_errors)) << n;
   }
 }
 
 TEST(Pointwise, Add) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     const std::vector<T> b = random_values<T>(30001, 2);
     expect_pointwise<T>(
-        2 * kEpsilon<T>,
-        [&](T* y, long n) { kernels::add<T>(Cpu{}, {.y = y, .a = y, .b = b.data(), .n = n, .period = n}); },
-        [&](double x, long i) { return x + b[i]; });
+        2, [&](T* y, long n) { kernels::add<T>(Cpu{}, {.y = y, .a = y, .b = b.data(), .n = n, .period = n}); },
+        [&](double x, long i) { return x + as_f64(b[i]); });
   });
 }
 
 TEST(Pointwise, AddBroadcasts) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     for (const auto& [rows, period] : {std::pair{7L, 1L}, {1L, 5L}, {300L, 129L}}) {
       std::vector<T> y = random_values<T>(rows * period, 1);
       const std::vector<T> a = y, b = random_values<T>(period, 2);
       kernels::add<T>(Cpu{}, {.y = y.data(), .a = y.data(), .b = b.data(), .n = rows * period, .period = period});
-      for (long i = 0; i < rows * period; ++i) ASSERT_EQ(y[i], a[i] + b[i % period]);
+      for (long i = 0; i < rows * period; ++i) ASSERT_EQ(y[i], T(Acc<T>(a[i]) + Acc<T>(b[i % period])));
     }
   });
 }
 
 TEST(Pointwise, Scale) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     for (const bool accumulate : {false, true})
       expect_pointwise<T>(
-          2 * kEpsilon<T>,
+          2,
           [&](T* y, long n) {
-            kernels::scale<T>(Cpu{}, {.y = y, .x = y, .n = n, .scale = T(-0.75), .accumulate = accumulate});
+            kernels::scale<T>(Cpu{}, {.y = y, .x = y, .n = n, .scale = -0.75, .accumulate = accumulate});
           },
           [&](double x, long) { return accumulate ? x - 0.75 * x : -0.75 * x; });
   });
 }
 
 TEST(Pointwise, Multiply) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     const std::vector<T> b = random_values<T>(30001, 2);
     expect_pointwise<T>(
-        2 * kEpsilon<T>, [&](T* y, long n) { kernels::multiply<T>(Cpu{}, {.y = y, .a = y, .b = b.data(), .n = n}); },
-        [&](double x, long i) { return x * b[i]; });
+        2, [&](T* y, long n) { kernels::multiply<T>(Cpu{}, {.y = y, .a = y, .b = b.data(), .n = n}); },
+        [&](double x, long i) { return x * as_f64(b[i]); });
   });
 }
 
@@ -74,46 +75,48 @@ double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.)); }
 double normal_density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); }
 
 TEST(Pointwise, Gelu) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     expect_pointwise<T>(
-        8 * kEpsilon<T>, [](T* y, long n) { kernels::gelu<T>(Cpu{}, {.y = y, .x = y, .n = n}); },
+        8, [](T* y, long n) { kernels::gelu<T>(Cpu{}, {.y = y, .x = y, .n = n}); },
         [](double x, long) { return x * normal_cdf(x); });
   });
 }
 
 TEST(Pointwise, GeluBackward) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     const std::vector<T> x = random_values<T>(30001, 2, -6, 6);
     expect_pointwise<T>(
-        16 * kEpsilon<T>,
-        [&](T* dy, long n) { kernels::gelu_backward<T>(Cpu{}, {.dx = dy, .dy = dy, .x = x.data(), .n = n}); },
-        [&](double dy, long i) { return dy * (normal_cdf(x[i]) + x[i] * normal_density(x[i])); });
+        16, [&](T* dy, long n) { kernels::gelu_backward<T>(Cpu{}, {.dx = dy, .dy = dy, .x = x.data(), .n = n}); },
+        [&](double dy, long i) {
+          return dy * (normal_cdf(as_f64(x[i])) + as_f64(x[i]) * normal_density(as_f64(x[i])));
+        });
   });
 }
 
 TEST(Pointwise, Tanh) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     expect_pointwise<T>(
-        8 * kEpsilon<T>, [](T* y, long n) { kernels::tanh<T>(Cpu{}, {.y = y, .x = y, .n = n}); },
+        8, [](T* y, long n) { kernels::tanh<T>(Cpu{}, {.y = y, .x = y, .n = n}); },
         [](double x, long) { return std::tanh(x); });
     const std::vector<T> y = random_values<T>(30001, 2);
     expect_pointwise<T>(
-        16 * kEpsilon<T>,
-        [&](T* dy, long n) { kernels::tanh_backward<T>(Cpu{}, {.dx = dy, .dy = dy, .y = y.data(), .n = n}); },
-        [&](double dy, long i) { return dy * (1 - std::pow(static_cast<double>(y[i]), 2)); });
+        16, [&](T* dy, long n) { kernels::tanh_backward<T>(Cpu{}, {.dx = dy, .dy = dy, .y = y.data(), .n = n}); },
+        [&](double dy, long i) { return dy * (1 - std::pow(as_f64(y[i]), 2)); });
   });
 }
 
 TEST(Pointwise, ColumnSum) {
-  for_each_type([]<class T>(T) {
-    for (const auto& [rows, cols] : {std::pair{1L, 1L}, {1L, 65L}, {9L, 63L}, {200L, 130L}, {5000L, 1L}}) {
-      const std::vector<T> x = random_values<T>(rows * cols, 1);
-      std::vector<T> sum(cols, kNaN<T>);
-      std::vector<double> want(cols);
-      for (long i = 0; i < rows * cols; ++i) want[i % cols] += x[i];
-      kernels::column_sum<T>(Cpu{}, {.out = sum.data(), .x = x.data(), .rows = rows, .cols = cols});
-      EXPECT_LT(worst_error(sum, want), kEpsilon<T> * static_cast<double>(rows)) << rows << "x" << cols;
-    }
+  for_each_type_and_bf16([]<class T>(T) {
+    for (const auto& [rows, cols] : {std::pair{1L, 1L}, {1L, 65L}, {9L, 63L}, {200L, 130L}, {5000L, 1L}, {1003L, 15L}})
+      for (const bool accumulate : {false, true}) {
+        const std::vector<T> x = random_values<T>(rows * cols, 1);
+        std::vector<Acc<T>> sum(cols, accumulate ? 2 : kNaN<Acc<T>>);
+        std::vector<double> want(cols, accumulate ? 2 : 0);
+        for (long i = 0; i < rows * cols; ++i) want[i % cols] += as_f64(x[i]);
+        kernels::column_sum<T>(
+            Cpu{}, {.out = sum.data(), .x = x.data(), .rows = rows, .cols = cols, .accumulate = accumulate});
+        EXPECT_LT(worst_error(sum, want), kEpsilon<Acc<T>> * static_cast<double>(rows + 1)) << rows << "x" << cols;
+      }
   });
 }
 
@@ -145,19 +148,37 @@ std::vector<T> dropped(const std::vector<T>& x, float keep, std::uint64_t seed, 
 }
 
 TEST(Pointwise, DropoutKeepsTheRightShareAndScalesIt) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     constexpr long kN = 100003;  // no multiple of four
     for (const double keep : {0.9, 0.5, 0.1, 1.0}) {
       const std::vector<T> y = dropped<T>(std::vector<T>(kN, T(2)), static_cast<float>(keep), 5, 1);
       long kept = 0;
       for (const T value : y) {
-        kept += value != 0;
-        ASSERT_TRUE(value == 0 || std::abs(value - 2 / keep) < 1e-5);
+        kept += as_f64(value) != 0;
+        ASSERT_TRUE(as_f64(value) == 0 || std::abs(as_f64(value) * keep / 2 - 1) < tolerance<T>(2) + 1e-7);
       }
       const double deviation = std::sqrt(kN * keep * (1 - keep));  // of a binomial count
       EXPECT_LE(std::abs(static_cast<double>(kept) - kN * keep), 4 * deviation) << keep;
     }
   });
+}
+
+// Element i's number is word i % 4 of counter i / 4, its upper 24 bits as a fraction: what a training run repeats.
+TEST(Pointwise, DropoutDrawsWhatRandom123Draws) {
+  const std::vector<float> x(30001, 1.F);
+  for (const float keep : {0.9F, 0.3F, 0x1p-24F, 1.F}) {
+    const std::vector<float> y = dropped(x, keep, 0x123456789abcdefULL, 7, 8);
+    for (std::uint32_t i = 0; i < y.size(); ++i) {
+      const auto words = r123::Philox4x32()({{i / 4, 0, 7, 8}}, {{0x89abcdefU, 0x1234567U}});
+      const bool kept = static_cast<float>(words[i % 4] >> 8) * 0x1p-24F < keep;
+      ASSERT_EQ(y[i], kept ? 1 / keep : 0) << i;
+    }
+  }
+}
+
+TEST(Pointwise, DropoutDropsNan) {
+  const std::vector<float> y = dropped(std::vector<float>(100, kNaN<float>), 0.5F, 5, 1);
+  EXPECT_NEAR(std::count(y.begin(), y.end(), 0.F), 50, 20);
 }
 
 TEST(Pointwise, DropoutBelongsToItsStream) {
@@ -176,17 +197,19 @@ TEST(Pointwise, DropoutBelongsToItsStream) {
 
 template <class T>
 struct ResidualCase {
+  using A = Acc<T>;
   long images, tokens, cols;
   bool with_gamma, with_keep;
-  std::vector<T> x = random_values<T>(images * tokens * cols, 1), branch = random_values<T>(images * tokens * cols, 2),
-                 gamma = random_values<T>(cols, 3), keep = random_values<T>(images, 4, 0, 2);
+  std::vector<A> x = random_values<A>(images * tokens * cols, 1), gamma = random_values<A>(cols, 3),
+                 keep = random_values<A>(images, 4, 0, 2);
+  std::vector<T> branch = random_values<T>(images * tokens * cols, 2);
   double g(long i) const { return with_gamma ? gamma[i % cols] : 1; }
   double k(long i) const { return with_keep ? keep[i / (tokens * cols)] : 1; }
 };
 
 template <class F>
 void for_each_residual(F f) {
-  for_each_type([&]<class T>(T) {
+  for_each_type_and_bf16([&]<class T>(T) {
     for (const bool with_gamma : {false, true})
       for (const bool with_keep : {false, true}) {
         f(ResidualCase<T>{1, 1, 1, with_gamma, with_keep});
@@ -198,9 +221,9 @@ void for_each_residual(F f) {
 
 TEST(Pointwise, Residual) {
   for_each_residual([]<class T>(const ResidualCase<T>& t) {
-    std::vector<T> y = t.x;
+    std::vector<Acc<T>> y = t.x;
     std::vector<double> want(y.size());
-    for (std::size_t i = 0; i < y.size(); ++i) want[i] = t.x[i] + t.g(i) * t.branch[i] * t.k(i);
+    for (std::size_t i = 0; i < y.size(); ++i) want[i] = t.x[i] + t.g(i) * as_f64(t.branch[i]) * t.k(i);
     kernels::residual<T>(Cpu{}, {.y = y.data(),
                                  .x = y.data(),
                                  .branch = t.branch.data(),
@@ -209,46 +232,60 @@ TEST(Pointwise, Residual) {
                                  .images = t.images,
                                  .tokens = t.tokens,
                                  .cols = t.cols});
-    EXPECT_LT(worst_error(y, want), 4 * kEpsilon<T>);
+    EXPECT_LT(worst_error(y, want), 4 * kEpsilon<Acc<T>>);
   });
 }
 
-// dbranch and dgamma in one vector.
 template <class T>
-std::vector<T> residual_backward(const ResidualCase<T>& t) {
-  std::vector<T> all(t.x.size() + t.cols, kNaN<T>);
-  kernels::residual_backward<T>(Cpu{}, {.dbranch = all.data(),
-                                        .dgamma = all.data() + t.x.size(),
+struct ResidualGradients {
+  std::vector<T> dbranch;
+  std::vector<Acc<T>> dgamma;
+};
+
+template <class T>
+ResidualGradients<T> residual_backward(const ResidualCase<T>& t, bool accumulate = false, bool with_dgamma = true) {
+  ResidualGradients<T> d{std::vector<T>(t.x.size(), kNaN<T>),
+                         std::vector<Acc<T>>(t.cols, accumulate ? 1 : kNaN<Acc<T>>)};
+  kernels::residual_backward<T>(Cpu{}, {.dbranch = d.dbranch.data(),
+                                        .dgamma = with_dgamma ? d.dgamma.data() : nullptr,
                                         .dy = t.x.data(),
-                                        .branch = t.branch.data(),
+                                        .branch = with_dgamma ? t.branch.data() : nullptr,
                                         .gamma = t.with_gamma ? t.gamma.data() : nullptr,
                                         .keep = t.with_keep ? t.keep.data() : nullptr,
                                         .images = t.images,
                                         .tokens = t.tokens,
-                                        .cols = t.cols});
-  return all;
+                                        .cols = t.cols,
+                                        .accumulate = accumulate});
+  return d;
 }
 
 TEST(Pointwise, ResidualBackward) {
   for_each_residual([]<class T>(const ResidualCase<T>& t) {
-    std::vector<double> want(t.x.size() + t.cols);
-    for (std::size_t i = 0; i < t.x.size(); ++i) {
-      want[i] = t.g(i) * t.x[i] * t.k(i);
-      want[t.x.size() + i % t.cols] += static_cast<double>(t.x[i]) * t.branch[i] * t.k(i);
+    for (const bool accumulate : {false, true}) {
+      std::vector<double> want(t.x.size()), want_gamma(t.cols, accumulate ? 1 : 0);
+      for (std::size_t i = 0; i < t.x.size(); ++i) {
+        want[i] = t.g(i) * t.x[i] * t.k(i);
+        want_gamma[i % t.cols] += t.x[i] * as_f64(t.branch[i]) * t.k(i);
+      }
+      const ResidualGradients<T> got = residual_backward(t, accumulate);
+      EXPECT_LT(worst_error(got.dbranch, want), tolerance<T>(4));
+      EXPECT_LT(worst_error(got.dgamma, want_gamma), kEpsilon<Acc<T>> * static_cast<double>(4 + t.images * t.tokens));
+      EXPECT_TRUE(same_bits(residual_backward(t, false, false).dbranch, got.dbranch));
     }
-    EXPECT_LT(worst_error(residual_backward(t), want), kEpsilon<T> * static_cast<double>(4 + t.images * t.tokens));
   });
 }
 
 TEST(Pointwise, SumsHaveTheSameBitsForAnyThreads) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     const ResidualCase<T> t{8, 60, 300, true, true};
-    expect_same_for_any_threads([&] { return residual_backward(t); });
-    expect_same_for_any_threads([&] {
-      std::vector<T> sum(300);
-      kernels::column_sum<T>(Cpu{}, {.out = sum.data(), .x = t.x.data(), .rows = 480, .cols = 300});
-      return sum;
-    });
+    expect_same_for_any_threads([&] { return residual_backward(t).dgamma; });
+    for (const long cols : {300, 1})
+      expect_same_for_any_threads([&] {
+        std::vector<Acc<T>> sum(cols);
+        kernels::column_sum<T>(Cpu{},
+                               {.out = sum.data(), .x = t.branch.data(), .rows = 480 * 300 / cols, .cols = cols});
+        return sum;
+      });
     expect_same_for_any_threads([&] { return std::vector<double>{squares_of(t.x)}; });
   });
 }

@@ -9,6 +9,8 @@ namespace lookhere {
 namespace {
 
 using kernels::KERNELS_ISA::fast_exp;
+using kernels::KERNELS_ISA::fast_log1p;
+using kernels::KERNELS_ISA::fast_tanh;
 using kernels::KERNELS_ISA::normal;
 
 // The distance from `want` to the next float.
@@ -48,6 +50,38 @@ TEST(VectorMath, FastExpAtTheEdges) {
   EXPECT_TRUE(std::isnan(fast_exp(-kNaN<float>)));
   EXPECT_EQ(fast_exp(-kInf<double>), 0);
   EXPECT_TRUE(std::isnan(fast_exp(kNaN<double>)));
+}
+
+TEST(VectorMath, FastLog1pIsWithinThreeUlp) {
+  double worst = 0;
+  sweep(1, 311, [&](float x) {
+    if (x < 0) return;
+    const double want = std::log1p(static_cast<double>(x));
+    worst = std::max(worst, std::abs(static_cast<double>(fast_log1p(x)) - want) / ulp(want));
+  });
+  EXPECT_LT(worst, 3);
+  EXPECT_EQ(fast_log1p(0.F), 0);
+  EXPECT_TRUE(std::isnan(fast_log1p(kNaN<float>)));
+}
+
+TEST(VectorMath, FastTanhIsWithinThreeUlp) {
+  double worst = 0;
+  sweep(12, 311, [&](float x) {
+    const double want = std::tanh(static_cast<double>(x));
+    worst = std::max(worst, std::abs(static_cast<double>(fast_tanh(x)) - want) / ulp(want));
+  });
+  EXPECT_LT(worst, 3);
+}
+
+TEST(VectorMath, FastTanhAtTheEdges) {
+  EXPECT_EQ(fast_tanh(0.F), 0);
+  for (const float x : {10.F, 1e4F, 1e30F, kInf<float>}) {
+    EXPECT_EQ(fast_tanh(x), 1) << x;
+    EXPECT_EQ(fast_tanh(-x), -1) << x;
+  }
+  EXPECT_EQ(fast_tanh(1e-30F), 1e-30F);
+  EXPECT_TRUE(std::isnan(fast_tanh(kNaN<float>)));
+  EXPECT_EQ(fast_tanh(0.5), std::tanh(0.5));
 }
 
 double cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.)); }
