@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "autograd/profile.h"
 #include "kernels/pointwise.h"
 #include "tensor/dispatch.h"
 
@@ -115,6 +116,7 @@ Var Var::record(const char* op, Tensor value, std::vector<Var> inputs, BackwardF
 }
 
 Var Var::record(const char* op, Tensor value, std::vector<Var> inputs, BackwardIntoFn backward) {
+  profile::end_forward(op);
   Var result(std::move(value));
   result.node_->op = op;
   if (!recording) return result;
@@ -173,6 +175,7 @@ void Var::backward() const {
     Node& node = *var.node_;
     check(!node.used_up, "backward: the graph behind ", node.op, " has been used already");
     if (!node.backward) continue;
+    const profile::Span span(node.op, profile::Phase::backward);
     GradTargets into = node.targets();
     Grads grads = node.backward(std::exchange(node.grad, Tensor()), into);
     check(grads.size() == node.inputs.size(), node.op, ": ", node.inputs.size(), " inputs but ", grads.size(),
@@ -190,6 +193,7 @@ void Var::backward() const {
     node.inputs.clear();
     node.used_up = true;
   }
+  profile::begin_forward();
 }
 
 NoGrad::NoGrad() : before_(std::exchange(recording, false)) {}

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/profile.h"
 #include "kernels/adamw.h"
 #include "kernels/pointwise.h"
 #include "tensor/dispatch.h"
@@ -48,6 +49,7 @@ std::string AdamW::first_bad_gradient() const {
 }
 
 AdamW::Report AdamW::step(double learning_rate) {
+  const profile::Span span("adamw", profile::Phase::forward);
   const double squares = squared_norm();
   Report report{.gradient_norm = std::sqrt(squares), .bad_tensor = {}};
   if (std::isfinite(squares)) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/profile.h"
 #include "tensor/parallel.h"
 
 namespace lookhere {
@@ -26,6 +27,7 @@ double ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& la
   const long batch = images.shape()[0], n = shards();
   std::vector<double> losses(n, 0.0);
   parallel_tasks(n, [&](long i) {
+    profile::begin_forward();
     const auto [begin, end] = shard_range(batch, i, n);
     if (begin == end) return;
     Pass own = pass;
@@ -37,6 +39,7 @@ double ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& la
   });
   double total = 0;
   for (double part : losses) total += part;
+  const profile::Span span("sum over shards", profile::Phase::backward);
   for (std::size_t i = 1; i < arenas_.size(); ++i) arenas_[0].take_gradients(arenas_[i]);  // a fixed order
   if (!std::isfinite(total)) arenas_[0].clear_gradients();
   return total;
