@@ -27,7 +27,6 @@ double ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& la
   const long batch = images.shape()[0], n = shards();
   std::vector<double> losses(n, 0.0);
   parallel_tasks(n, [&](long i) {
-    profile::begin_forward();
     const auto [begin, end] = shard_range(batch, i, n);
     if (begin == end) return;
     Pass own = pass;
