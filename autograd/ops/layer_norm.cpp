@@ -23,22 +23,23 @@ Var layer_norm(const Var& x, const Var& w, const Var& b, float eps) {
                                  .cols = cols,
                                  .eps = eps});
   });
-  return Var::record("layer_norm", y, {x, w, b}, [=, xv = x.value(), wv = w.value()](const Tensor& dy) {
-    Tensor dx = empty_like(xv), dw = empty_like(wv), db = empty_like(wv);
-    dispatch(dy, [&]<class T>(auto ctx) {
-      kernels::layer_norm_backward<T>(ctx, {.dx = dx.data<T>(),
-                                            .dw = dw.data<T>(),
-                                            .db = db.data<T>(),
-                                            .dy = dy.data<T>(),
-                                            .x = xv.data<T>(),
-                                            .mean = mean.data<T>(),
-                                            .rstd = rstd.data<T>(),
-                                            .w = wv.data<T>(),
-                                            .rows = rows,
-                                            .cols = cols});
-    });
-    return Grads{dx, dw, db};
-  });
+  return Var::record("layer_norm", y, {x, w, b},
+                     [=, xv = x.value(), wv = w.value()](const Tensor& dy, const GradTargets& into) {
+                       Tensor dx = empty_like(xv), dw = into[1].to_overwrite(wv), db = into[2].to_overwrite(wv);
+                       dispatch(dy, [&]<class T>(auto ctx) {
+                         kernels::layer_norm_backward<T>(ctx, {.dx = dx.data<T>(),
+                                                               .dw = dw.data<T>(),
+                                                               .db = db.data<T>(),
+                                                               .dy = dy.data<T>(),
+                                                               .x = xv.data<T>(),
+                                                               .mean = mean.data<T>(),
+                                                               .rstd = rstd.data<T>(),
+                                                               .w = wv.data<T>(),
+                                                               .rows = rows,
+                                                               .cols = cols});
+                       });
+                       return Grads{dx, dw, db};
+                     });
 }
 
 }  // namespace lookhere

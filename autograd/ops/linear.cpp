@@ -28,25 +28,34 @@ Var linear(const Var& x, const Var& w, const Var& b) {
   const bool need_dx = x.requires_grad();
   std::vector<Var> inputs{x, w};
   if (b.defined()) inputs.push_back(b);
-  return Var::record(
-      "linear", y, inputs, [=, xv = x.value(), wv = w.value(), has_bias = b.defined()](const Tensor& dy) {
-        Tensor dx = need_dx ? empty_like(xv) : Tensor(), dw = empty_like(wv),
-               db = has_bias ? empty({out}, wv) : Tensor();
-        dispatch(dy, [&]<class T>(auto ctx) {
-          const T* g = dy.data<T>();
-          if (need_dx)
-            kernels::gemm<T>(ctx, {.c = dx.data<T>(), .a = g, .b = wv.data<T>(), .m = rows, .n = in, .k = out});
-          kernels::gemm<T>(ctx, {.c = dw.data<T>(),
-                                 .a = g,
-                                 .b = xv.data<T>(),
-                                 .m = out,
-                                 .n = in,
-                                 .k = rows,
-                                 .transpose_a = kernels::Transpose::yes});
-          if (has_bias) kernels::column_sum<T>(ctx, {.out = db.data<T>(), .x = g, .rows = rows, .cols = out});
-        });
-        return has_bias ? Grads{dx, dw, db} : Grads{dx, dw};
-      });
+  return Var::record("linear", y, inputs,
+                     [=, xv = x.value(), wv = w.value(), bv = b.defined() ? b.value() : Tensor()](
+                         const Tensor& dy, const GradTargets& into) {
+                       Tensor dx = need_dx ? into[0].to_add(xv) : Tensor(), dw = into[1].to_add(wv),
+                              db = bv.defined() ? into[2].to_overwrite(bv) : Tensor();
+                       dispatch(dy, [&]<class T>(auto ctx) {
+                         const T* g = dy.data<T>();
+                         if (need_dx)
+                           kernels::gemm<T>(ctx, {.c = dx.data<T>(),
+                                                  .a = g,
+                                                  .b = wv.data<T>(),
+                                                  .m = rows,
+                                                  .n = in,
+                                                  .k = out,
+                                                  .accumulate = into[0].accumulate});
+                         kernels::gemm<T>(ctx, {.c = dw.data<T>(),
+                                                .a = g,
+                                                .b = xv.data<T>(),
+                                                .m = out,
+                                                .n = in,
+                                                .k = rows,
+                                                .transpose_a = kernels::Transpose::yes,
+                                                .accumulate = into[1].accumulate});
+                         if (bv.defined())
+                           kernels::column_sum<T>(ctx, {.out = db.data<T>(), .x = g, .rows = rows, .cols = out});
+                       });
+                       return bv.defined() ? Grads{dx, dw, db} : Grads{dx, dw};
+                     });
 }
 
 }  // namespace lookhere

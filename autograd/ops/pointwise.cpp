@@ -134,8 +134,8 @@ Var residual(const Var& x, const Var& branch, const Var& gamma, const Tensor& ke
   });
   std::vector<Var> inputs{x, branch};
   if (gamma.defined()) inputs.push_back(gamma);
-  return Var::record("residual", y, inputs, [=, bv = branch.value()](const Tensor& dy) {
-    Tensor dbranch = empty_like(dy), dgamma = gv.defined() ? empty_like(gv) : Tensor();
+  return Var::record("residual", y, inputs, [=, bv = branch.value()](const Tensor& dy, const GradTargets& into) {
+    Tensor dbranch = empty_like(dy), dgamma = gv.defined() ? into[2].to_overwrite(gv) : Tensor();
     dispatch(dy, [&]<class T>(auto ctx) {
       T* const type = nullptr;
       kernels::residual_backward<T>(ctx, {.dbranch = dbranch.data<T>(),

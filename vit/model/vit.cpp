@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "autograd/profile.h"
+
 namespace lookhere {
 
 void ViTConfig::validate() const {
@@ -79,6 +81,7 @@ Grid ViT::grid_of(const Shape& images) const {
 void ViT::prepare(const Shape& images) { position_.views(grid_of(images), init_.dtype()); }
 
 Var ViT::operator()(const Var& images, Pass& pass) {
+  profile::begin_forward();
   const Grid grid = grid_of(images.shape());
   const Shape weight_shape{config_.dim, config_.channels * config_.patch * config_.patch};
   Var x = linear(patchify(images, config_.patch), reshape(patch_weight_, weight_shape), patch_bias_);
