@@ -86,6 +86,10 @@ def ms(seconds):
     return f"{1e3 * seconds:.2f}" if seconds else "-"
 
 
+def megabytes(count):
+    return f"{count / 1e6:.0f}" if count else "-"
+
+
 def print_table(header, rows):
     widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, ["-" * width for width in widths], *rows]:

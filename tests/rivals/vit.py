@@ -9,6 +9,7 @@ from torch.nn import functional
 from lookhere_mask import float_mask
 
 SIZES = {"vit_tiny": (192, 12, 3), "vit_small": (384, 12, 6), "vit_base": (768, 12, 12)}  # dim, depth, heads
+attention = functional.scaled_dot_product_attention
 
 
 class Attention(nn.Module):
@@ -20,7 +21,7 @@ class Attention(nn.Module):
     def forward(self, x, mask):
         batch, tokens, dim = x.shape
         q, k, v = self.qkv(x).reshape(batch, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        x = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = attention(q, k, v, attn_mask=mask)
         return self.proj(x.transpose(1, 2).reshape(batch, tokens, dim))
 
 
