@@ -23,7 +23,7 @@ def parse():
     parser.add_argument("--shapes", help="some of " + ",".join(f"{s[0]}x{s[1]}" for s in SHAPES))
     parser.add_argument("--layouts", default="dense,lh180,lh90,lh45", help="dense is attention without a mask")
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
-    parser.add_argument("--explicit", action="store_true", help="also softmax(q·kᵀ + mask)·v, with the N×N in memory")
+    parser.add_argument("--explicit", action="store_true", help="also softmax(q·kᵀ + mask)·v, N×N in memory")
     parser.add_argument("--min-time", type=float, default=0.1, help="seconds per case and round")
     return parser.parse_args()
 
@@ -87,21 +87,21 @@ def run_shape(shape, arguments):
     theirs = {(kind, layout): ([], []) for kind in kinds for layout in layouts}
     for kind, attention in kinds.items():  # warm-up
         rival.times(attention, masks[layouts[0]], 0)
-    for _ in range(arguments.rounds):
+    for _ in common.rounds(arguments):
         seconds = {} if arguments.only_torch else run_ours(shape, layouts, arguments)
         for layout in layouts:
             if {(FORWARD, layout), (BACKWARD, layout)} <= seconds.keys():
                 ours[layout][0].append(seconds[FORWARD, layout])
                 ours[layout][1].append(seconds[FORWARD, layout] + seconds[BACKWARD, layout])
             for kind, attention in kinds.items():
-                for list_, value in zip(theirs[kind, layout], rival.times(attention, masks[layout], arguments.min_time)):
-                    list_.append(value)
+                both = rival.times(attention, masks[layout], arguments.min_time)
+                for times, value in zip(theirs[kind, layout], both):
+                    times.append(value)
     for (kind, layout), times in theirs.items():
-        forward, both = map(common.median, times)
-        our_forward, our_both = map(common.median, ours[layout])
         name = f"{shape[0]}x{shape[1]}, {shape[2]}x{shape[3]}"
-        yield [name, layout, kind, common.ms(forward), common.ms(our_forward), common.ratio(forward, our_forward),
-               common.ms(both), common.ms(our_both), common.ratio(both, our_both)]
+        pairs = zip(times, ours[layout])  # forward, then forward and backward
+        cells = [[common.ms(their), common.ms(our), common.ratio(their, our)] for their, our in pairs]
+        yield [name, layout, kind, *cells[0], *cells[1]]
 
 
 def main():
@@ -112,7 +112,7 @@ def main():
     for shape in SHAPES:
         if wanted is None or f"{shape[0]}x{shape[1]}" in wanted:
             rows += run_shape(shape, arguments)
-    print(f"{arguments.dtype}, {arguments.threads} threads, ms, medians of {arguments.rounds} interleaved rounds")
+    print(f"{arguments.dtype}, {common.conditions(arguments)}, ms")
     common.print_table(["images x tokens, heads x size", "layout", "PyTorch", "forward", "ours", "ratio",
                         "fwd+bwd", "ours", "ratio"], rows)
 

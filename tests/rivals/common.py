@@ -1,12 +1,10 @@
-"""What the rivals' scripts share: a fair environment, timing, running our programs, workers, tables.
+"""What the rivals' scripts share: a fair environment, a quiet machine, timing, running our programs, tables.
 
 Not a script. PyTorch is imported by the scripts themselves, after fair_environment().
 """
 import json
-import multiprocessing
 import os
 import pathlib
-import re
 import statistics
 import subprocess
 import sys
@@ -17,13 +15,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("BUILD", "build")
 # Without them glibc returns every large tensor to the kernel and pays for its page faults again: PyTorch loses 10-50 %.
 FAIR_MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
+DISTURBED = [0]  # rounds that began on a busy machine
+REPETITIONS = 5  # of each case of our benches, which report the median
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # settings for our BLAS are not for PyTorch's
 
 
 def fair_environment(threads):
     """Starts the script again with PyTorch's best allocator settings and this many threads, unless it has them."""
     wanted = {**FAIR_MALLOC, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    if any(os.environ.get(name) != value for name, value in wanted.items()) or any(name in os.environ for name in UNSET):
+    if {name: os.environ.get(name) for name in (*wanted, *UNSET)} != {**wanted, **dict.fromkeys(UNSET)}:
         os.environ.update(wanted)
         for name in UNSET:
             os.environ.pop(name, None)
@@ -34,13 +34,38 @@ def fair_environment(threads):
 def add_common_arguments(parser, rounds):
     parser.add_argument("--rounds", type=int, default=rounds, help="interleaved rounds; medians are printed")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=10, help="seconds to wait for a quiet machine, each round")
     parser.add_argument("--only-torch", action="store_true", help="do not run our programs")
+
+
+def busy_cores(seconds=0.2):
+    """How many cores others use while we sleep, time stolen from a virtual machine included."""
+    def ticks():
+        line = pathlib.Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0]
+        user, nice, system, idle, waiting, *others = map(int, line.split()[1:9])
+        return sum((user, nice, system, *others)), idle + waiting
+    busy, idle = ticks()
+    time.sleep(seconds)
+    more_busy, more_idle = ticks()
+    return os.cpu_count() * (more_busy - busy) / max(more_busy - busy + more_idle - idle, 1)
+
+
+def rounds(arguments):
+    """Counts the rounds, each begun on a quiet machine or when patience ends: a third process slows OpenMP manyfold."""
+    for index in range(arguments.rounds):
+        deadline = time.monotonic() + arguments.patience
+        while (busy := busy_cores()) > 0.2 and time.monotonic() < deadline:
+            pass
+        DISTURBED[0] += busy > 0.2
+        yield index
 
 
 def run_ours(arguments, **environment):
     """Runs one of our programs as a user would: the same threads, no allocator settings."""
     inherited = {name: value for name, value in os.environ.items() if name not in FAIR_MALLOC}
     arguments = [str(a) for a in arguments]
+    if not os.path.exists(arguments[0]):
+        sys.exit(f"{arguments[0]} is not there: build it first (make {os.path.relpath(arguments[0], ROOT)})")
     done = subprocess.run(arguments, env={**inherited, **environment}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(arguments)}\nfailed:\n{done.stderr or done.stdout}")
@@ -50,8 +75,8 @@ def run_bench(name, pattern, min_time):
     """One process of build/bench/NAME over the cases that match the pattern: a list of its JSON objects."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "cases.json")
-        run_ours([BUILD / "bench" / name, f"--benchmark_filter={pattern}", "--benchmark_repetitions=1",
-                  f"--benchmark_min_time={min_time}"], JSON=path)
+        run_ours([BUILD / "bench" / name, f"--benchmark_filter={pattern}", f"--benchmark_repetitions={REPETITIONS}",
+                  f"--benchmark_min_time={min_time / REPETITIONS}"], JSON=path)
         with open(path, encoding="utf-8") as file:
             return [json.loads(line) for line in file if line.strip()]
 
@@ -66,12 +91,13 @@ def run_lookhere(arguments):
 
 
 def seconds_per_call(f, min_time):
-    """The mean over as many calls as min_time holds, at least one: what Google Benchmark reports, too."""
-    calls, start = 0, time.perf_counter()
-    while calls == 0 or time.perf_counter() - start < min_time:
+    """The median of as many calls as min_time holds, at least one."""
+    times, begin = [], time.perf_counter()
+    while not times or time.perf_counter() - begin < min_time:
+        start = time.perf_counter()
         f()
-        calls += 1
-    return (time.perf_counter() - start) / calls
+        times.append(time.perf_counter() - start)
+    return median(times)
 
 
 def median(values):
@@ -79,15 +105,22 @@ def median(values):
 
 
 def ratio(theirs, ours):
-    return f"{theirs / ours:.2f}x" if theirs and ours else "-"
+    """Of the medians of two lists of times; above 1: ours is faster."""
+    return f"{median(theirs) / median(ours):.2f}x" if theirs and ours else "-"
 
 
-def ms(seconds):
-    return f"{1e3 * seconds:.2f}" if seconds else "-"
+def ms(times):
+    """The median over the rounds, marked where they disagree: another process ran, look again before you quote it."""
+    return f"{'~' if max(times) > 1.25 * min(times) else ''}{1e3 * median(times):.2f}" if times else "-"
 
 
 def megabytes(count):
     return f"{count / 1e6:.0f}" if count else "-"
+
+
+def conditions(arguments):
+    return (f"{arguments.threads} threads, medians of {arguments.rounds} interleaved rounds (~: over 25 % apart), "
+            f"{DISTURBED[0]} rounds began on a busy machine")
 
 
 def print_table(header, rows):
@@ -96,46 +129,3 @@ def print_table(header, rows):
         cells = [str(row[0]).ljust(widths[0]), *(str(c).rjust(w) for c, w in zip(row[1:], widths[1:]))]
         print("| " + " | ".join(cells) + " |")
     sys.stdout.flush()
-
-
-def peak_rss_bytes():
-    """This process's own peak; getrusage would also count the parent's before exec."""
-    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status).group(1))
-
-
-class Worker:
-    """A process of its own that stays: prepare(*arguments) gives a function, which is timed once per round().
-
-    Its peak memory is its own, and its compiled code and warm allocator live from round to round.
-    """
-
-    def __init__(self, prepare, *arguments):
-        context = multiprocessing.get_context("spawn")
-        self.pipe, child = context.Pipe()
-        self.process = context.Process(target=Worker._serve, args=(child, prepare, arguments), daemon=True)
-        self.process.start()
-        self.seconds, self.peak, self.error = [], None, self.pipe.recv()
-
-    @staticmethod
-    def _serve(pipe, prepare, arguments):
-        try:
-            step = prepare(*arguments)
-            step()  # warm-up, compilation
-            step()
-        except Exception as error:  # e.g. no compiler for torch.compile: reported, not fatal
-            return pipe.send(f"{type(error).__name__}: {error}".splitlines()[0])
-        pipe.send(None)
-        while (min_time := pipe.recv()) is not None:
-            pipe.send((seconds_per_call(step, min_time), peak_rss_bytes()))
-
-    def round(self, min_time):
-        if self.error is None:
-            self.pipe.send(min_time)
-            seconds, self.peak = self.pipe.recv()
-            self.seconds.append(seconds)
-
-    def close(self):
-        if self.error is None:
-            self.pipe.send(None)
-        self.process.join()

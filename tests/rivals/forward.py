@@ -10,6 +10,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import common
+from worker import Worker
 
 MODEL, SIZES = "vit_base", [224, 384, 512, 1024]
 SECONDS, PEAK = "seconds", "peak_rss_bytes"  # fields of our JSON
@@ -21,7 +22,7 @@ def parse():
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="image sides in pixels")
     parser.add_argument("--position", default="lh45", help="lh180, lh90, lh45, learned or none")
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
-    parser.add_argument("--explicit", action="store_true", help="also softmax(q·kᵀ + mask)·v, with the N×N in memory")
+    parser.add_argument("--explicit", action="store_true", help="also softmax(q·kᵀ + mask)·v, N×N in memory")
     parser.add_argument("--min-time", type=float, default=1, help="seconds per variant and round")
     return parser.parse_args()
 
@@ -57,31 +58,29 @@ def run_ours(size, arguments):
 
 def run_size(size, arguments):
     kinds = ["SDPA", "explicit"] if arguments.explicit else ["SDPA"]
-    workers = {kind: common.Worker(prepare, kind, size, arguments.position, arguments.dtype) for kind in kinds}
+    workers = {kind: Worker(prepare, kind, size, arguments.position, arguments.dtype) for kind in kinds}
     ours = []
-    for _ in range(arguments.rounds):
+    for _ in common.rounds(arguments):
         if not arguments.only_torch:
             ours.append(run_ours(size, arguments))
         for worker in workers.values():
             worker.round(arguments.min_time)
-    our_time = common.median([result[SECONDS] for result in ours])
+    our_seconds = [result[SECONDS] for result in ours]
     our_peak = max((result[PEAK] for result in ours), default=None)
     for kind, worker in workers.items():
         worker.close()
         if worker.error:
             print(f"{kind}: {worker.error}", file=sys.stderr)
             continue
-        seconds = common.median(worker.seconds)
-        yield [f"{size} px", kind, common.ms(seconds), common.ms(our_time), common.ratio(seconds, our_time),
-               common.megabytes(worker.peak), common.megabytes(our_peak)]
+        yield [f"{size} px", kind, common.ms(worker.seconds), common.ms(our_seconds),
+               common.ratio(worker.seconds, our_seconds), common.megabytes(worker.peak), common.megabytes(our_peak)]
 
 
 def main():
     arguments = parse()
     common.fair_environment(arguments.threads)
     rows = [row for size in map(int, arguments.sizes.split(",")) for row in run_size(size, arguments)]
-    print(f"{MODEL}, {arguments.position}, {arguments.dtype}, one image, {arguments.threads} threads, "
-          f"ms, medians of {arguments.rounds} interleaved rounds")
+    print(f"{MODEL}, {arguments.position}, {arguments.dtype}, one image, {common.conditions(arguments)}, ms")
     common.print_table(["image", "PyTorch", "ms", "ours", "ratio", "peak MB", "ours"], rows)
 
 

@@ -65,30 +65,29 @@ def main():
     arguments = parse()
     common.fair_environment(arguments.threads)
     ours, theirs, calls = {}, {}, {}
-    for _ in range(arguments.rounds):
+    for _ in common.rounds(arguments):
         seconds = dict.fromkeys(SHAPES) if arguments.only_torch else run_ours(arguments)
         for shape, value in seconds.items():
             if shape not in calls:
                 calls[shape] = rival(shape, arguments.dtype)
                 calls[shape]()
-            ours.setdefault(shape, []).append(value)
+            if value:
+                ours.setdefault(shape, []).append(value)
             theirs.setdefault(shape, []).append(common.seconds_per_call(calls[shape], arguments.min_time))
     rows, rates = [], {}
     for shape in theirs:
         operation, m, n, k = shape
-        flops, their_time = 2e-9 * m * n * k, common.median(theirs[shape])
-        our_time = None if arguments.only_torch else common.median(ours[shape])
-        rates.setdefault(operation, []).append((flops / their_time, flops / our_time if our_time else None))
-        rows.append([f"{operation} {m} x {n} x {k}", common.ms(their_time), common.ms(our_time),
-                     f"{flops / their_time:.0f}", f"{flops / our_time:.0f}" if our_time else "-",
-                     common.ratio(their_time, our_time)])
-    for operation, pairs in rates.items():
-        mean = statistics.geometric_mean(pair[0] for pair in pairs)
-        our_mean = None if arguments.only_torch else statistics.geometric_mean(pair[1] for pair in pairs)
-        rows.append([f"{operation}, geometric mean", "", "", f"{mean:.0f}", f"{our_mean:.0f}" if our_mean else "-",
-                     common.ratio(our_mean, mean)])
-    print(f"{arguments.dtype}, {arguments.threads} threads, medians of {arguments.rounds} interleaved rounds; "
-          "ratio above 1: ours is faster")
+        gflops = [2e-9 * m * n * k / common.median(times[shape]) for times in (theirs, ours) if shape in times]
+        rates.setdefault(operation, []).append(gflops)
+        rows.append([f"{operation} {m} x {n} x {k}", common.ms(theirs[shape]), common.ms(ours.get(shape)),
+                     *(f"{gflops[i]:.0f}" if i < len(gflops) else "-" for i in range(2)),
+                     common.ratio(theirs[shape], ours.get(shape))])
+    for operation, gflops in [*rates.items(), ("all", sum(rates.values(), []))]:
+        means = [statistics.geometric_mean(side) for side in zip(*gflops)]
+        rows.append([f"{operation}, geometric mean", "", "", *(f"{means[i]:.0f}" if i < len(means) else "-"
+                                                              for i in range(2)),
+                     f"{means[1] / means[0]:.2f}x" if len(means) == 2 else "-"])
+    print(f"{arguments.dtype}, {common.conditions(arguments)}")
     common.print_table(["m x n x k", "PyTorch ms", "ours", "PyTorch GFLOP/s", "ours", "ratio"], rows)
 
 

@@ -10,6 +10,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import common
+from worker import Worker
 
 # What both sides run. The position of (a) and (c) is learned, so PyTorch's attention there has no mask.
 CASES = {
@@ -66,11 +67,11 @@ def run_ours(case, dtype):
 
 def run_case(name, arguments):
     case = {**CASES[name], **({"position": arguments.position} if arguments.position else {})}
-    workers = {variant: common.Worker(prepare, case, variant, arguments.adamw)
+    workers = {variant: Worker(prepare, case, variant, arguments.adamw)
                for variant in arguments.variants.split(",")}
     dtypes = sorted({variant.split("-")[1] for variant in workers}, reverse=True)
     ours = {dtype: [] for dtype in dtypes}
-    for _ in range(arguments.rounds):
+    for _ in common.rounds(arguments):
         for dtype in dtypes:
             if not arguments.only_torch:
                 ours[dtype].append(run_ours(case, dtype))
@@ -84,19 +85,18 @@ def run_case(name, arguments):
             print(f"{variant}: {worker.error}", file=sys.stderr)
             continue
         results = ours[variant.split("-")[1]]
-        our_time = common.median([result[SECONDS] for result in results])
+        our_seconds = [result[SECONDS] for result in results]
         our_peak = max((result[PEAK] for result in results), default=None)
-        seconds = common.median(worker.seconds)
-        yield [label, variant, common.ms(seconds), common.ms(our_time), common.ratio(seconds, our_time),
-               f"{case['batch-size'] / seconds:.1f}", common.megabytes(worker.peak), common.megabytes(our_peak)]
+        yield [label, variant, common.ms(worker.seconds), common.ms(our_seconds),
+               common.ratio(worker.seconds, our_seconds), common.megabytes(worker.peak), common.megabytes(our_peak)]
 
 
 def main():
     arguments = parse()
     common.fair_environment(arguments.threads)
     rows = [row for name in arguments.cases.split(",") for row in run_case(name, arguments)]
-    print(f"{arguments.threads} threads, ms per step, medians of {arguments.rounds} interleaved rounds")
-    common.print_table(["case", "PyTorch", "ms", "ours", "ratio", "images/s", "peak MB", "ours"], rows)
+    print(f"{common.conditions(arguments)}, ms per step")
+    common.print_table(["case", "PyTorch", "ms", "ours", "ratio", "peak MB", "ours"], rows)
 
 
 if __name__ == "__main__":
