@@ -88,7 +88,7 @@ struct Forward {
       const T by = exp2(Vector<T>{} + (before - top))[0];
       total = total * by + weigh(s, count, top);
       for (long d = 0; d < head.dim; ++d) out[d] *= by;
-      add_rows(out, head.dim, head.v + begin * head.key_stride, head.key_stride, s, count);
+      add_rows(out, head.dim, head.v + begin * head.stride, head.stride, s, count);
     }
     const T inverse = total == 0 ? T(0) : 1 / total;
     for (long d = 0; d < head.dim; ++d) to[d] = out[d] * inverse;
@@ -116,43 +116,67 @@ struct Forward {
   }
 };
 
+// One head for a block of images: rows_of(image) says where its rows are, out_of(image) where the output goes.
+template <class S, class RowsOf, class OutOf>
+void forward_part(const Attention<S>& p, const AttentionPart& part, RowsOf rows_of, OutOf out_of, long out_stride) {
+  using T = Acc<S>;
+  Forward<T> state;
+  KeyList list;
+  const HeadLayout& layout = *p.plan->heads[part.head];
+  const auto lse_of = [&](long image) { return p.lse + (image * p.sizes.heads + part.head) * p.sizes.tokens; };
+  const auto loose = [&](const Head<T>& head, long image) {
+    for (std::size_t i = 0; part.with_loose && i < layout.loose.size(); ++i) {
+      const long token = layout.loose.data()[i];
+      state.loose(head, token, out_of(image) + token * out_stride, lse_of(image) + token);
+    }
+  };
+  for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
+    const Queries<T> queries(Head<T>(p, part.head, rows_of(part.first_image)), tile);
+    KeyCursor at;
+    next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
+    for (long image = part.first_image; image < part.last_image; ++image) {
+      const Head<T> head(p, part.head, rows_of(image));
+      if (image + 1 < part.last_image && tile == part.first_tile) Head<T>(p, part.head, rows_of(image + 1)).prefetch();
+      state.start(head, queries);
+      for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
+      state.finish(head, queries, out_of(image), out_stride, lse_of(image));
+      if (tile + 1 == part.last_tile) loose(head, image);  // while its keys are in the cache
+    }
+  }
+  if (part.first_tile < part.last_tile) return;
+  for (long image = part.first_image; image < part.last_image; ++image)
+    loose(Head<T>(p, part.head, rows_of(image)), image);
+}
+
 }  // namespace
 
-template <class T>
-void attention(const Attention<T>& p) {
+template <class S>
+void attention(const Attention<S>& p) {
+  using T = Acc<S>;
   make_tables(*p.plan, p.bias, p.workspace);
   const AttentionSizes& z = p.sizes;
-  const long stride = z.heads * z.head_dim;
-  for_each_part(*p.plan, z, true, [&](const AttentionPart& part) {
-    Forward<T> state;
-    KeyList list;
-    const HeadLayout& layout = *p.plan->heads[part.head];
-    const auto out_of = [&](long image) { return p.out + image * z.tokens * stride + part.head * z.head_dim; };
-    const auto lse_of = [&](long image) { return p.lse + (image * z.heads + part.head) * z.tokens; };
-    const auto loose = [&](const Head<T>& head, long image) {
-      for (std::size_t i = 0; part.with_loose && i < layout.loose.size(); ++i) {
-        const long token = layout.loose.data()[i];
-        state.loose(head, token, out_of(image) + token * stride, lse_of(image) + token);
-      }
+  const long out_stride = z.heads * z.head_dim, width = padded<T>(z.head_dim), size = z.tokens * width;
+  for_each_part<S>(*p.plan, z, true, [&](const AttentionPart& part) {
+    const auto in_memory = [&](long image) { return rows_in_memory(p.qkv, z, image, part.head); };
+    const auto out_in_memory = [&](long image) {
+      return p.out + image * z.tokens * out_stride + part.head * z.head_dim;
     };
-    Head<T> packed(p, part.first_image, part.head);
-    if (part.pack) packed.pack_keys(p.workspace + p.plan->tables() + part.thread * z.packed_size());
-    const auto head_of = [&](long image) { return part.pack ? packed : Head<T>(p, image, part.head); };
-    for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
-      const Queries<T> queries(packed, tile);
-      KeyCursor at;
-      next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
-      for (long image = part.first_image; image < part.last_image; ++image) {
-        const Head<T> head = head_of(image);
-        if (image + 1 < part.last_image && tile == part.first_tile) head_of(image + 1).prefetch();
-        state.start(head, queries);
-        for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
-        state.finish(head, queries, out_of(image), stride, lse_of(image));
-        if (tile + 1 == part.last_tile) loose(head, image);  // while its keys are in the cache
-      }
+    if (part.stage) {
+      T* const stage = p.workspace + p.plan->tables() + part.thread * z.stage_size();
+      const HeadRows<S> from = in_memory(part.first_image);
+      copy_rows(stage, width, from.q, from.stride, z.tokens, z.head_dim);
+      copy_rows(stage + size, width, from.k, from.stride, z.tokens, z.head_dim);
+      copy_rows(stage + 2 * size, width, from.v, from.stride, z.tokens, z.head_dim);
+      const HeadRows<T> rows{.q = stage, .k = stage + size, .v = stage + 2 * size, .stride = width};
+      T* const out = stage + 3 * size;
+      forward_part(
+          p, part, [&](long) { return rows; }, [&](long) { return out; }, width);
+      for_each_query(*p.plan, part, [&](long token) {
+        copy_rows(out_in_memory(part.first_image) + token * out_stride, 0, out + token * width, 0, 1, z.head_dim);
+      });
+    } else if constexpr (std::is_same_v<S, T>) {
+      forward_part(p, part, in_memory, out_in_memory, out_stride);
     }
-    if (part.first_tile < part.last_tile) return;
-    for (long image = part.first_image; image < part.last_image; ++image) loose(head_of(image), image);
   });
 }
 
@@ -160,5 +184,6 @@ void attention(const Attention<T>& p) {
 
 KERNEL(attention, Attention, float);
 KERNEL(attention, Attention, double);
+KERNEL(attention, Attention, bf16);
 
 }  // namespace kernels

@@ -278,7 +278,7 @@ bool next_keys(const HeadLayout& layout, Grid grid, long prefix, long tile, KeyC
 }
 
 long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes) {
-  return 2 * plan.tables() + omp_get_max_threads() * sizes.packed_size();
+  return 2 * plan.tables() + omp_get_max_threads() * sizes.stage_size();
 }
 
 long computed_pairs(const LookHereHead& head, Grid grid, long prefix, long head_dim) {

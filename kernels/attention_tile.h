@@ -1,7 +1,8 @@
 // What attention's forward and backward pass share: one head's rows and tables, the 64 queries of a tile in lanes, and
-// queries by themselves. T is the type the arithmetic is done in.
+// queries by themselves. S is the type in memory, T = Acc<S> the one the arithmetic is done in.
 #pragma once
 #include "kernels/attention.h"
+#include "kernels/bf16_vector.h"
 #include "kernels/register_tile.h"
 
 namespace kernels::KERNELS_ISA {
@@ -17,8 +18,9 @@ inline constexpr T kLowest = T(-1e30);  // finite, so that -inf minus it stays -
 
 // Softmax is computed with powers of two: queries are scaled by log2(e) and so are these tables, one per head, laid out
 // along the head's walk (attention_plan.h).
-template <class T>
-void make_tables(const AttentionPlan& plan, const AttentionBias<T>& bias, T* workspace) {
+template <class S>
+void make_tables(const AttentionPlan& plan, const AttentionBias<S>& bias, Acc<S>* workspace) {
+  using T = Acc<S>;
   if (!bias.relative) return;
   const Grid grid = plan.grid;
   parallel_for(static_cast<long>(plan.heads.size()), relative_size(grid), [&](long h) {
@@ -54,12 +56,28 @@ LOOKHERE_INLINE void fill(T* to, T value, long n) {
   for (; i < n; ++i) to[i] = value;
 }
 
-// One image and head: where its rows are, and its bias.
+// Copies rows into others `width` apart, converting between the type in memory and the one of the arithmetic.
+template <class To, class From>
+LOOKHERE_INLINE void copy_rows(To* to, long to_stride, const From* from, long from_stride, long rows, long dim) {
+  using T = std::conditional_t<std::is_same_v<To, bf16>, float, To>;
+  for (long t = 0; t < rows; ++t, to += to_stride, from += from_stride) {
+    long d = 0;
+    for (; d + kLanes<T> <= dim; d += kLanes<T>) store_as(to + d, load_as<T>(from + d));
+    for (; d < dim; ++d) to[d] = static_cast<To>(static_cast<T>(from[d]));
+  }
+}
+
+// Queries, keys and values of one image and head: (tokens, dim), rows `stride` apart.
 template <class T>
-struct Head {
-  const T* q;      // (tokens, dim), rows `stride` apart
-  const T *k, *v;  // (tokens, dim), rows `key_stride` apart
-  long stride, key_stride, tokens, dim, prefix;
+struct HeadRows {
+  const T *q, *k, *v;
+  long stride;
+};
+
+// One head: its rows in one image, and its bias.
+template <class T>
+struct Head : HeadRows<T> {
+  long tokens, dim, prefix;
   Grid grid;
   const HeadLayout* layout;
   const T* center;    // of its table, or null: no bias
@@ -67,9 +85,8 @@ struct Head {
   T scale;            // times log2(e)
 
   template <class Problem>
-  Head(const Problem& p, long image, long h)
-      : stride(p.sizes.head_stride()),
-        key_stride(stride),
+  Head(const Problem& p, long h, const HeadRows<T>& rows)
+      : HeadRows<T>(rows),
         tokens(p.sizes.tokens),
         dim(p.sizes.head_dim),
         prefix(p.plan->prefix),
@@ -78,30 +95,16 @@ struct Head {
         center(p.bias.relative ? p.workspace + h * p.plan->table_stride + AttentionPlan::kTablePad + layout->center
                                : nullptr),
         key_bias(p.bias.key ? p.bias.key + h * p.plan->grid.patches() : nullptr),
-        scale(p.scale * static_cast<T>(kLog2e)) {
-    q = p.qkv + image * tokens * stride + h * dim;
-    k = q + p.sizes.heads * dim;
-    v = k + p.sizes.heads * dim;
-  }
-
-  // Rows of one head lie a few pages apart, on few of the caches' sets: many of them are read faster from a copy.
-  void pack_keys(T* to) {
-    const long width = padded<T>(dim);
-    for (long t = 0; t < tokens; ++t) {
-      copy_scaled(to + t * width, T(1), k + t * stride, dim);
-      copy_scaled(to + (tokens + t) * width, T(1), v + t * stride, dim);
-    }
-    k = to, v = to + tokens * width, key_stride = width;
-  }
+        scale(p.scale * static_cast<T>(kLog2e)) {}
 
   // Asks for this head's rows, so that they come while another image is worked on.
   void prefetch() const {
     constexpr long kLine = 64 / static_cast<long>(sizeof(T));
     for (long t = 0; t < tokens; ++t)
       for (long d = 0; d < dim; d += kLine) {
-        __builtin_prefetch(q + t * stride + d, 0, 2);
-        __builtin_prefetch(k + t * key_stride + d, 0, 2);
-        __builtin_prefetch(v + t * key_stride + d, 0, 2);
+        __builtin_prefetch(this->q + t * this->stride + d, 0, 2);
+        __builtin_prefetch(this->k + t * this->stride + d, 0, 2);
+        __builtin_prefetch(this->v + t * this->stride + d, 0, 2);
       }
   }
 
@@ -119,16 +122,13 @@ template <class T>
 struct KeyChunk {
   long count, first_vector, vectors;  // vectors of the tile that take part
   const T *k[kChunk], *v[kChunk], *bias[kChunk];
-  const T* expanded = nullptr;  // (count, 64): the bias of each key for every lane, where it has been laid out
   T constant[kChunk];
-  std::int32_t token[kChunk];
 
   void gather(const Head<T>& head, const std::int32_t* tokens, long n) {
     count = n;
     for (long j = 0; j < n; ++j) {
       const long t = tokens[j];
-      token[j] = tokens[j];
-      k[j] = head.k + t * head.key_stride, v[j] = head.v + t * head.key_stride;
+      k[j] = head.k + t * head.stride, v[j] = head.v + t * head.stride;
       bias[j] = head.bias_row(t), constant[j] = head.bias_of_key(t);
     }
   }
@@ -322,7 +322,7 @@ LOOKHERE_INLINE void dots(T* to, const T* row, const T* rows, long stride, long 
 // The logits, in log2, of a query outside of the tiles for keys from `begin` on; `row` is its scaled query.
 template <class T>
 LOOKHERE_INLINE void loose_logits(T* to, const Head<T>& head, const T* row, long query, long begin, long count) {
-  dots(to, row, head.k + begin * head.key_stride, head.key_stride, head.dim, count);
+  dots(to, row, head.k + begin * head.stride, head.stride, head.dim, count);
   if (!head.center || query < head.prefix) return;
   const std::int32_t* offset = head.layout->offset.data();
   const T* table = head.center + offset[query - head.prefix];
