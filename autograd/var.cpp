@@ -25,16 +25,18 @@ bool is_suffix(const Shape& suffix, const Shape& shape) {
 Tensor sum_to_shape(const Tensor& grad, const Shape& shape, const char* op) {
   if (grad.shape() == shape) return grad;
   check(is_suffix(shape, grad.shape()), op, ": gradient of shape ", grad.shape(), " for an input of shape ", shape);
-  Tensor sum = empty(shape, grad);
-  dispatch(grad, [&]<class T>(auto ctx) {
-    kernels::column_sum<T>(
-        ctx, {.out = sum.data<T>(), .x = grad.data<T>(), .rows = grad.numel() / shape.numel(), .cols = shape.numel()});
+  Tensor sum = empty(shape, acc_of(grad.dtype()));
+  dispatch_mixed(grad, [&]<class T>(auto ctx) {
+    kernels::column_sum<T>(ctx, {.out = sum.data<kernels::Acc<T>>(),
+                                 .x = grad.data<T>(),
+                                 .rows = grad.numel() / shape.numel(),
+                                 .cols = shape.numel()});
   });
   return sum;
 }
 
 void add(const Tensor& sum, const Tensor& a, const Tensor& b) {
-  dispatch(sum, [&]<class T>(auto ctx) {
+  dispatch_mixed(sum, [&]<class T>(auto ctx) {
     const long n = sum.numel();
     kernels::add<T>(ctx, {.y = sum.data<T>(), .a = a.data<T>(), .b = b.data<T>(), .n = n, .period = n});
   });
@@ -196,6 +198,7 @@ void Var::backward() const {
   profile::begin_forward();
 }
 
+bool recording_gradients() { return recording; }
 NoGrad::NoGrad() : before_(std::exchange(recording, false)) {}
 NoGrad::~NoGrad() { recording = before_; }
 

@@ -70,6 +70,8 @@ class Var {
   std::shared_ptr<Node> node_;
 };
 
+// Do operations on this thread record how to go back?
+bool recording_gradients();
 // While one lives, operations on this thread record nothing: evaluation needs no graph.
 class NoGrad {
  public:

@@ -54,7 +54,7 @@ struct GalleryCommand {
 struct BenchCommand {
   std::string what;  // step or forward
   Recipe recipe = defaults();
-  std::string dtype = "f32", json;
+  std::string json;
   long classes = 0, steps = 0;  // 0: the model's, as many as fit eight seconds
   void run() const;
 

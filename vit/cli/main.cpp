@@ -136,14 +136,13 @@ void add_bench(CLI::App& app, BenchCommand& c) {
                               "  lookhere bench forward --model vit_base --img-size 1024 --position lh45 -b 1",
                               c);
   sub->add_option("what", c.what, "step (forward, loss, backward, AdamW) or forward (as in evaluation)")->required();
-  sub->add_option("--dtype", c.dtype, "f32 or bf16");
   sub->add_option("--steps", c.steps, "how many to time (0: as many as fit eight seconds)");
   sub->add_option("--classes", c.classes, "classes to tell apart (0: the model's)");
   sub->add_option("--json", c.json, "write the numbers to this file as well");
   add_fields(sub, c.recipe, {"model",     "position",        "directions", "global-slope", "layer-slopes", "distance",
                              "fill",      "img-size",        "patch-size", "dim",          "depth",        "heads",
                              "mlp-ratio", "layer-scale",     "head",       "pool",         "batch-size",   "drop",
-                             "drop-path", "model-ema-decay", "bce-loss",   "shards",       "seed"});
+                             "drop-path", "model-ema-decay", "bce-loss",   "shards",       "dtype",        "seed"});
 }
 
 void add_info(CLI::App& app, InfoCommand& c) {
