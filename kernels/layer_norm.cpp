@@ -45,7 +45,7 @@ void layer_norm_backward(const LayerNormBackward<T>& p) {
       store_as(dw + c, load_as<A>(dw + c, lanes) + d * normalised, lanes);
       store_as(db + c, load_as<A>(db + c, lanes) + d, lanes);
     });
-    const A g_mean = sum_lanes<A>(g_sum) / n, gx_mean = sum_lanes<A>(gx_sum) / n;
+    const A g_mean = sum_of_lanes<A>(g_sum) / n, gx_mean = sum_of_lanes<A>(gx_sum) / n;
     A* dx = p.dx + r * p.cols;
     const auto write = [=](const A* residual) {
       for_each_vector<A>(p.cols, [=](long c, auto lanes) {

@@ -1,8 +1,7 @@
 // Loops of kernels that are bound by memory: over the vectors of a row, and over rows whose columns are summed.
 #pragma once
-#include <utility>
-
 #include "kernels/bf16_vector.h"
+#include "kernels/lanes.h"
 
 namespace kernels::KERNELS_ISA {
 
@@ -36,19 +35,6 @@ inline void for_each_vector(long n, F f) {
   if (i < n) f(i, First{n - i});
 }
 
-// The sum of all lanes, by halves.
-template <int kStep, class A, std::size_t... kLane>
-inline A sum_lanes(Vector<A> v, std::index_sequence<kLane...> all) {
-  if constexpr (kStep == 0)
-    return v[0];
-  else
-    return sum_lanes<kStep / 2, A>(v + __builtin_shufflevector(v, v, (kLane ^ kStep)...), all);
-}
-template <class A>
-inline A sum_lanes(Vector<A> v) {
-  return sum_lanes<kLanes<A> / 2, A>(v, std::make_index_sequence<kLanes<A>>());
-}
-
 // Σ f(i, lanes) over the vectors of a row, in four independent sums, so that additions need not wait for each other.
 template <class A, class F>
 inline A sum_vectors(long n, F f) {
@@ -63,7 +49,7 @@ inline A sum_vectors(long n, F f) {
     const Vector<A> last = f(i, First{n - i});
     for (long k = 0; k < n - i; ++k) sum[1][k] += last[k];
   }
-  return sum_lanes<A>((sum[0] + sum[1]) + (sum[2] + sum[3]));
+  return sum_of_lanes<A>((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 // out[s][c] (+)= Σ over rows, for kSums sums per column: add_rows(begin, end, sums) adds some rows to sums[s][c].

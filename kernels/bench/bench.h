@@ -29,6 +29,7 @@ struct Case {
   double flops = 0, bytes = 0;
   long visible_pairs = 0, computed_pairs = 0;
   std::function<void()> run = {};
+  std::string dtype = "f32";
 };
 
 // The least time of a few calls, in seconds.
@@ -80,9 +81,10 @@ inline double copy_gbytes() {
 }
 
 // n reproducible values in [-1, 1).
-inline std::vector<float> random_values(long n, std::uint32_t seed = 1) {
-  std::vector<float> values(n);
-  for (float& v : values) v = static_cast<float>((seed = seed * 1664525U + 1013904223U) >> 8) * 0x1p-23F - 1;
+template <class T = float>
+std::vector<T> random_values(long n, std::uint32_t seed = 1) {
+  std::vector<T> values(n);
+  for (T& v : values) v = T(static_cast<float>((seed = seed * 1664525U + 1013904223U) >> 8) * 0x1p-23F - 1);
   return values;
 }
 
@@ -107,8 +109,9 @@ class Table : public benchmark::BenchmarkReporter {
                 peak_, copy_);
     std::FILE* json = open_json();
     const bool flops = cases_.front().flops > 0, pairs = cases_.front().computed_pairs > 0;
-    std::printf("\n%-22s %-16s %-26s %9s %8s %6s %8s%s\n", "kernel", "rung", "shape", "ms", flops ? "GFLOP/s" : "GB/s",
-                flops ? "% peak" : "% copy", "speed-up", pairs ? "   visible  computed" : "");
+    std::printf("\n%-22s %-20s %-26s %-4s %9s %8s %6s %8s%s\n", "kernel", "rung", "shape", "type", "ms",
+                flops ? "GFLOP/s" : "GB/s", flops ? "% peak" : "% copy", "speed-up",
+                pairs ? "   visible  computed" : "");
     std::string ladder;
     double first = 0;
     for (const Case& c : cases_) {
@@ -116,14 +119,14 @@ class Table : public benchmark::BenchmarkReporter {
       if (times.empty()) continue;  // not asked for
       std::nth_element(times.begin(), times.begin() + static_cast<long>(times.size() / 2), times.end());
       const double seconds = times[times.size() / 2];
-      if (ladder != c.kernel + c.shape) ladder = c.kernel + c.shape, first = seconds;
+      if (ladder != c.kernel + c.shape + c.dtype) ladder = c.kernel + c.shape + c.dtype, first = seconds;
       print_row(c, pairs, seconds, first);
       if (json) print_json(json, c, seconds);
     }
     if (json) std::fclose(json);
   }
 
-  static std::string name_of(const Case& c) { return c.kernel + "/" + c.rung + "/" + c.shape; }
+  static std::string name_of(const Case& c) { return c.kernel + "/" + c.rung + "/" + c.shape + "/" + c.dtype; }
 
  private:
   // Before and after the cases, in case one of the two moments was noisy.
@@ -138,8 +141,8 @@ class Table : public benchmark::BenchmarkReporter {
   // The speed-up is over the first rung of the same kernel and shape.
   void print_row(const Case& c, bool pairs, double seconds, double first) const {
     const double rate = std::max(c.flops, c.bytes) * 1e-9 / seconds;
-    std::printf("%-22s %-16s %-26s %9.3f %8.1f %6.0f ", c.kernel.c_str(), c.rung.c_str(), c.shape.c_str(),
-                1e3 * seconds, rate, 100 * rate / (c.flops > 0 ? peak_ : copy_));
+    std::printf("%-22s %-20s %-26s %-4s %9.3f %8.1f %6.0f ", c.kernel.c_str(), c.rung.c_str(), c.shape.c_str(),
+                c.dtype.c_str(), 1e3 * seconds, rate, 100 * rate / (c.flops > 0 ? peak_ : copy_));
     if (first == seconds)
       std::printf("%8s", "");
     else
@@ -148,8 +151,8 @@ class Table : public benchmark::BenchmarkReporter {
     std::printf("\n");
   }
   void print_json(std::FILE* file, const Case& c, double seconds) const {
-    std::fprintf(file, R"({"kernel": "%s", "rung": "%s", "shape": "%s", "dtype": "f32", "visible_pairs": %ld, )",
-                 c.kernel.c_str(), c.rung.c_str(), c.shape.c_str(), c.visible_pairs);
+    std::fprintf(file, R"({"kernel": "%s", "rung": "%s", "shape": "%s", "dtype": "%s", "visible_pairs": %ld, )",
+                 c.kernel.c_str(), c.rung.c_str(), c.shape.c_str(), c.dtype.c_str(), c.visible_pairs);
     std::fprintf(file, R"("computed_pairs": %ld, "seconds": %.6g, "gflops": %.6g, "gbytes_per_second": %.6g, )",
                  c.computed_pairs, seconds, c.flops * 1e-9 / seconds, c.bytes * 1e-9 / seconds);
     std::fprintf(file, R"("peak_gflops": %.6g, "copy_gbytes_per_second": %.6g, "threads": %d})", peak_, copy_,

@@ -22,7 +22,7 @@ void separate_passes(const ClassLoss<float>& p, std::vector<float>& probabilitie
   for (long r = 0; r < p.rows; ++r)
     for (long c = 0; c < p.classes; ++c)
       p.dlogits[r * p.classes + c] =
-          (probabilities[r * p.classes + c] - p.targets.of(r, c, p.classes)) * p.gradient_scale;
+          (probabilities[r * p.classes + c] - (p.targets.labels[r] == c ? 1.F : 0.F)) * p.gradient_scale;
 }
 
 }  // namespace

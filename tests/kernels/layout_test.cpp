@@ -54,7 +54,7 @@ TEST(Layout, CopyBlocks) {
 }
 
 TEST(Layout, MeanTokens) {
-  for_each_type([]<class T>(T) {
+  for_each_type_and_bf16([]<class T>(T) {
     constexpr long kImageCount = 3, kTokens = 7, kCols = 5;
     const std::vector<T> x = random_values<T>(kImageCount * kTokens * kCols, 1);
     const std::vector<T> dy = random_values<T>(kImageCount * kCols, 2);
@@ -70,11 +70,11 @@ TEST(Layout, MeanTokens) {
       for (long i = 0; i < kImageCount * kTokens * kCols; ++i) {
         const long token = i / kCols % kTokens, row = i / (kTokens * kCols) * kCols + i % kCols;
         if (token < first) continue;
-        want[row] += x[i] / static_cast<double>(kTokens - first);
-        want_dx[i] = dy[row] / static_cast<double>(kTokens - first);
+        want[row] += as_f64(x[i]) / static_cast<double>(kTokens - first);
+        want_dx[i] = as_f64(dy[row]) / static_cast<double>(kTokens - first);
       }
-      EXPECT_LT(worst_error(y, want), 8 * kEpsilon<T>);
-      EXPECT_LT(worst_error(dx, want_dx), 8 * kEpsilon<T>);
+      EXPECT_LT(worst_error(y, want), tolerance<T>(8));
+      EXPECT_LT(worst_error(dx, want_dx), tolerance<T>(8));
     }
   });
 }
