@@ -95,9 +95,14 @@ $(DIR)/%.cu.o: %.cu Makefile
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)
 .SECONDARY:
 
+# What runs again on every lesser instruction set: all kernels, all gradients, the golden values.
+ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' tests/kernels/*_test.cpp tests/autograd/ops_test.cpp tests/vit/model_lookhere_test.cpp | sort -u)
+
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
 	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
+	  LOOKHERE_ISA=$$isa BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
 
 # Trains the nano LookHere ViT, evaluates it and draws what it learned, all into build/demo. FLAGS_TRAIN: more options.

@@ -12,7 +12,7 @@ struct Pass {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;  // counts forward passes of the training run
   std::uint32_t site = 0;
-  std::optional<Dtype> dtype;  // inside of the branches; by default that of the weights
+  std::optional<Dtype> dtype = {};  // inside of the branches; by default that of the weights
 
   // DropPath (stochastic depth, per image): [batch] of 0 or 1 / (1 - p); undefined when off.
   Tensor keep(long batch, Dtype dtype) {

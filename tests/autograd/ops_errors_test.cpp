@@ -64,6 +64,30 @@ TEST(OpsErrors, Attention) {
                "attention: a head with distances from the grid centre must see everything or mask with -inf");
 }
 
+TEST(OpsErrors, LearnedBias) {
+  AttentionHeads heads;
+  heads.grid = {2, 3};
+  const Var qkv = zeros_var({1, 7, 12}), bias = zeros_var({2, 3, 5});
+  EXPECT_NO_THROW(attention_learned(qkv, 2, heads, bias));
+  EXPECT_ERROR(attention_learned(qkv, 2, heads, zeros_var({2, 3, 4})),
+               "attention_learned: the bias must be [2, 3, 5], got [2, 3, 4]");
+  EXPECT_ERROR(attention_learned(qkv, 2, heads, zeros_var({2, 3, 5}, Dtype::f64)),
+               "attention_learned: the bias must be f32, got f64");
+  heads = make_attention_heads({{.view = {{-1, 0}, {}}, .slope = 1}, {}}, {2, 3}, Dtype::f32);
+  EXPECT_ERROR(attention_learned(qkv, 2, heads, bias), "attention_learned: heads must see everything");
+}
+
+TEST(OpsErrors, MixedPrecision) {
+  const Var x = zeros_var({1, 7, 6}), half = cast(x, Dtype::bf16), w = zeros_var({6, 6}), b = zeros_var({6});
+  EXPECT_ERROR(linear(half, cast(w, Dtype::bf16), b), "linear: weights for bf16 input must be f32, got bf16");
+  EXPECT_ERROR(mlp(half, cast(w, Dtype::f64), b, w, b), "mlp: weights for bf16 input must be f32, got f64");
+  EXPECT_ERROR(mlp(x, w, b, zeros_var({6, 5}), b), "mlp: input must be [..., 5], got [1, 7, 6]");
+  EXPECT_ERROR(residual(half, half), "residual: a bf16 branch wants an f32 stream, got bf16");
+  EXPECT_ERROR(layer_norm(half, b, b, 1e-6F), "layer_norm: bf16 wants f32 input, got bf16");
+  EXPECT_ERROR(sum(half), "operations work on f32 and f64, got bf16");
+  EXPECT_ERROR(attention_naive(half, 2, {}), "attention_naive: works on f32 and f64, got bf16");
+}
+
 TEST(OpsErrors, Tokens) {
   const Var x = zeros_var({2, 6, 4});
   EXPECT_ERROR(reshape(x, {5}), "reshape: [2, 6, 4] has 48 elements, [5] has 5");

@@ -72,6 +72,73 @@ TEST(Ops, LinearGradient) {
   }
 }
 
+TEST(Ops, MlpGradient) {
+  for (const auto& [rows, in, hidden, out] :
+       {std::tuple{1L, 1L, 1L, 1L}, {3L, 2L, 5L, 4L}, {7L, 9L, 17L, 3L}, {2L, 16L, 33L, 16L}})
+    expect_gradients([](auto& v) { return mlp(v[0], v[1], v[2], v[3], v[4]); },
+                     {random({rows, in}, 1), random({hidden, in}, 2), random({hidden}, 3), random({out, hidden}, 4),
+                      random({out}, 5)});
+}
+
+TEST(Ops, MlpIsItsParts) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
+    const Var x(random({2, 5, 24}, 1, dtype), true), w1(random({40, 24}, 2, dtype), true),
+        b1(random({40}, 3, dtype), true), w2(random({24, 40}, 4, dtype), true), b2(random({24}, 5, dtype), true);
+    const Tensor got = mlp(x, w1, b1, w2, b2).value();
+    const Tensor want = linear(gelu(linear(x, w1, b1)), w2, b2).value();
+    EXPECT_LT(worst_error(to_vector<double>(got.to(Dtype::f64)), to_vector<double>(want.to(Dtype::f64))),
+              dtype == Dtype::f32 ? 1e-5 : 1e-13);
+  }
+}
+
+TEST(Ops, CastGradient) {
+  const Var x(random({3, 5}, 1, Dtype::f32), true);
+  const Var y = cast(x, Dtype::bf16);
+  EXPECT_EQ(y.value().dtype(), Dtype::bf16);
+  EXPECT_EQ(cast(x, Dtype::f32).value().raw(), x.value().raw());  // nothing to do, nothing copied
+  sum(multiply(cast(y, Dtype::f32), cast(y, Dtype::f32))).backward();
+  for (long i = 0; i < 15; ++i) {
+    const float rounded = static_cast<float>(bf16(x.value().data<float>()[i]));
+    EXPECT_EQ(x.grad().data<float>()[i], 2 * rounded);
+  }
+  expect_gradients([](auto& v) { return cast(v[0], Dtype::f64); }, {random({3, 5}, 1)});
+}
+
+// bf16 inside, f32 around: what comes out is what f32 gives, within bf16's rounding, and so are the gradients.
+TEST(Ops, MixedPrecisionIsCloseToF32) {
+  const Grid grid{3, 4};
+  const AttentionHeads heads = make_attention_heads(
+      {{.view = view_of("tri_up"), .slope = 0.5}, {.view = view_of("left"), .slope = 0.5}, {}}, grid, Dtype::bf16);
+  const long dim = 24, tokens = grid.patches() + 1;
+  std::vector<Tensor> inputs{random({2, tokens, dim}, 1, Dtype::f32)};
+  for (const Shape& shape :
+       {Shape{dim}, {dim}, {3 * dim, dim}, {3 * dim}, {dim, dim}, {dim}, {48, dim}, {48}, {dim, 48}, {dim}, {dim}})
+    inputs.push_back(random(shape, inputs.size() + 1, Dtype::f32));
+  const auto block = [&](Dtype inside) {
+    std::vector<Var> v;
+    for (const Tensor& input : inputs) v.emplace_back(input.clone(), true);
+    const Var a = attention(linear(layer_norm(v[0], v[1], v[2], 1e-6F, inside), v[3], v[4]), 3, heads);
+    const Var x = residual(v[0], linear(a, v[5], v[6]), v[11]);
+    const Var y = residual(x, mlp(layer_norm(x, v[1], v[2], 1e-6F, inside), v[7], v[8], v[9], v[10]));
+    EXPECT_EQ(y.value().dtype(), Dtype::f32);
+    EXPECT_EQ(a.value().dtype(), inside);
+    sum(multiply(y, y)).backward();
+    std::vector<Tensor> results{y.value()};
+    for (const Var& leaf : v) results.push_back(leaf.grad());
+    return results;
+  };
+  const std::vector<Tensor> got = block(Dtype::bf16), want = block(Dtype::f32);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].dtype(), Dtype::f32) << i;
+    double difference = 0, size = 0;
+    for (long k = 0; k < got[i].numel(); ++k) {
+      const double w = want[i].data<float>()[k];
+      difference += std::pow(got[i].data<float>()[k] - w, 2), size += w * w;
+    }
+    EXPECT_LT(std::sqrt(difference / size), 0.02) << "result " << i;
+  }
+}
+
 // Images need no gradient: the engine must cope with one that is not computed.
 TEST(Ops, LinearWithoutInputGradient) {
   const Var x(random({4, 3}, 1)), w(random({2, 3}, 2), true);
@@ -104,6 +171,25 @@ TEST(Ops, AttentionGradientForEveryHead) {
         const long count = static_cast<long>(heads.heads.size()), tokens = grid.patches() + prefix;
         expect_gradients([&](auto& v) { return attention(v[0], count, heads); }, {random({1, tokens, 3 * count}, 1)});
       }
+}
+
+TEST(Ops, AttentionLearnedBiasGradient) {
+  for (const Grid grid : {Grid{1, 1}, {2, 3}, {4, 4}})
+    for (const long prefix : {0, 1}) {
+      AttentionHeads heads;
+      heads.grid = grid;
+      expect_gradients(
+          [&](auto& v) { return attention_learned(v[0], 2, heads, v[1]); },
+          {random({2, grid.patches() + prefix, 3 * 2 * 3}, 1), random({2, 2 * grid.y - 1, 2 * grid.x - 1}, 2)});
+    }
+}
+
+// LookHere's own table given as a learned one changes nothing.
+TEST(Ops, AttentionLearnedBiasIsAnyTable) {
+  const Grid grid{4, 5};
+  const AttentionHeads fixed = make_attention_heads({{.view = {}, .slope = 0.5}, {.view = {}, .slope = 0.25}}, grid, Dtype::f64);
+  const Var qkv(random({2, 21, 3 * 2 * 4}, 1)), table(fixed.relative.reshape({2, 7, 9}));
+  EXPECT_TRUE(same_bits(attention(qkv, 2, fixed).value(), attention_learned(qkv, 2, fixed, table).value()));
 }
 
 TEST(Ops, AttentionGradientForEveryShape) {
