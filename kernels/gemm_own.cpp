@@ -19,6 +19,7 @@ constexpr long kPackedB = 150'000;  // 600 KB of a second-level cache of at leas
 constexpr long kPackedB = 48'000;
 #endif
 constexpr long kMostColumns = 1024, kMostSteps = 512, kPackedA = kPackedRows * kMostSteps, kScratchRows = kPackedRows;
+constexpr long kMostWithoutC = std::min(kPackedB / kTileColumns, kPackedA / kTileRows);
 
 long round_up(long n, long to) { return (n + to - 1) / to * to; }
 // The size of the parts of n when it is cut evenly into as few as possible of at most `most`.
@@ -165,7 +166,7 @@ void multiply_part(const Product<A, B>& p, const Part& part, Finish finish) {
   alignas(64) float scratch[kScratchRows * kMostColumns];
   // Steps are cut into blocks so that panels of B fit, evenly. Without C there is nowhere to keep sums in between
   // except scratch: then all steps are one block if a single panel fits, or else few rows are finished at a time.
-  const long all = (p.k + kDepth<T> - 1) / kDepth<T>, most = p.c ? kMostSteps : kPackedB / kTileColumns;
+  const long all = (p.k + kDepth<T> - 1) / kDepth<T>, most = p.c ? kMostSteps : kMostWithoutC;
   const long slots = std::max(1L, even_part(all, most)), blocks = std::max(1L, (all + slots - 1) / slots);
   const long columns =
       round_up(even_part(part.columns, std::min(kMostColumns, kPackedB / slots / kTileColumns * kTileColumns)), kWidth);
