@@ -24,6 +24,11 @@ FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) 
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lpng -lz
 
+# oneDNN is a back end of kernels/gemm.h for comparison, where it is installed (Debian: libdnnl-dev).
+ONEDNN := $(wildcard /usr/include/oneapi/dnnl/dnnl.h)
+FLAGS += $(if $(ONEDNN),-DKERNELS_ONEDNN)
+LINK  += $(if $(ONEDNN),-ldnnl)
+
 # One binary for every x86-64: whatever is not a kernel is compiled for the oldest, kernels that say KERNEL(...) once for
 # each instruction set (kernels/isa.h) into objects named x.avx2.o and so on. `make ISAS=` leaves only the portable ones.
 ISAS := $(if $(filter x86_64,$(shell uname -m)),avx2 avx512 avx512_bf16)

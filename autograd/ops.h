@@ -1,6 +1,7 @@
 // Every operation with a gradient. Shapes in brackets; B batch, T tokens, C channels, D features, K classes. Each
 // checks its inputs and throws Error naming the operation, what was wanted and what came.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "autograd/var.h"
@@ -18,7 +19,8 @@ Var multiply(const Var& a, const Var& b);  // equal shapes
 Var scale(const Var& x, double factor);
 Var gelu(const Var& x);  // x·Φ(x), exact
 Var tanh(const Var& x);
-Var sum(const Var& x);  // [1]
+Var sum(const Var& x);                // [1]
+Var cast(const Var& x, Dtype dtype);  // f64, f32, bf16
 
 // Zero with probability p, else x / (1 - p); the pattern belongs to the stream (seed, Purpose::dropout, a, b).
 struct DropoutKey {
@@ -31,8 +33,13 @@ Var dropout(const Var& x, double p, const DropoutKey& key);
 Var residual(const Var& x, const Var& branch, const Var& gamma = {}, const Tensor& keep = {});
 
 // -- layers ----------------------------------------------------------------------------------------------------------
-Var linear(const Var& x, const Var& w, const Var& b = {});            // [..., in], [out, in], [out] → [..., out]
-Var layer_norm(const Var& x, const Var& w, const Var& b, float eps);  // [..., D], [D], [D]
+// Mixed precision: with bf16 inputs, weights, biases and norms stay f32, and so does the stream that `residual` adds
+// to.
+Var linear(const Var& x, const Var& w, const Var& b = {});  // [..., in], [out, in], [out] → [..., out]
+// linear(gelu(linear(x, w1, b1)), w2, b2), with the activation done where each product is
+Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2);
+// [..., D], [D], [D]; the result in `dtype`, by default x's
+Var layer_norm(const Var& x, const Var& w, const Var& b, float eps, std::optional<Dtype> dtype = {});
 
 // What the heads of one layer see, with its tables for one grid and dtype.
 struct AttentionHeads {
@@ -50,6 +57,9 @@ void plan_attention(AttentionHeads& heads, long head_count, long prefix, long he
 // qkv [B, T, 3·H·d] → [B, T, H·d]; heads.grid.patches() <= T, the rest in front are prefix tokens.
 Var attention(const Var& qkv, long head_count, const AttentionHeads& heads);
 Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads);  // the oracle
+// The same with a learned bias by offset instead of LookHere's, [H, 2·gy - 1, 2·gx - 1]: pair (dy, dx) = key - query
+// stands at [gy - 1 - dy][gx - 1 - dx]. Heads see everything; prefix tokens have no bias.
+Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative);
 
 // -- tokens ----------------------------------------------------------------------------------------------------------
 Var reshape(const Var& x, const Shape& shape);

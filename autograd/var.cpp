@@ -1,10 +1,12 @@
 // The graph and its engine.
 #include "autograd/var.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <utility>
 
+#include "autograd/profile.h"
 #include "kernels/pointwise.h"
 #include "tensor/dispatch.h"
 
@@ -23,12 +25,21 @@ bool is_suffix(const Shape& suffix, const Shape& shape) {
 Tensor sum_to_shape(const Tensor& grad, const Shape& shape, const char* op) {
   if (grad.shape() == shape) return grad;
   check(is_suffix(shape, grad.shape()), op, ": gradient of shape ", grad.shape(), " for an input of shape ", shape);
-  Tensor sum = empty(shape, grad);
-  dispatch(grad, [&]<class T>(auto ctx) {
-    kernels::column_sum<T>(
-        ctx, {.out = sum.data<T>(), .x = grad.data<T>(), .rows = grad.numel() / shape.numel(), .cols = shape.numel()});
+  Tensor sum = empty(shape, acc_of(grad.dtype()));
+  dispatch_mixed(grad, [&]<class T>(auto ctx) {
+    kernels::column_sum<T>(ctx, {.out = sum.data<kernels::Acc<T>>(),
+                                 .x = grad.data<T>(),
+                                 .rows = grad.numel() / shape.numel(),
+                                 .cols = shape.numel()});
   });
   return sum;
+}
+
+void add(const Tensor& sum, const Tensor& a, const Tensor& b) {
+  dispatch_mixed(sum, [&]<class T>(auto ctx) {
+    const long n = sum.numel();
+    kernels::add<T>(ctx, {.y = sum.data<T>(), .a = a.data<T>(), .b = b.data<T>(), .n = n, .period = n});
+  });
 }
 
 // to += grad. The first gradient is taken as it is; memory that someone else still reads is not added to.
@@ -38,10 +49,7 @@ void accumulate(Tensor& to, const Tensor& grad) {
     return;
   }
   const Tensor sum = to.unique() ? to : empty_like(to);
-  dispatch(to, [&]<class T>(auto ctx) {
-    kernels::add<T>(
-        ctx, {.y = sum.data<T>(), .a = to.data<T>(), .b = grad.data<T>(), .n = to.numel(), .period = to.numel()});
-  });
+  add(sum, to, grad);
   to = sum;
 }
 
@@ -51,9 +59,40 @@ struct Var::Node {
   std::uint64_t serial = next_serial++;
   const char* op = "leaf";
   Tensor value, grad;
+  Tensor buffer;  // leaves: if defined, the memory of grad
   std::vector<Var> inputs;
-  BackwardFn backward;
+  BackwardIntoFn backward;
   bool requires_grad = false, used_up = false;
+
+  GradTarget target() const {
+    if (buffer.defined()) return {.tensor = buffer, .accumulate = grad.defined()};
+    if (grad.defined() && grad.unique()) return {.tensor = grad, .accumulate = true};
+    return {};
+  }
+  // Where each input's gradient may be added. Of an input used twice only the first one may: the second would take what
+  // the first has put there for what was there before.
+  GradTargets targets() const {
+    GradTargets all(inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Node* node = inputs[i].node_.get();
+      const bool seen = std::any_of(inputs.begin(), inputs.begin() + static_cast<long>(i),
+                                    [&](const Var& input) { return input.node_.get() == node; });
+      if (inputs[i].requires_grad() && !seen) all[i] = node->target();
+    }
+    return all;
+  }
+  // in_place: the operation has put the gradient into target().
+  void collect(const Tensor& gradient, bool in_place) {
+    if (!buffer.defined()) {
+      if (!in_place) accumulate(grad, gradient);
+      return;
+    }
+    if (!in_place && grad.defined())
+      add(buffer, buffer, gradient);
+    else if (!in_place)
+      buffer.copy_from(gradient);
+    grad = buffer;
+  }
 
   // Chains may be long: release inputs one by one rather than by recursion.
   ~Node() {
@@ -74,6 +113,12 @@ Var::Var(Tensor value, bool requires_grad) : node_(std::make_shared<Node>()) {
 }
 
 Var Var::record(const char* op, Tensor value, std::vector<Var> inputs, BackwardFn backward) {
+  return record(op, std::move(value), std::move(inputs),
+                [f = std::move(backward)](const Tensor& dy, const GradTargets&) { return f(dy); });
+}
+
+Var Var::record(const char* op, Tensor value, std::vector<Var> inputs, BackwardIntoFn backward) {
+  profile::end_forward(op);
   Var result(std::move(value));
   result.node_->op = op;
   if (!recording) return result;
@@ -93,12 +138,29 @@ const char* Var::op() const { return defined() ? node_->op : "undefined"; }
 
 const Tensor& Var::grad() const { return node_->grad; }
 void Var::clear_grad() { node_->grad = Tensor(); }
-void Var::set_grad(Tensor grad) { node_->grad = std::move(grad); }
+void Var::set_grad(const Tensor& grad) {
+  if (node_->buffer.defined()) node_->buffer.copy_from(grad);
+  node_->grad = node_->buffer.defined() ? node_->buffer : grad;
+}
 
-void Var::set_value(Tensor value) {
+const Tensor& Var::grad_buffer() const { return node_->buffer; }
+void Var::set_grad_buffer(Tensor buffer) {
+  check(!node_->backward, "set_grad_buffer: only leaves keep their gradient");
+  check(buffer.shape() == shape(), "set_grad_buffer: wanted shape ", shape(), ", got ", buffer.shape());
+  node_->buffer = std::move(buffer);
+  if (node_->grad.defined()) set_grad(node_->grad);
+}
+
+void Var::set_value(const Tensor& value) {
   check(!node_->backward, "set_value: only leaves can be given a value");
-  check(value.shape() == shape(), "set_value: wanted shape ", shape(), ", got ", value.shape());
-  node_->value = std::move(value);
+  check(value.shape() == shape() && value.dtype() == node_->value.dtype(), "set_value: wanted ", node_->value.dtype(),
+        " ", shape(), ", got ", value.dtype(), " ", value.shape());
+  node_->value.copy_from(value);
+}
+void Var::move_value(const Tensor& memory) {
+  check(!node_->backward, "move_value: only leaves have memory of their own");
+  memory.copy_from(node_->value);
+  node_->value = memory;
 }
 
 void Var::backward() const {
@@ -107,7 +169,7 @@ void Var::backward() const {
   check(requires_grad(), "backward: nothing that leads to this value requires a gradient");
   // Highest serial first: whatever uses a value has a higher serial than the value itself.
   std::map<std::uint64_t, Var, std::greater<>> waiting;
-  accumulate(node_->grad, full(shape(), 1, value().dtype()));
+  node_->collect(full(shape(), 1, value().dtype()), false);
   waiting.emplace(node_->serial, *this);
   while (!waiting.empty()) {
     const Var var = std::move(waiting.begin()->second);
@@ -115,21 +177,28 @@ void Var::backward() const {
     Node& node = *var.node_;
     check(!node.used_up, "backward: the graph behind ", node.op, " has been used already");
     if (!node.backward) continue;
-    Grads grads = node.backward(std::exchange(node.grad, Tensor()));
+    const profile::Span span(node.op, profile::Phase::backward);
+    GradTargets into = node.targets();
+    Grads grads = node.backward(std::exchange(node.grad, Tensor()), into);
     check(grads.size() == node.inputs.size(), node.op, ": ", node.inputs.size(), " inputs but ", grads.size(),
           " gradients");
     for (std::size_t i = 0; i < grads.size(); ++i) {
       const Var& input = node.inputs[i];
       if (!input.requires_grad() || !grads[i].defined()) continue;
-      accumulate(input.node_->grad, sum_to_shape(std::exchange(grads[i], Tensor()), input.shape(), node.op));
+      const Tensor gradient = sum_to_shape(std::exchange(grads[i], Tensor()), input.shape(), node.op);
+      const bool in_place = into[i].tensor.defined() && gradient.raw() == into[i].tensor.raw();
+      into[i] = {};  // the engine adds only to memory that no one else holds
+      input.node_->collect(gradient, in_place);
       waiting.emplace(input.node_->serial, input);
     }
     node.backward = nullptr;
     node.inputs.clear();
     node.used_up = true;
   }
+  profile::begin_forward();
 }
 
+bool recording_gradients() { return recording; }
 NoGrad::NoGrad() : before_(std::exchange(recording, false)) {}
 NoGrad::~NoGrad() { recording = before_; }
 

@@ -2,8 +2,8 @@
 //
 // Nodes are numbered as they are created, so the numbers are a topological order: backward visits the nodes that the
 // loss depends on by falling number and frees each as soon as it has been used. An operation's backward function
-// *returns* one gradient per input; only the engine accumulates them, and sums a broadcast one back to its input's
-// shape.
+// *returns* one gradient per input; the engine accumulates them, and sums a broadcast one back to its input's shape.
+// What an operation can add to memory by itself, it may (GradTarget).
 #pragma once
 #include <functional>
 #include <memory>
@@ -18,6 +18,19 @@ namespace lookhere {
 using Grads = std::vector<Tensor>;
 using BackwardFn = std::function<Grads(const Tensor& dy)>;
 
+// Where the gradient of one input is collected. An operation may put its part there and return that tensor; the engine
+// then has nothing left to do. It may as well return another, which the engine adds.
+struct GradTarget {
+  Tensor tensor;            // of the input's shape; undefined: there is nothing to add to, return a new one
+  bool accumulate = false;  // the tensor holds a gradient to add to, else anything: overwrite it
+
+  // Memory for a gradient: for an operation that can add (it must, if accumulate), and for one that only overwrites.
+  Tensor to_add(const Tensor& like) const { return tensor.defined() ? tensor : empty_like(like); }
+  Tensor to_overwrite(const Tensor& like) const { return accumulate ? empty_like(like) : to_add(like); }
+};
+using GradTargets = std::vector<GradTarget>;  // one per input
+using BackwardIntoFn = std::function<Grads(const Tensor& dy, const GradTargets& into)>;
+
 class Var {
  public:
   Var() = default;  // undefined
@@ -26,6 +39,7 @@ class Var {
 
   // The result of an operation: remembers how to go back unless gradients are off or no input needs one.
   static Var record(const char* op, Tensor value, std::vector<Var> inputs, BackwardFn backward);
+  static Var record(const char* op, Tensor value, std::vector<Var> inputs, BackwardIntoFn backward);
 
   bool defined() const { return node_ != nullptr; }
   const Tensor& value() const;
@@ -33,12 +47,19 @@ class Var {
   bool requires_grad() const;
   const char* op() const;
 
-  // Leaves: the accumulated gradient, undefined before the first backward.
+  // Leaves: the accumulated gradient, undefined before the first backward and once cleared.
   const Tensor& grad() const;
   void clear_grad();
-  void set_grad(Tensor grad);
-  // Leaves only: replaces the value (loading a checkpoint); the shape stays.
-  void set_value(Tensor value);
+  void set_grad(const Tensor& grad);
+  // Leaves only: from now on gradients are collected in this memory, which grad() then is. What it holds does not
+  // matter: it is overwritten by the first gradient, also after clear_grad().
+  void set_grad_buffer(Tensor buffer);
+  const Tensor& grad_buffer() const;
+  // Leaves only: copies the values of a tensor of this shape and dtype. The memory stays, and whoever shares it sees
+  // them.
+  void set_value(const Tensor& value);
+  // Leaves only: moves the value to this memory.
+  void move_value(const Tensor& memory);
 
   // Differentiates this one-element Var with respect to every leaf that requires it, adding to their grad(). The graph
   // is used up: a second call is an Error.
@@ -49,6 +70,8 @@ class Var {
   std::shared_ptr<Node> node_;
 };
 
+// Do operations on this thread record how to go back?
+bool recording_gradients();
 // While one lives, operations on this thread record nothing: evaluation needs no graph.
 class NoGrad {
  public:

@@ -21,20 +21,25 @@ struct Forward {
 
   void start(const Head<T>& head, const Queries<T>& queries) {
     queries.pack(q, head.q, head.stride, head.dim, head.scale);
-    for (long i = 0; i < head.dim * kTileQueries; ++i) out[i] = 0;
-    for (long i = 0; i < kTileQueries; ++i) max[i] = kLowest<T>, sum[i] = 0;
+    fill(out, T(0), head.dim * kTileQueries);
+    fill(max, kLowest<T>, kTileQueries);
+    fill(sum, T(0), kTileQueries);
   }
 
   void add(const Head<T>& head, const Queries<T>& queries, const KeyChunk<T>& keys) {
-    T* old_max = max + keys.first_vector * kLanes<T>;
-    Vector<T> top[kTileVectorCount<T>];
-    for (long v = 0; v < keys.vectors; ++v) top[v] = load(old_max + v * kLanes<T>);
-    logits(head, queries, keys, q, [&](long j, long v, Vector<T> x) {
-      top[v] = larger<T>(top[v], x);
-      store(s + j * kTileQueries + v * kLanes<T>, x);
-    });
     bool rescale = false;
-    for (long v = 0; v < keys.vectors; ++v) rescale |= soften(keys, v, top[v]);
+    for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
+      Vector<T> top[kVectors];
+      for (int i = 0; i < kVectors; ++i) top[i] = load(max + (keys.first_vector + v + i) * kLanes<T>);
+      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
+        T* to = s + j * kTileQueries + v * kLanes<T>;
+        logit_tile<T, kRows, kVectors>(head, queries, keys, q, j, v, [&](int r, int i, Vector<T> x) {
+          top[i] = larger<T>(top[i], x);
+          store(to + r * kTileQueries + i * kLanes<T>, x);
+        });
+      });
+      for (int i = 0; i < kVectors; ++i) rescale |= soften(keys, v + i, top[i]);
+    });
     if (rescale)
       add_weighted_rows(out, head.dim, keys, keys.v, s,
                         [&](long v, Vector<T> old) { return old * load(scale + v * kLanes<T>); });
@@ -61,16 +66,13 @@ struct Forward {
   }
 
   void finish(const Head<T>& head, const Queries<T>& queries, T* to, long stride, T* lse) {
+    for (long i = 0; i < queries.count; i += kLanes<T>)
+      store(max + i, load(max + i) * static_cast<T>(1 / kLog2e) + log(load(sum + i)));
     for (long i = 0; i < queries.count; ++i) {
+      if (queries.token[i] >= 0) lse[queries.token[i]] = sum[i] == 0 ? -std::numeric_limits<T>::infinity() : max[i];
       scale[i] = sum[i] == 0 ? T(0) : 1 / sum[i];
-      if (queries.token[i] >= 0) lse[queries.token[i]] = log_sum_exp(max[i], sum[i]);
     }
     queries.unpack(to, out, stride, head.dim, scale);
-  }
-
-  // max in log2, sum of 2^(logit - max) → natural logarithm; -inf if nothing was visible
-  static T log_sum_exp(T top, T total) {
-    return total == 0 ? -std::numeric_limits<T>::infinity() : top * static_cast<T>(1 / kLog2e) + std::log(total);
   }
 
   // One query by itself: its logits stand in lanes, its output runs along the features.
@@ -81,10 +83,8 @@ struct Forward {
     for (long begin = 0; begin < head.tokens; begin += kLoose) {
       const long count = head.tokens - begin < kLoose ? head.tokens - begin : kLoose;
       const T before = top;
-      for (long j = 0; j < count; ++j) {
-        s[j] = loose_logit(head, row, query, begin + j);
-        top = top > s[j] ? top : s[j];
-      }
+      loose_logits(s, head, row, query, begin, count);
+      top = largest(s, count, top);
       const T by = exp2(Vector<T>{} + (before - top))[0];
       total = total * by + weigh(s, count, top);
       for (long d = 0; d < head.dim; ++d) out[d] *= by;
@@ -92,13 +92,20 @@ struct Forward {
     }
     const T inverse = total == 0 ? T(0) : 1 / total;
     for (long d = 0; d < head.dim; ++d) to[d] = out[d] * inverse;
-    *lse = log_sum_exp(top, total);
+    *lse = total == 0 ? -std::numeric_limits<T>::infinity() : top * static_cast<T>(1 / kLog2e) + std::log(total);
   }
   static constexpr long kLoose = kChunk * kTileQueries - kLanes<T>;
 
+  // The largest of `top` and s[0 .. count - 1]; fills up the last vector with -inf.
+  static T largest(T* s, long count, T top) {
+    for (long j = count; j % kLanes<T>; ++j) s[j] = -std::numeric_limits<T>::infinity();
+    Vector<T> most = Vector<T>{} + top;
+    for (long j = 0; j < count; j += kLanes<T>) most = larger<T>(most, load(s + j));
+    for (long i = 0; i < kLanes<T>; ++i) top = top > most[i] ? top : most[i];
+    return top;
+  }
   // s[j] = 2^(s[j] - top); returns their sum
   static T weigh(T* s, long count, T top) {
-    for (long j = count; j % kLanes<T>; ++j) s[j] = -std::numeric_limits<T>::infinity();
     Vector<T> sum = {};
     for (long j = 0; j < count; j += kLanes<T>) {
       const Vector<T> weight = exp2(load(s + j) - top);
@@ -109,36 +116,67 @@ struct Forward {
   }
 };
 
+// One head for a block of images: rows_of(image) says where its rows are, out_of(image) where the output goes.
+template <class S, class RowsOf, class OutOf>
+void forward_part(const Attention<S>& p, const AttentionPart& part, RowsOf rows_of, OutOf out_of, long out_stride) {
+  using T = Acc<S>;
+  Forward<T> state;
+  KeyList list;
+  const HeadLayout& layout = *p.plan->heads[part.head];
+  const auto lse_of = [&](long image) { return p.lse + (image * p.sizes.heads + part.head) * p.sizes.tokens; };
+  const auto loose = [&](const Head<T>& head, long image) {
+    for (std::size_t i = 0; part.with_loose && i < layout.loose.size(); ++i) {
+      const long token = layout.loose.data()[i];
+      state.loose(head, token, out_of(image) + token * out_stride, lse_of(image) + token);
+    }
+  };
+  for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
+    const Queries<T> queries(Head<T>(p, part.head, rows_of(part.first_image)), tile);
+    KeyCursor at;
+    next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
+    for (long image = part.first_image; image < part.last_image; ++image) {
+      const Head<T> head(p, part.head, rows_of(image));
+      if (image + 1 < part.last_image && tile == part.first_tile) Head<T>(p, part.head, rows_of(image + 1)).prefetch();
+      state.start(head, queries);
+      for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
+      state.finish(head, queries, out_of(image), out_stride, lse_of(image));
+      if (tile + 1 == part.last_tile) loose(head, image);  // while its keys are in the cache
+    }
+  }
+  if (part.first_tile < part.last_tile) return;
+  for (long image = part.first_image; image < part.last_image; ++image)
+    loose(Head<T>(p, part.head, rows_of(image)), image);
+}
+
 }  // namespace
 
-template <class T>
-void attention(const Attention<T>& p) {
+template <class S>
+void attention(const Attention<S>& p) {
+  using T = Acc<S>;
   make_tables(*p.plan, p.bias, p.workspace);
-  const long stride = p.sizes.heads * p.sizes.head_dim;
-  for_each_part(*p.plan, p.sizes, true, [&](const AttentionPart& part) {
-    Forward<T> state;
-    KeyList list;
-    const HeadLayout& layout = *p.plan->heads[part.head];
-    for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
-      const Queries<T> queries(Head<T>(p, part.first_image, part.head), tile);
-      KeyCursor at;
-      next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
-      for (long image = part.first_image; image < part.last_image; ++image) {
-        const Head<T> head(p, image, part.head);
-        state.start(head, queries);
-        for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
-        state.finish(head, queries, p.out + image * p.sizes.tokens * stride + part.head * p.sizes.head_dim, stride,
-                     p.lse + (image * p.sizes.heads + part.head) * p.sizes.tokens);
-      }
+  const AttentionSizes& z = p.sizes;
+  const long out_stride = z.heads * z.head_dim, width = padded<T>(z.head_dim), size = z.tokens * width;
+  for_each_part<S>(*p.plan, z, true, [&](const AttentionPart& part) {
+    const auto in_memory = [&](long image) { return rows_in_memory(p.qkv, z, image, part.head); };
+    const auto out_in_memory = [&](long image) {
+      return p.out + image * z.tokens * out_stride + part.head * z.head_dim;
+    };
+    if (part.stage) {
+      T* const stage = p.workspace + p.plan->tables() + part.thread * z.stage_size();
+      const HeadRows<S> from = in_memory(part.first_image);
+      copy_rows(stage, width, from.q, from.stride, z.tokens, z.head_dim);
+      copy_rows(stage + size, width, from.k, from.stride, z.tokens, z.head_dim);
+      copy_rows(stage + 2 * size, width, from.v, from.stride, z.tokens, z.head_dim);
+      const HeadRows<T> rows{.q = stage, .k = stage + size, .v = stage + 2 * size, .stride = width};
+      T* const out = stage + 3 * size;
+      forward_part(
+          p, part, [&](long) { return rows; }, [&](long) { return out; }, width);
+      for_each_query(*p.plan, part, [&](long token) {
+        copy_rows(out_in_memory(part.first_image) + token * out_stride, 0, out + token * width, 0, 1, z.head_dim);
+      });
+    } else if constexpr (std::is_same_v<S, T>) {
+      forward_part(p, part, in_memory, out_in_memory, out_stride);
     }
-    if (!part.with_loose) return;
-    for (long image = part.first_image; image < part.last_image; ++image)
-      for (std::size_t i = 0; i < layout.loose.size(); ++i) {
-        const long token = layout.loose.data()[i];
-        state.loose(Head<T>(p, image, part.head), token,
-                    p.out + (image * p.sizes.tokens + token) * stride + part.head * p.sizes.head_dim,
-                    p.lse + (image * p.sizes.heads + part.head) * p.sizes.tokens + token);
-      }
   });
 }
 
@@ -146,5 +184,6 @@ void attention(const Attention<T>& p) {
 
 KERNEL(attention, Attention, float);
 KERNEL(attention, Attention, double);
+KERNEL(attention, Attention, bf16);
 
 }  // namespace kernels

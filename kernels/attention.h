@@ -15,7 +15,12 @@ struct AttentionSizes {
   Grid grid;                             // tokens = prefix + grid.patches()
   long prefix() const { return tokens - grid.patches(); }
   long head_stride() const { return 3 * heads * head_dim; }  // from one token of packed q, k or v to the next
+  // Workspace of a thread that copies the rows of one head before it works on them, in values.
+  long stage_size() const { return 8 * tokens * ((head_dim + 15) / 16 * 16); }
 };
+
+// How many values of Acc<T> the kernels want as workspace, with as many threads as the program has now.
+long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes);
 
 // The bias, computed from (dy, dx): what each head sees, and its tables (field_of_view.h), O(tokens) per head.
 template <class T>
@@ -34,7 +39,7 @@ struct Attention {
   AttentionSizes sizes;
   Acc<T> scale;                         // 1 / sqrt(head_dim)
   const AttentionPlan* plan = nullptr;  // of these heads, grid and prefix; the naive version needs none
-  Acc<T>* workspace = nullptr;          // (plan->workspace())
+  Acc<T>* workspace = nullptr;          // (attention_workspace(*plan, sizes))
 };
 template <class T>
 void attention(Cpu, const Attention<T>&);
@@ -52,7 +57,7 @@ struct AttentionBackward {
   AttentionSizes sizes;
   Acc<T> scale;
   const AttentionPlan* plan = nullptr;
-  Acc<T>* workspace = nullptr;  // (plan->workspace()), twice that with drelative
+  Acc<T>* workspace = nullptr;  // (attention_workspace(*plan, sizes))
 };
 template <class T>
 void attention_backward(Cpu, const AttentionBackward<T>&);

@@ -39,24 +39,14 @@ LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* we
   });
 }
 
-// Where one image and head has its gradients.
+// Where one image and head has its gradients: (tokens, dim), dq, dk and dv with rows as far apart as those of q, k, v.
 template <class T>
 struct HeadGradient {
-  T *dq, *dk, *dv;      // (tokens, dim), rows as far apart as those of q, k and v
-  const T *dout, *out;  // (tokens, dim), rows `stride` apart
+  T *dq, *dk, *dv;
+  const T *dout, *out;  // rows `stride` apart
   long stride;
   const T* lse;      // (tokens)
   long table_shift;  // from a value of the bias table to its gradient; 0: not wanted
-
-  HeadGradient(const AttentionBackward<T>& p, long image, long h)
-      : stride(p.sizes.heads * p.sizes.head_dim),
-        lse(p.lse + (image * p.sizes.heads + h) * p.sizes.tokens),
-        table_shift(p.drelative ? p.plan->workspace() : 0) {
-    dq = p.dqkv + image * p.sizes.tokens * p.sizes.head_stride() + h * p.sizes.head_dim;
-    dk = dq + stride, dv = dk + stride;
-    dout = p.dout + image * p.sizes.tokens * stride + h * p.sizes.head_dim;
-    out = p.out + (dout - p.dout);
-  }
 };
 
 // e^-lse of a query that saw nothing is 0, not infinite.
@@ -78,23 +68,29 @@ struct Backward {
     const long width = padded<T>(head.dim);
     queries.pack(qt, head.q, head.stride, head.dim, head.scale);
     queries.pack(doutt, g.dout, g.stride, head.dim, T(1));
-    for (long i = 0; i < head.dim * kTileQueries; ++i) dqt[i] = 0;
+    fill(dqt, T(0), head.dim * kTileQueries);
     for (long i = 0; i < queries.count; ++i) {
       const long token = queries.token[i];
       lse[i] = token < 0 ? std::numeric_limits<T>::infinity() : saved_lse(g.lse[token]);
       delta[i] = token < 0 ? T(0) : -dot(g.dout + token * g.stride, g.out + token * g.stride, head.dim);
-      for (long d = 0; d < head.dim; ++d) {
-        q[i * width + d] = token < 0 ? T(0) : head.q[token * head.stride + d] * scale;
-        dout[i * width + d] = token < 0 ? T(0) : g.dout[token * g.stride + d];
-      }
-      for (long d = head.dim; d < width; ++d) q[i * width + d] = dout[i * width + d] = 0;
+      const long filled = token < 0 ? 0 : head.dim;
+      copy_scaled(q + i * width, scale, head.q + token * head.stride, filled);
+      copy_scaled(dout + i * width, T(1), g.dout + token * g.stride, filled);
+      fill(q + i * width + filled, T(0), width - filled);
+      fill(dout + i * width + filled, T(0), width - filled);
     }
   }
 
   void add(const Head<T>& head, const HeadGradient<T>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
     const long width = padded<T>(head.dim), lane = keys.first_vector * kLanes<T>;
-    logits(head, queries, keys, qt,
-           [&](long j, long v, Vector<T> x) { store(p + j * kTileQueries + v * kLanes<T>, x); });
+    for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
+      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
+        T* to = p + j * kTileQueries + v * kLanes<T>;
+        logit_tile<T, kRows, kVectors>(head, queries, keys, qt, j, v, [&](int r, int i, Vector<T> x) {
+          store(to + r * kTileQueries + i * kLanes<T>, x);
+        });
+      });
+    });
     for (long v = 0; v < keys.vectors; ++v) {
       const Vector<T> subtract = load(lse + lane + v * kLanes<T>);
       T* column = p + v * kLanes<T>;
@@ -153,12 +149,15 @@ struct Backward {
     }
     for (long begin = 0; begin < head.tokens; begin += kLoose) {
       const long count = head.tokens - begin < kLoose ? head.tokens - begin : kLoose;
-      for (long j = 0; j < count; ++j) p[j] = loose_logit(head, qt, query, begin + j) - shift;
-      for (long j = 0; j < count; j += kLanes<T>) store(p + j, exp2(load(p + j)));
+      loose_logits(p, head, qt, query, begin, count);
+      dots(ds, dout, head.v + begin * head.stride, head.stride, head.dim, count);
+      for (long j = 0; j < count; j += kLanes<T>) {
+        store(p + j, exp2(load(p + j) - shift));
+        store(ds + j, load(p + j) * (load(ds + j) - sum));
+      }
       for (long j = 0; j < count; ++j) {
-        ds[j] = p[j] * (dot(dout, head.v + (begin + j) * head.stride, head.dim) - sum);
-        T *dk = g.dk + (begin + j) * head.stride, *dv = g.dv + (begin + j) * head.stride;
-        for (long d = 0; d < head.dim; ++d) dk[d] += ds[j] * q[d], dv[d] += p[j] * dout[d];
+        add_scaled(g.dk + (begin + j) * head.stride, T(1), ds[j], q, head.dim);
+        add_scaled(g.dv + (begin + j) * head.stride, T(1), p[j], dout, head.dim);
         const T* bias = query >= head.prefix && g.table_shift ? head.bias_row(begin + j) : nullptr;
         if (bias) const_cast<T*>(bias)[g.table_shift + head.layout->offset.data()[query - head.prefix]] += ds[j];
       }
@@ -170,58 +169,138 @@ struct Backward {
 };
 
 // f(value in the table, value in the order of bias.relative) for every offset of one head
-template <class T, class F>
-void for_each_offset(const AttentionBackward<T>& p, long h, F f) {
+template <class S, class F>
+void for_each_offset(const AttentionBackward<S>& p, long h, F f) {
   const Grid grid = p.plan->grid;
   const HeadLayout& layout = *p.plan->heads[h];
-  T* center = p.workspace + p.plan->workspace() + h * p.plan->table_stride + AttentionPlan::kTablePad + layout.center;
+  Acc<S>* center = p.workspace + p.plan->tables() + h * p.plan->table_stride + AttentionPlan::kTablePad + layout.center;
   const long down = layout.step(1, 0), right = layout.step(0, 1);
-  T* to = p.drelative + h * relative_size(grid);
+  Acc<S>* to = p.drelative + h * relative_size(grid);
   for (long dy = grid.y - 1; dy > -grid.y; --dy)
     for (long dx = grid.x - 1; dx > -grid.x; --dx, ++to) f(center[dy * down + dx * right], *to);
 }
 
-}  // namespace
+// Everything of one head for a block of images, whose rows and gradients are where rows_of(image), gradient_of(image)
+// say.
+template <class S, class RowsOf, class GradientOf>
+void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, RowsOf rows_of, GradientOf gradient_of) {
+  using T = Acc<S>;
+  const HeadLayout& layout = *p.plan->heads[part.head];
+  const T scale = p.scale;
+  Backward<T> state;
+  KeyList list;
+  const auto loose = [&](const Head<T>& head, const HeadGradient<T>& g) {
+    for (std::size_t i = 0; i < layout.loose.size(); ++i) state.loose(head, g, layout.loose.data()[i], scale);
+  };
+  for (long image = part.first_image; image < part.last_image; ++image) {
+    const HeadRows<T> rows = rows_of(image);
+    const HeadGradient<T> g = gradient_of(image);
+    for (long t = 0; t < p.sizes.tokens; ++t) {
+      fill(g.dk + t * rows.stride, T(0), p.sizes.head_dim);
+      fill(g.dv + t * rows.stride, T(0), p.sizes.head_dim);
+    }
+    if (layout.tiles() == 0) loose(Head<T>(p, part.head, rows), g);
+  }
+  for (long tile = 0; tile < layout.tiles(); ++tile) {
+    const Queries<T> queries(Head<T>(p, part.head, rows_of(part.first_image)), tile);
+    KeyCursor at;
+    next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
+    for (long image = part.first_image; image < part.last_image; ++image) {
+      const Head<T> head(p, part.head, rows_of(image));
+      const HeadGradient<T> g = gradient_of(image);
+      if (image + 1 < part.last_image && tile == 0) Head<T>(p, part.head, rows_of(image + 1)).prefetch();
+      state.start(head, g, queries, scale);
+      for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
+      state.finish(head, g, queries, scale);
+      if (tile + 1 == layout.tiles()) loose(head, g);  // while its keys are in the cache
+    }
+  }
+}
+
+// The same for one image by way of the workspace.
+template <class S>
+void staged_part(const AttentionBackward<S>& p, const AttentionPart& part) {
+  using T = Acc<S>;
+  const AttentionSizes& z = p.sizes;
+  const long width = padded<T>(z.head_dim), size = z.tokens * width, stride = z.heads * z.head_dim;
+  const long image = part.first_image, first = image * z.tokens * stride + part.head * z.head_dim;
+  T* const stage = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables() + part.thread * z.stage_size();
+  T* const at[8] = {stage,
+                    stage + size,
+                    stage + 2 * size,
+                    stage + 3 * size,
+                    stage + 4 * size,
+                    stage + 5 * size,
+                    stage + 6 * size,
+                    stage + 7 * size};
+  const HeadRows<S> from = rows_in_memory(p.qkv, z, image, part.head);
+  copy_rows(at[0], width, from.q, from.stride, z.tokens, z.head_dim);
+  copy_rows(at[1], width, from.k, from.stride, z.tokens, z.head_dim);
+  copy_rows(at[2], width, from.v, from.stride, z.tokens, z.head_dim);
+  copy_rows(at[3], width, p.dout + first, stride, z.tokens, z.head_dim);
+  copy_rows(at[4], width, p.out + first, stride, z.tokens, z.head_dim);
+  const HeadRows<T> rows{.q = at[0], .k = at[1], .v = at[2], .stride = width};
+  const HeadGradient<T> g{.dq = at[5],
+                          .dk = at[6],
+                          .dv = at[7],
+                          .dout = at[3],
+                          .out = at[4],
+                          .stride = width,
+                          .lse = p.lse + (image * z.heads + part.head) * z.tokens,
+                          .table_shift = p.drelative ? p.plan->tables() : 0};
+  backward_part(
+      p, part, [&](long) { return rows; }, [&](long) { return g; });
+  S* const to = p.dqkv + (from.q - p.qkv);
+  for (long which = 0; which < 3; ++which)
+    copy_rows(to + which * stride, from.stride, at[5 + which], width, z.tokens, z.head_dim);
+}
 
 template <class T>
-void attention_backward(const AttentionBackward<T>& p) {
+void part_in_memory(const AttentionBackward<T>& p, const AttentionPart& part) {
+  const AttentionSizes& z = p.sizes;
+  const long stride = z.heads * z.head_dim;
+  backward_part(
+      p, part, [&](long image) { return rows_in_memory(p.qkv, z, image, part.head); },
+      [&](long image) {
+        const long first = image * z.tokens * stride + part.head * z.head_dim;
+        T* const dq = p.dqkv + image * z.tokens * z.head_stride() + part.head * z.head_dim;
+        return HeadGradient<T>{.dq = dq,
+                               .dk = dq + stride,
+                               .dv = dq + 2 * stride,
+                               .dout = p.dout + first,
+                               .out = p.out + first,
+                               .stride = stride,
+                               .lse = p.lse + (image * z.heads + part.head) * z.tokens,
+                               .table_shift = p.drelative ? p.plan->tables() : 0};
+      });
+}
+
+}  // namespace
+
+template <class S>
+void attention_backward(const AttentionBackward<S>& p) {
+  using T = Acc<S>;
   make_tables(*p.plan, p.bias, p.workspace);
-  const auto backward = [&](const AttentionPart& part) {
-    Backward<T> state;
-    KeyList list;
-    const HeadLayout& layout = *p.plan->heads[part.head];
-    for (long image = part.first_image; image < part.last_image; ++image) {
-      const HeadGradient<T> g(p, image, part.head);
-      const long row = p.sizes.head_stride();
-      for (long token = 0; token < p.sizes.tokens; ++token)
-        for (long d = 0; d < p.sizes.head_dim; ++d) g.dk[token * row + d] = g.dv[token * row + d] = 0;
-    }
+  const auto part_by_part = [&](AttentionPart part) {
     if (p.drelative) for_each_offset(p, part.head, [](T& value, T&) { value = 0; });
-    for (long tile = 0; tile < layout.tiles(); ++tile) {
-      const Queries<T> queries(Head<T>(p, part.first_image, part.head), tile);
-      KeyCursor at;
-      next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
-      for (long image = part.first_image; image < part.last_image; ++image) {
-        const Head<T> head(p, image, part.head);
-        const HeadGradient<T> g(p, image, part.head);
-        state.start(head, g, queries, p.scale);
-        for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
-        state.finish(head, g, queries, p.scale);
-      }
+    const long last = part.last_image, block = part.stage ? 1 : last - part.first_image;
+    for (; part.first_image < last; part.first_image += block) {
+      part.last_image = part.first_image + block;
+      if (part.stage)
+        staged_part(p, part);
+      else if constexpr (std::is_same_v<S, T>)
+        part_in_memory(p, part);
     }
-    for (long image = part.first_image; image < part.last_image; ++image)
-      for (std::size_t i = 0; i < layout.loose.size(); ++i)
-        state.loose(Head<T>(p, image, part.head), HeadGradient<T>(p, image, part.head), layout.loose.data()[i],
-                    p.scale);
     if (p.drelative) for_each_offset(p, part.head, [](const T& value, T& to) { to = value; });
   };
   // The gradient of a head's table is a sum over all images: one thread adds them.
-  for_each_part(*p.plan, p.sizes, false, backward, p.drelative ? p.sizes.images : 0);
+  for_each_part<S>(*p.plan, p.sizes, false, part_by_part, p.drelative ? p.sizes.images : 0);
 }
 
 }  // namespace KERNELS_ISA
 
 KERNEL(attention_backward, AttentionBackward, float);
 KERNEL(attention_backward, AttentionBackward, double);
+KERNEL(attention_backward, AttentionBackward, bf16);
 
 }  // namespace kernels

@@ -1,9 +1,13 @@
 // The layouts are searched: every walk and block shape is counted, the cheapest is taken.
 #include "kernels/attention_plan.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <numeric>
 #include <tuple>
+
+#include "kernels/attention.h"
 
 namespace kernels {
 namespace {
@@ -271,6 +275,10 @@ bool next_keys(const HeadLayout& layout, Grid grid, long prefix, long tile, KeyC
     next[runs[i].cls] += runs[i].count;
   }
   return true;
+}
+
+long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes) {
+  return 2 * plan.tables() + omp_get_max_threads() * sizes.stage_size();
 }
 
 long computed_pairs(const LookHereHead& head, Grid grid, long prefix, long head_dim) {

@@ -52,8 +52,8 @@ struct AttentionPlan {
   std::vector<std::int32_t> by_cost;  // heads, the most expensive first
   long table_stride = 0;              // values from one head's table to the next, room for whole vectors at both ends
   static constexpr long kTablePad = 16;
-  // Values of Acc<T> that attention wants as workspace; with a gradient for the bias, twice as many.
-  long workspace() const { return table_stride * static_cast<long>(heads.size()); }
+  // All heads' tables, in values.
+  long tables() const { return table_stride * static_cast<long>(heads.size()); }
 };
 
 // `heads` may be empty: `head_count` heads that see everything without a bias. Layouts that `like` has already, such as

@@ -1,7 +1,8 @@
 // What attention's forward and backward pass share: one head's rows and tables, the 64 queries of a tile in lanes, and
-// queries by themselves. T is the type the arithmetic is done in.
+// queries by themselves. S is the type in memory, T = Acc<S> the one the arithmetic is done in.
 #pragma once
 #include "kernels/attention.h"
+#include "kernels/bf16_vector.h"
 #include "kernels/register_tile.h"
 
 namespace kernels::KERNELS_ISA {
@@ -17,8 +18,9 @@ inline constexpr T kLowest = T(-1e30);  // finite, so that -inf minus it stays -
 
 // Softmax is computed with powers of two: queries are scaled by log2(e) and so are these tables, one per head, laid out
 // along the head's walk (attention_plan.h).
-template <class T>
-void make_tables(const AttentionPlan& plan, const AttentionBias<T>& bias, T* workspace) {
+template <class S>
+void make_tables(const AttentionPlan& plan, const AttentionBias<S>& bias, Acc<S>* workspace) {
+  using T = Acc<S>;
   if (!bias.relative) return;
   const Grid grid = plan.grid;
   parallel_for(static_cast<long>(plan.heads.size()), relative_size(grid), [&](long h) {
@@ -32,11 +34,50 @@ void make_tables(const AttentionPlan& plan, const AttentionBias<T>& bias, T* wor
   });
 }
 
-// One image and head: where its rows are, and its bias.
+// to[d] = start · to[d] + factor · from[d]; explicit vectors, since the compiler cannot know that the rows do not
+// overlap
 template <class T>
-struct Head {
-  const T *q, *k, *v;  // (tokens, dim), rows `stride` apart
-  long stride, tokens, dim, prefix;
+LOOKHERE_INLINE void add_scaled(T* to, T start, T factor, const T* from, long n) {
+  long i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) store(to + i, start * load(to + i) + factor * load(from + i));
+  for (; i < n; ++i) to[i] = start * to[i] + factor * from[i];
+}
+// to[d] = factor · from[d]
+template <class T>
+LOOKHERE_INLINE void copy_scaled(T* to, T factor, const T* from, long n) {
+  long i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) store(to + i, factor * load(from + i));
+  for (; i < n; ++i) to[i] = factor * from[i];
+}
+template <class T>
+LOOKHERE_INLINE void fill(T* to, T value, long n) {
+  long i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) store(to + i, Vector<T>{} + value);
+  for (; i < n; ++i) to[i] = value;
+}
+
+// Copies rows into others `width` apart, converting between the type in memory and the one of the arithmetic.
+template <class To, class From>
+LOOKHERE_INLINE void copy_rows(To* to, long to_stride, const From* from, long from_stride, long rows, long dim) {
+  using T = std::conditional_t<std::is_same_v<To, bf16>, float, To>;
+  for (long t = 0; t < rows; ++t, to += to_stride, from += from_stride) {
+    long d = 0;
+    for (; d + kLanes<T> <= dim; d += kLanes<T>) store_as(to + d, load_as<T>(from + d));
+    for (; d < dim; ++d) to[d] = static_cast<To>(static_cast<T>(from[d]));
+  }
+}
+
+// Queries, keys and values of one image and head: (tokens, dim), rows `stride` apart.
+template <class T>
+struct HeadRows {
+  const T *q, *k, *v;
+  long stride;
+};
+
+// One head: its rows in one image, and its bias.
+template <class T>
+struct Head : HeadRows<T> {
+  long tokens, dim, prefix;
   Grid grid;
   const HeadLayout* layout;
   const T* center;    // of its table, or null: no bias
@@ -44,8 +85,8 @@ struct Head {
   T scale;            // times log2(e)
 
   template <class Problem>
-  Head(const Problem& p, long image, long h)
-      : stride(p.sizes.head_stride()),
+  Head(const Problem& p, long h, const HeadRows<T>& rows)
+      : HeadRows<T>(rows),
         tokens(p.sizes.tokens),
         dim(p.sizes.head_dim),
         prefix(p.plan->prefix),
@@ -54,10 +95,17 @@ struct Head {
         center(p.bias.relative ? p.workspace + h * p.plan->table_stride + AttentionPlan::kTablePad + layout->center
                                : nullptr),
         key_bias(p.bias.key ? p.bias.key + h * p.plan->grid.patches() : nullptr),
-        scale(p.scale * static_cast<T>(kLog2e)) {
-    q = p.qkv + image * tokens * stride + h * dim;
-    k = q + p.sizes.heads * dim;
-    v = k + p.sizes.heads * dim;
+        scale(p.scale * static_cast<T>(kLog2e)) {}
+
+  // Asks for this head's rows, so that they come while another image is worked on.
+  void prefetch() const {
+    constexpr long kLine = 64 / static_cast<long>(sizeof(T));
+    for (long t = 0; t < tokens; ++t)
+      for (long d = 0; d < dim; d += kLine) {
+        __builtin_prefetch(this->q + t * this->stride + d, 0, 2);
+        __builtin_prefetch(this->k + t * this->stride + d, 0, 2);
+        __builtin_prefetch(this->v + t * this->stride + d, 0, 2);
+      }
   }
 
   // The table as key `token` sees it: query at offset o finds its bias at [o]. Null for the prefix and without a bias.
@@ -75,13 +123,11 @@ struct KeyChunk {
   long count, first_vector, vectors;  // vectors of the tile that take part
   const T *k[kChunk], *v[kChunk], *bias[kChunk];
   T constant[kChunk];
-  std::int32_t token[kChunk];
 
   void gather(const Head<T>& head, const std::int32_t* tokens, long n) {
     count = n;
     for (long j = 0; j < n; ++j) {
       const long t = tokens[j];
-      token[j] = tokens[j];
       k[j] = head.k + t * head.stride, v[j] = head.v + t * head.stride;
       bias[j] = head.bias_row(t), constant[j] = head.bias_of_key(t);
     }
@@ -191,26 +237,23 @@ struct Queries {
   }
 };
 
-// Sᵀ = bias + K·Qᵀ for a chunk: finish(key, vector of the chunk, logits in log2) for each.
-template <class T, class Finish>
-LOOKHERE_INLINE void logits(const Head<T>& head, const Queries<T>& queries, const KeyChunk<T>& keys, const T* q,
-                            Finish finish) {
+// A tile of Sᵀ = bias + K·Qᵀ: keys j.. of the chunk, its vectors v.. ; finish(row, vector, logits in log2), both from
+// 0.
+template <class T, int kRows, int kVectors, class Finish>
+LOOKHERE_INLINE void logit_tile(const Head<T>& head, const Queries<T>& queries, const KeyChunk<T>& keys, const T* q,
+                                long j, long v, Finish finish) {
   const bool by_key = head.key_bias != nullptr;
-  for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
-    const LaneBias<T>* bias = queries.bias + keys.first_vector + v;
-    const T* from = q + (keys.first_vector + v) * kLanes<T>;
-    for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
-      register_tile<T, kRows, kVectors>(
-          head.dim, [&](int r, long d) { return keys.k[j + r][d]; }, [&](long d) { return from + d * kTileQueries; },
-          [&](int r, int i) {
-            const T* row = keys.bias[j + r];
-            if (!row) return Vector<T>{};
-            const Vector<T> x = bias[i].load(row);
-            return by_key ? x + keys.constant[j + r] * bias[i].patches : x;
-          },
-          [&](int r, int i, Vector<T> x) { finish(j + r, v + i, x); });
-    });
-  });
+  const LaneBias<T>* bias = queries.bias + keys.first_vector + v;
+  const T* from = q + (keys.first_vector + v) * kLanes<T>;
+  register_tile<T, kRows, kVectors>(
+      head.dim, [&](int r, long d) { return keys.k[j + r][d]; }, [&](long d) { return from + d * kTileQueries; },
+      [&](int r, int i) {
+        const T* row = keys.bias[j + r];
+        if (!row) return Vector<T>{};
+        const Vector<T> x = bias[i].load(row);
+        return by_key ? x + keys.constant[j + r] * bias[i].patches : x;
+      },
+      finish);
 }
 
 // to[d][lane] = start + Σ_j rows[j][d] · weights[j][lane] for the vectors of the chunk; `to` and the result of
@@ -240,26 +283,51 @@ LOOKHERE_INLINE T dot(const T* a, const T* b, long n) {
   return total;
 }
 
-// to[d] += Σ_j weights[j] · rows[j][d]
+// to[d] += Σ_j weights[j] · rows[j][d], four sums at a time to hide an addition's latency
 template <class T>
 LOOKHERE_INLINE void add_rows(T* to, long dim, const T* rows, long stride, const T* weights, long count) {
-  for_each_column_tile(dim / kLanes<T>, [&]<int kVectors>(long v) {
-    T* c = to + v * kLanes<T>;
-    register_tile<T, 1, kVectors>(
-        count, [&](int, long j) { return weights[j]; }, [&](long j) { return rows + j * stride + v * kLanes<T>; },
-        [&](int, int i) { return load(c + i * kLanes<T>); },
-        [&](int, int i, Vector<T> x) { store(c + i * kLanes<T>, x); });
-  });
-  for (long d = dim / kLanes<T> * kLanes<T>; d < dim; ++d)
+  long d = 0;
+  for (; d + kLanes<T> <= dim; d += kLanes<T>) {
+    Vector<T> sum[4] = {};
+    long j = 0;
+    for (; j + 4 <= count; j += 4)
+#pragma GCC unroll 4
+      for (long i = 0; i < 4; ++i) sum[i] += weights[j + i] * load(rows + (j + i) * stride + d);
+    for (; j < count; ++j) sum[0] += weights[j] * load(rows + j * stride + d);
+    store(to + d, load(to + d) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
+  }
+  for (; d < dim; ++d)
     for (long j = 0; j < count; ++j) to[d] += weights[j] * rows[j * stride + d];
 }
 
-// The logit, in log2, of a query outside of the tiles; `row` is its scaled query.
+// to[j] = Σ_d row[d] · rows[j][d] for j in [0, count); writes whole vectors
 template <class T>
-LOOKHERE_INLINE T loose_logit(const Head<T>& head, const T* row, long query, long key) {
-  const T* bias = query >= head.prefix ? head.bias_row(key) : nullptr;
-  const T product = dot(row, head.k + key * head.stride, head.dim);
-  return bias ? product + bias[head.layout->offset.data()[query - head.prefix]] + head.bias_of_key(key) : product;
+LOOKHERE_INLINE void dots(T* to, const T* row, const T* rows, long stride, long dim, long count) {
+  constexpr long n = kLanes<T>;
+  for (long j = 0; j < count; j += n) {
+    const T* at[n];  // beyond the last key: the last one again
+    for (long i = 0; i < n; ++i) at[i] = rows + (j + i < count ? j + i : count - 1) * stride;
+    Vector<T> products[n] = {};
+    for (long d = 0; d + n <= dim; d += n) {
+      const Vector<T> x = load(row + d);
+#pragma GCC unroll 16
+      for (long i = 0; i < n; ++i) products[i] += x * load(at[i] + d);
+    }
+    store(to + j, sums_of_rows<T>(products));
+    for (long d = dim / n * n; d < dim; ++d)
+      for (long i = 0; i < n; ++i) to[j + i] += row[d] * at[i][d];
+  }
+}
+
+// The logits, in log2, of a query outside of the tiles for keys from `begin` on; `row` is its scaled query.
+template <class T>
+LOOKHERE_INLINE void loose_logits(T* to, const Head<T>& head, const T* row, long query, long begin, long count) {
+  dots(to, row, head.k + begin * head.stride, head.stride, head.dim, count);
+  if (!head.center || query < head.prefix) return;
+  const std::int32_t* offset = head.layout->offset.data();
+  const T* table = head.center + offset[query - head.prefix];
+  for (long j = begin < head.prefix ? head.prefix - begin : 0; j < count; ++j)
+    to[j] += table[-offset[begin + j - head.prefix]] + head.bias_of_key(begin + j);
 }
 
 }  // namespace kernels::KERNELS_ISA

@@ -99,6 +99,27 @@ LOOKHERE_INLINE Vector<float> larger<float>(Vector<float> than, Vector<float> x)
 }
 #endif
 
+template <class T, std::size_t... I>
+LOOKHERE_INLINE void interleave(Vector<T> a, Vector<T> b, Vector<T>& low, Vector<T>& high, std::index_sequence<I...>) {
+  constexpr int n = kLanes<T>;
+  low = __builtin_shufflevector(a, b, static_cast<int>(I % 2 ? n + I / 2 : I / 2)...);
+  high = __builtin_shufflevector(a, b, static_cast<int>(I % 2 ? n + n / 2 + I / 2 : n / 2 + I / 2)...);
+}
+
+// Lane i becomes the sum over rows[i]: half as many shuffles as summing each row by itself.
+template <class T>
+LOOKHERE_INLINE Vector<T> sums_of_rows(Vector<T> (&rows)[kLanes<T>]) {
+#pragma GCC unroll 4
+  for (int left = kLanes<T>; left > 1; left /= 2)
+#pragma GCC unroll 8
+    for (int i = 0; i < left / 2; ++i) {
+      Vector<T> low, high;
+      interleave<T>(rows[i], rows[i + left / 2], low, high, std::make_index_sequence<kLanes<T>>());
+      rows[i] = low + high;
+    }
+  return rows[0];
+}
+
 // Is any lane of a larger than that of b, or not a number?
 template <class T>
 LOOKHERE_INLINE bool any_larger(Vector<T> a, Vector<T> b) {
@@ -114,13 +135,6 @@ LOOKHERE_INLINE bool any_larger<float>(Vector<float> a, Vector<float> b) {
   return _mm512_cmp_ps_mask(__m512(a), __m512(b), _CMP_NLE_UQ) != 0;
 }
 #endif
-
-template <class T, std::size_t... I>
-LOOKHERE_INLINE void interleave(Vector<T> a, Vector<T> b, Vector<T>& low, Vector<T>& high, std::index_sequence<I...>) {
-  constexpr int n = kLanes<T>;
-  low = __builtin_shufflevector(a, b, static_cast<int>(I % 2 ? n + I / 2 : I / 2)...);
-  high = __builtin_shufflevector(a, b, static_cast<int>(I % 2 ? n + n / 2 + I / 2 : n / 2 + I / 2)...);
-}
 
 // Rows become columns: interleaving the first half of the rows with the second, as often as the width has bits.
 template <class T>
@@ -165,6 +179,28 @@ LOOKHERE_INLINE Vector<float> exp2(Vector<float> x) {
 }
 LOOKHERE_INLINE Vector<double> exp2(Vector<double> x) {
   for (long i = 0; i < kLanes<double>; ++i) x[i] = std::exp2(x[i]);
+  return x;
+}
+
+// -- log x for normal x > 0, relative error below 2 ulp away from 1 (Cephes' polynomial) --------------------------------
+LOOKHERE_INLINE Vector<float> log(Vector<float> x) {
+  const Integers<float> bits = reinterpret_cast<Integers<float>>(x);
+  const Integers<float> e = (bits - 0x3f3504f3) >> 23;  // x = 2^e · m, m in [√½, √2)
+  const Vector<float> m = reinterpret_cast<Vector<float>>(bits - (e << 23)) - 1.F;
+  const Vector<float> n = __builtin_convertvector(e, Vector<float>);
+  Vector<float> p = m * 7.0376836292E-2F - 1.1514610310E-1F;
+  p = p * m + 1.1676998740E-1F;
+  p = p * m - 1.2420140846E-1F;
+  p = p * m + 1.4249322787E-1F;
+  p = p * m - 1.6668057665E-1F;
+  p = p * m + 2.0000714765E-1F;
+  p = p * m - 2.4999993993E-1F;
+  p = p * m + 3.3333331174E-1F;
+  const Vector<float> square = m * m;
+  return n * 0.693359375F + (m + (p * m * square - 0.5F * square + n * -2.12194440e-4F));
+}
+LOOKHERE_INLINE Vector<double> log(Vector<double> x) {
+  for (long i = 0; i < kLanes<double>; ++i) x[i] = std::log(x[i]);
   return x;
 }
 

@@ -12,6 +12,7 @@ struct Pass {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;  // counts forward passes of the training run
   std::uint32_t site = 0;
+  std::optional<Dtype> dtype;  // inside of the branches; by default that of the weights
 
   // DropPath (stochastic depth, per image): [batch] of 0 or 1 / (1 - p); undefined when off.
   Tensor keep(long batch, Dtype dtype) {
@@ -42,14 +43,19 @@ struct LayerNorm {
   LayerNorm() = default;
   LayerNorm(long dim, float epsilon, Init& init)
       : weight(init.constant({dim}, 1)), bias(init.constant({dim}, 0)), eps(epsilon) {}
-  Var operator()(const Var& x) const { return layer_norm(x, weight, bias, eps); }
+  Var operator()(const Var& x, std::optional<Dtype> dtype = {}) const {
+    return layer_norm(x, weight, bias, eps, dtype);
+  }
   void visit(auto&& f) { f("weight", weight), f("bias", bias); }
 };
 
 struct Mlp {
   Linear fc1, fc2;
   Mlp(long dim, long hidden, Init& init) : fc1(dim, hidden, init), fc2(hidden, dim, init) {}
-  Var operator()(const Var& x, Pass& pass) const { return pass.drop(fc2(pass.drop(gelu(fc1(x))))); }
+  Var operator()(const Var& x, Pass& pass) const {
+    if (pass.dropout == 0) return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias);
+    return pass.drop(fc2(pass.drop(gelu(fc1(x)))));
+  }
   void visit(auto&& f) { f("fc1", fc1), f("fc2", fc2); }
 };
 
@@ -95,8 +101,8 @@ struct Block {
   Var operator()(const Var& input, const AttentionHeads& views, Pass& pass) const {
     const long batch = input.shape()[0];
     const Dtype dtype = input.value().dtype();
-    const Var x = residual(input, attn(norm1(input), views, pass), ls1.gamma, pass.keep(batch, dtype));
-    return residual(x, mlp(norm2(x), pass), ls2.gamma, pass.keep(batch, dtype));
+    const Var x = residual(input, attn(norm1(input, pass.dtype), views, pass), ls1.gamma, pass.keep(batch, dtype));
+    return residual(x, mlp(norm2(x, pass.dtype), pass), ls2.gamma, pass.keep(batch, dtype));
   }
   void visit(auto&& f) {
     f("norm1", norm1), f("attn", attn), f("ls1", ls1), f("norm2", norm2), f("mlp", mlp), f("ls2", ls2);

@@ -2,7 +2,7 @@
 #pragma once
 #include <optional>
 
-#include "nn/module.h"
+#include "nn/arena.h"
 
 namespace lookhere {
 
@@ -13,21 +13,19 @@ struct AdamWOptions {
   double ema_decay = 0;  // 0: no average
 };
 
-// timm's rule: no decay on one-dimensional tensors (biases, norms, LayerScale), class token and positions.
-bool decays(const std::string& name, const Shape& shape);
-
 class AdamW {
  public:
+  // The parameters are moved into a ParameterArena.
   AdamW(const std::vector<Parameter>& parameters, AdamWOptions options);
 
-  // One update from the parameters' gradients, which are then cleared. If any gradient is not finite nothing changes
-  // and `bad_tensor` names the first.
+  // One update from the parameters' gradients, which are then cleared; a parameter without one stays as it is. If any
+  // gradient is not finite nothing changes and `bad_tensor` names the first.
   struct Report {
     double gradient_norm = 0;
     std::string bad_tensor;  // empty: the update was made
   };
   Report step(double learning_rate);
-  void clear_gradients();
+  void clear_gradients() { arena_.clear_gradients(); }
 
   long updates() const { return updates_; }
   bool has_ema() const { return options_.ema_decay > 0; }
@@ -51,15 +49,13 @@ class AdamW {
   void load_state(const std::function<Tensor(const std::string&)>& f, long updates);
 
  private:
-  struct Slot {
-    Parameter parameter;
-    Tensor m, v, ema;  // ema undefined when off
-    bool decay;
-  };
+  double squared_norm() const;
+  std::string first_bad_gradient() const;
   void swap_ema();
   template <class F>
-  void for_each_state(F f);
-  std::vector<Slot> slots_;
+  void for_each_state(F f) const;
+  ParameterArena arena_;
+  Tensor m_, v_, ema_;  // of the arena's layout; ema undefined when off
   AdamWOptions options_;
   long updates_ = 0;
 };

@@ -113,6 +113,11 @@ void Pool::reset_peak() {
   state_->stats.peak = state_->stats.in_use;
 }
 
+void Pool::release_kept() {
+  const std::lock_guard lock(state_->mutex);
+  state_->release_kept();
+}
+
 void check_processor() {
   const std::string problem = kernels::isa_problem();
   check(problem.empty(), problem);

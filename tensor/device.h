@@ -26,6 +26,7 @@ class Pool {
   PoolStats stats() const;
   void set_limit(long bytes);  // 0: none
   void reset_peak();
+  void release_kept();  // gives the system what no tensor holds
 
  private:
   Pool();

@@ -6,6 +6,7 @@
 
 namespace lookhere {
 
+// f32 and f64
 template <class F>
 void dispatch(const Tensor& t, F&& f) {
   // The CUDA back end adds its branch here: f.template operator()<T>(kernels::Cuda{stream}).
@@ -18,6 +19,15 @@ void dispatch(const Tensor& t, F&& f) {
     default:
       fail("operations work on f32 and f64, got ", t.dtype(), ": convert with to(Dtype::f32) first");
   }
+}
+
+// bf16 too, for operations of mixed precision: T is the type inside of a model's branches; the residual stream,
+// parameters and their gradients are kernels::Acc<T>.
+template <class F>
+void dispatch_mixed(const Tensor& t, F&& f) {
+  if (t.dtype() != Dtype::bf16) return dispatch(t, f);
+  check(t.device() == Device::cpu, "this build has no CUDA back end");
+  f.template operator()<bf16>(kernels::Cpu{});
 }
 
 }  // namespace lookhere

@@ -29,6 +29,9 @@ inline const char* name_of(Dtype dtype) {
 }
 inline std::ostream& operator<<(std::ostream& out, Dtype dtype) { return out << name_of(dtype); }
 
+// In which values of this type are summed, and parameters beside them kept (kernels::Acc).
+inline Dtype acc_of(Dtype dtype) { return dtype == Dtype::bf16 ? Dtype::f32 : dtype; }
+
 template <class T>
 inline constexpr Dtype kDtypeOf = Dtype::f32;
 template <>

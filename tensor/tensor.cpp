@@ -38,7 +38,8 @@ Tensor::Tensor(Shape shape, Dtype dtype, Device device)
       shape_(shape),
       dtype_(dtype),
       device_(device),
-      numel_(shape.numel()) {}
+      numel_(shape.numel()),
+      capacity_(bytes()) {}
 
 Tensor Tensor::reshape(const Shape& shape) const {
   check(shape.numel() == numel_, "reshape: ", shape_, " has ", numel_, " elements, ", shape, " has ", shape.numel());
@@ -60,6 +61,17 @@ Tensor Tensor::rows(long begin, long end) const {
   return t;
 }
 
+Tensor Tensor::view(long first, const Shape& shape) const {
+  const long begin = offset_ + checked_mul(first, size_of(dtype_)), size = checked_mul(shape.numel(), size_of(dtype_));
+  check(first >= 0 && size <= capacity_ && begin <= capacity_ - size, "view: ", shape, " from element ", first,
+        " is not inside the memory of ", shape_);
+  Tensor t = *this;
+  t.shape_ = shape;
+  t.numel_ = shape.numel();
+  t.offset_ = begin;
+  return t;
+}
+
 Tensor Tensor::to(Dtype dtype) const {
   if (dtype == dtype_) return *this;
   Tensor result(shape_, dtype, device_);
@@ -75,6 +87,12 @@ Tensor Tensor::clone() const {
   Tensor copy(shape_, dtype_, device_);
   if (numel_) std::memcpy(copy.raw(), raw(), bytes());
   return copy;
+}
+
+void Tensor::copy_from(const Tensor& from) const {
+  check(from.shape_ == shape_ && from.dtype_ == dtype_, "copy: wanted ", dtype_, " ", shape_, ", got ", from.dtype_,
+        " ", from.shape_);
+  if (numel_) std::memmove(raw(), from.raw(), bytes());
 }
 
 double Tensor::item() const {

@@ -1,5 +1,5 @@
 // Tensor: shape, dtype, device and shared storage. Data only: operations with gradients are on Var (autograd/var.h).
-// Always contiguous, row major. Copying a Tensor copies the handle; reshape and rows share memory.
+// Always contiguous, row major. Copying a Tensor copies the handle; reshape, rows and view share memory.
 #pragma once
 #include <memory>
 #include <vector>
@@ -23,6 +23,7 @@ class Tensor {
   long bytes() const { return numel_ * size_of(dtype_); }
   // True if no other Tensor shares this memory.
   bool unique() const { return storage_.use_count() == 1; }
+  bool shares_memory(const Tensor& other) const { return defined() && storage_ == other.storage_; }
 
   // The elements. T must match the dtype; a mismatch is an Error, since dtypes come from files too.
   template <class T>
@@ -35,8 +36,11 @@ class Tensor {
 
   Tensor reshape(const Shape& shape) const;  // same memory, same number of elements
   Tensor rows(long begin, long end) const;   // same memory, a slice of the first dimension
+  // The same memory from element `first` on. It may reach beyond this tensor, not beyond the memory.
+  Tensor view(long first, const Shape& shape) const;
   Tensor to(Dtype dtype) const;              // converted copy; itself if nothing changes
   Tensor clone() const;                      // deep copy
+  void copy_from(const Tensor& from) const;  // overwrites the elements with those of a tensor of this shape and dtype
   double item() const;                       // the one element of a tensor of one element
 
  private:
@@ -44,7 +48,7 @@ class Tensor {
   Shape shape_{0};
   Dtype dtype_ = Dtype::f32;
   Device device_ = Device::cpu;
-  long numel_ = 0, offset_ = 0;
+  long numel_ = 0, offset_ = 0, capacity_ = 0;  // offset and capacity: bytes of the storage
 };
 
 Tensor empty(const Shape& shape, Dtype dtype = Dtype::f32);

@@ -9,6 +9,7 @@
 namespace lookhere {
 namespace {
 
+using kernels::Acc;
 using kernels::DistanceFrom;
 using kernels::MaskFill;
 
@@ -17,8 +18,8 @@ enum class Version { fast, naive };
 template <class T>
 kernels::AttentionBias<T> bias_of(const AttentionHeads& h) {
   return {.heads = h.heads.empty() ? nullptr : h.heads.data(),
-          .relative = h.relative.defined() ? h.relative.data<T>() : nullptr,
-          .key = h.key.defined() ? h.key.data<T>() : nullptr};
+          .relative = h.relative.defined() ? h.relative.data<Acc<T>>() : nullptr,
+          .key = h.key.defined() ? h.key.data<Acc<T>>() : nullptr};
 }
 
 // plan_attention made it for a model; whoever calls the operation alone gets one made here.
@@ -30,8 +31,7 @@ std::shared_ptr<const kernels::AttentionPlan> plan_of(const AttentionHeads& head
       kernels::make_attention_plan(heads.heads, z.heads, z.grid, z.prefix(), z.head_dim));
 }
 
-Var record_attention(Version version, const Var& qkv, long head_count, const AttentionHeads& heads) {
-  const Shape& shape = qkv.shape();
+kernels::AttentionSizes sizes_of(const Shape& shape, long head_count, const AttentionHeads& heads) {
   check(shape.rank() == 3 && head_count >= 1 && shape[2] % (3 * head_count) == 0,
         "attention: wanted [batch, tokens, 3·", head_count, "·head size], got ", shape);
   const kernels::AttentionSizes sizes{.images = shape[0],
@@ -45,39 +45,59 @@ Var record_attention(Version version, const Var& qkv, long head_count, const Att
         " heads but ", heads.heads.size(), " fields of view");
   check(sizes.prefix() >= 0, "attention: a grid of ", heads.grid.y, "x", heads.grid.x, " patches wants at least ",
         heads.grid.patches(), " tokens, got ", sizes.tokens);
-  Tensor out = empty({sizes.images, sizes.tokens, shape[2] / 3}, qkv.value());
-  Tensor lse = empty({sizes.images, head_count, sizes.tokens}, qkv.value());
+  return sizes;
+}
+
+// `learned`: undefined, or [H, 2·gy - 1, 2·gx - 1] to take the place of the heads' own tables.
+Var record_attention(Version version, const Var& qkv, const kernels::AttentionSizes& sizes, const AttentionHeads& heads,
+                     const Var& learned) {
+  const Dtype acc = acc_of(qkv.value().dtype());
+  Tensor out = empty({sizes.images, sizes.tokens, sizes.heads * sizes.head_dim}, qkv.value());
+  Tensor lse = empty({sizes.images, sizes.heads, sizes.tokens}, acc);
   const double scale = 1 / std::sqrt(static_cast<double>(sizes.head_dim));
   const std::shared_ptr<const kernels::AttentionPlan> plan = plan_of(heads, sizes);
-  Tensor workspace = empty({plan->workspace()}, qkv.value());
-  dispatch(out, [&]<class T>(auto ctx) {
+  const auto workspace = [=] { return empty({kernels::attention_workspace(*plan, sizes)}, acc); };
+  Tensor forward_workspace = workspace();
+  const Tensor table = learned.defined() ? learned.value() : Tensor();
+  const auto bias = [heads, table]<class T>(T*) {
+    kernels::AttentionBias<T> b = bias_of<T>(heads);
+    if (table.defined()) b.relative = table.data<Acc<T>>();
+    return b;
+  };
+  dispatch_mixed(out, [&]<class T>(auto ctx) {
     const kernels::Attention<T> problem{.out = out.data<T>(),
-                                        .lse = lse.data<T>(),
+                                        .lse = lse.data<Acc<T>>(),
                                         .qkv = qkv.value().data<T>(),
-                                        .bias = bias_of<T>(heads),
+                                        .bias = bias(static_cast<T*>(nullptr)),
                                         .sizes = sizes,
-                                        .scale = static_cast<T>(scale),
+                                        .scale = static_cast<Acc<T>>(scale),
                                         .plan = plan.get(),
-                                        .workspace = workspace.data<T>()};
-    version == Version::fast ? kernels::attention(ctx, problem) : kernels::attention_naive(ctx, problem);
+                                        .workspace = forward_workspace.data<Acc<T>>()};
+    if constexpr (!std::is_same_v<T, bf16>)
+      if (version == Version::naive) return kernels::attention_naive(ctx, problem);
+    kernels::attention(ctx, problem);
   });
-  return Var::record("attention", out, {qkv}, [=, qkv = qkv.value()](const Tensor& dy) {
-    Tensor dqkv = empty_like(qkv), workspace = empty({plan->workspace()}, qkv);
-    dispatch(dy, [&]<class T>(auto ctx) {
+  std::vector<Var> inputs{qkv};
+  if (learned.defined()) inputs.push_back(learned);
+  return Var::record("attention", out, inputs, [=, qkv = qkv.value()](const Tensor& dy) {
+    Tensor dqkv = empty_like(qkv), dtable = table.defined() ? empty_like(table) : Tensor(), memory = workspace();
+    dispatch_mixed(dy, [&]<class T>(auto ctx) {
       const kernels::AttentionBackward<T> problem{.dqkv = dqkv.data<T>(),
+                                                  .drelative = dtable.defined() ? dtable.data<Acc<T>>() : nullptr,
                                                   .dout = dy.data<T>(),
                                                   .out = out.data<T>(),
                                                   .qkv = qkv.data<T>(),
-                                                  .lse = lse.data<T>(),
-                                                  .bias = bias_of<T>(heads),
+                                                  .lse = lse.data<Acc<T>>(),
+                                                  .bias = bias(static_cast<T*>(nullptr)),
                                                   .sizes = sizes,
-                                                  .scale = static_cast<T>(scale),
+                                                  .scale = static_cast<Acc<T>>(scale),
                                                   .plan = plan.get(),
-                                                  .workspace = workspace.data<T>()};
-      version == Version::fast ? kernels::attention_backward(ctx, problem)
-                               : kernels::attention_naive_backward(ctx, problem);
+                                                  .workspace = memory.data<Acc<T>>()};
+      if constexpr (!std::is_same_v<T, bf16>)
+        if (version == Version::naive) return kernels::attention_naive_backward(ctx, problem);
+      kernels::attention_backward(ctx, problem);
     });
-    return Grads{dqkv};
+    return dtable.defined() ? Grads{dqkv, dtable} : Grads{dqkv};
   });
 }
 
@@ -92,6 +112,7 @@ AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, 
           "attention: a head with distances from the grid centre must see everything or mask with -inf");
   const bool by_key = std::any_of(result.heads.begin(), result.heads.end(),
                                   [](const LookHereHead& head) { return head.from == DistanceFrom::grid_center; });
+  dtype = acc_of(dtype);
   result.relative = empty({count, kernels::relative_size(grid)}, dtype);
   if (by_key) result.key = empty({count, grid.patches()}, dtype);
   dispatch(result.relative, [&]<class T>(auto) {
@@ -109,10 +130,23 @@ void plan_attention(AttentionHeads& heads, long head_count, long prefix, long he
 }
 
 Var attention(const Var& qkv, long head_count, const AttentionHeads& heads) {
-  return record_attention(Version::fast, qkv, head_count, heads);
+  return record_attention(Version::fast, qkv, sizes_of(qkv.shape(), head_count, heads), heads, {});
 }
 Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads) {
-  return record_attention(Version::naive, qkv, head_count, heads);
+  check(qkv.value().dtype() != Dtype::bf16, "attention_naive: works on f32 and f64, got bf16");
+  return record_attention(Version::naive, qkv, sizes_of(qkv.shape(), head_count, heads), heads, {});
+}
+Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative) {
+  AttentionHeads all = heads;
+  if (all.heads.empty()) all.heads.resize(head_count);  // without a plan for plain attention: the table needs the grid
+  const kernels::AttentionSizes sizes = sizes_of(qkv.shape(), head_count, all);
+  check(std::all_of(all.heads.begin(), all.heads.end(), [](const LookHereHead& h) { return h.view.sees_all(); }),
+        "attention_learned: heads must see everything");
+  const Shape wanted{head_count, 2 * heads.grid.y - 1, 2 * heads.grid.x - 1};
+  check(relative.shape() == wanted, "attention_learned: the bias must be ", wanted, ", got ", relative.shape());
+  check(relative.value().dtype() == acc_of(qkv.value().dtype()), "attention_learned: the bias must be ",
+        acc_of(qkv.value().dtype()), ", got ", relative.value().dtype());
+  return record_attention(Version::fast, qkv, sizes, all, relative);
 }
 
 }  // namespace lookhere

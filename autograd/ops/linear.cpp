@@ -1,52 +1,132 @@
-// y = x·Wᵀ + b:  dx = dy·W,  dW = dyᵀ·x,  db = Σ dy
+// y = x·Wᵀ + b:  dx = dy·W,  dW = dyᵀ·x,  db = Σ dy;  and two of them with GELU in between.
 #include "autograd/ops.h"
 #include "kernels/gemm.h"
-#include "kernels/pointwise.h"
 #include "tensor/dispatch.h"
 
 namespace lookhere {
+namespace {
+
+using kernels::Acc;
+
+// The shape of one layer; throws unless it fits its input.
+struct Sizes {
+  long rows, in, out;
+};
+Sizes sizes_of(const char* op, const Shape& x, const Var& w, const Var& b) {
+  check(w.shape().rank() == 2 && w.shape()[1] >= 1, op, ": weight must be [out, in], got ", w.shape());
+  const long out = w.shape()[0], in = w.shape()[1];
+  check(x.rank() >= 1 && x.back() == in, op, ": input must be [..., ", in, "], got ", x);
+  check(!b.defined() || b.shape() == Shape{out}, op, ": bias must be ", Shape{out}, ", got ",
+        b.defined() ? b.shape() : Shape{});
+  return {.rows = x.numel() / in, .in = in, .out = out};
+}
+void check_precision(const char* op, const Tensor& x, const Var& w) {
+  check(w.value().dtype() == acc_of(x.dtype()), op, ": weights for ", x.dtype(), " input must be ", acc_of(x.dtype()),
+        ", got ", w.value().dtype());
+}
+Shape with_last(const Shape& shape, long last) {
+  std::vector<long> sizes(shape.begin(), shape.end());
+  sizes.back() = last;
+  return Shape(sizes);
+}
+
+template <class T>
+T* optional(const Tensor& t) {
+  return t.defined() ? t.data<T>() : nullptr;
+}
+Tensor value_of(const Var& v) { return v.defined() ? v.value() : Tensor(); }
+
+// y and gelu: undefined where not wanted.
+void forward(const Tensor& y, const Tensor& gelu, const Tensor& x, const Tensor& w, const Tensor& b, const Sizes& z) {
+  dispatch_mixed(x, [&]<class T>(auto ctx) {
+    kernels::linear<T>(ctx, {.y = optional<T>(y),
+                             .gelu = optional<T>(gelu),
+                             .x = x.data<T>(),
+                             .w = w.data<Acc<T>>(),
+                             .b = optional<Acc<T>>(b),
+                             .rows = z.rows,
+                             .in = z.in,
+                             .out = z.out});
+  });
+}
+
+// `pre`: if defined, x was its GELU, and the result is the gradient of that.
+Tensor input_gradient(const Tensor& dy, const Tensor& w, const Tensor& pre, const Shape& shape, const Sizes& z) {
+  Tensor dx = empty(shape, dy);
+  dispatch_mixed(dy, [&]<class T>(auto ctx) {
+    kernels::linear_input_gradient<T>(ctx, {.dx = dx.data<T>(),
+                                            .dy = dy.data<T>(),
+                                            .w = w.data<Acc<T>>(),
+                                            .pre = optional<T>(pre),
+                                            .rows = z.rows,
+                                            .in = z.in,
+                                            .out = z.out});
+  });
+  return dx;
+}
+
+struct WeightGradient {
+  Tensor dw, db;
+};
+// db: only with a bias. Both are added to what their targets hold, where that is the same for both.
+WeightGradient weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& b,
+                               const GradTarget& dw, const GradTarget* db, const Sizes& z) {
+  const bool together = !db || db->accumulate == dw.accumulate;
+  const WeightGradient g{.dw = together ? dw.to_add(w) : empty_like(w),
+                         .db = !db        ? Tensor()
+                               : together ? db->to_add(b)
+                                          : empty_like(b)};
+  dispatch_mixed(dy, [&]<class T>(auto ctx) {
+    kernels::linear_weight_gradient<T>(ctx, {.dw = g.dw.data<Acc<T>>(),
+                                             .db = optional<Acc<T>>(g.db),
+                                             .dy = dy.data<T>(),
+                                             .x = x.data<T>(),
+                                             .rows = z.rows,
+                                             .in = z.in,
+                                             .out = z.out,
+                                             .accumulate = together && dw.accumulate});
+  });
+  return g;
+}
+
+}  // namespace
 
 Var linear(const Var& x, const Var& w, const Var& b) {
-  check(w.shape().rank() == 2 && w.shape()[1] >= 1, "linear: weight must be [out, in], got ", w.shape());
-  const long out = w.shape()[0], in = w.shape()[1];
-  check(x.shape().rank() >= 1 && x.shape().back() == in, "linear: input must be [..., ", in, "], got ", x.shape());
-  check(!b.defined() || b.shape() == Shape{out}, "linear: bias must be ", Shape{out}, ", got ",
-        b.defined() ? b.shape() : Shape{});
-  std::vector<long> sizes(x.shape().begin(), x.shape().end());
-  sizes.back() = out;
-  const long rows = x.value().numel() / in;
-  Tensor y = empty(Shape(sizes), x.value());
-  dispatch(y, [&]<class T>(auto ctx) {
-    kernels::linear<T>(ctx, {.y = y.data<T>(),
-                             .x = x.value().data<T>(),
-                             .w = w.value().data<T>(),
-                             .b = b.defined() ? b.value().data<T>() : nullptr,
-                             .rows = rows,
-                             .in = in,
-                             .out = out});
-  });
-  const bool need_dx = x.requires_grad();
+  const Sizes z = sizes_of("linear", x.shape(), w, b);
+  check_precision("linear", x.value(), w);
+  Tensor y = empty(with_last(x.shape(), z.out), x.value());
+  forward(y, {}, x.value(), w.value(), value_of(b), z);
   std::vector<Var> inputs{x, w};
   if (b.defined()) inputs.push_back(b);
-  return Var::record(
-      "linear", y, inputs, [=, xv = x.value(), wv = w.value(), has_bias = b.defined()](const Tensor& dy) {
-        Tensor dx = need_dx ? empty_like(xv) : Tensor(), dw = empty_like(wv),
-               db = has_bias ? empty({out}, wv) : Tensor();
-        dispatch(dy, [&]<class T>(auto ctx) {
-          const T* g = dy.data<T>();
-          if (need_dx)
-            kernels::gemm<T>(ctx, {.c = dx.data<T>(), .a = g, .b = wv.data<T>(), .m = rows, .n = in, .k = out});
-          kernels::gemm<T>(ctx, {.c = dw.data<T>(),
-                                 .a = g,
-                                 .b = xv.data<T>(),
-                                 .m = out,
-                                 .n = in,
-                                 .k = rows,
-                                 .transpose_a = kernels::Transpose::yes});
-          if (has_bias) kernels::column_sum<T>(ctx, {.out = db.data<T>(), .x = g, .rows = rows, .cols = out});
-        });
-        return has_bias ? Grads{dx, dw, db} : Grads{dx, dw};
-      });
+  return Var::record("linear", y, inputs,
+                     [=, need_dx = x.requires_grad(), xv = x.value(), wv = w.value(), bv = value_of(b)](
+                         const Tensor& dy, const GradTargets& into) {
+                       const WeightGradient g =
+                           weight_gradient(dy, xv, wv, bv, into[1], bv.defined() ? &into[2] : nullptr, z);
+                       const Tensor dx = need_dx ? input_gradient(dy, wv, {}, xv.shape(), z) : Tensor();
+                       return bv.defined() ? Grads{dx, g.dw, g.db} : Grads{dx, g.dw};
+                     });
+}
+
+Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2) {
+  const Sizes first = sizes_of("mlp", x.shape(), w1, b1);
+  const Shape hidden_shape = with_last(x.shape(), first.out);
+  const Sizes second = sizes_of("mlp", hidden_shape, w2, b2);
+  check_precision("mlp", x.value(), w1), check_precision("mlp", x.value(), w2);
+  const bool keep = recording_gradients();  // who only evaluates does not need the values before the activation
+  const Tensor pre = keep ? empty(hidden_shape, x.value()) : Tensor(), hidden = empty(hidden_shape, x.value());
+  const Tensor y = empty(with_last(x.shape(), second.out), x.value());
+  forward(pre, hidden, x.value(), w1.value(), b1.value(), first);
+  forward(y, {}, hidden, w2.value(), b2.value(), second);
+  return Var::record("mlp", y, {x, w1, b1, w2, b2},
+                     [=, need_dx = x.requires_grad(), xv = x.value(), w1v = w1.value(), b1v = b1.value(),
+                      w2v = w2.value(), b2v = b2.value()](const Tensor& dy, const GradTargets& into) {
+                       const WeightGradient g2 = weight_gradient(dy, hidden, w2v, b2v, into[3], &into[4], second);
+                       const Tensor dpre = input_gradient(dy, w2v, pre, hidden_shape, second);
+                       const WeightGradient g1 = weight_gradient(dpre, xv, w1v, b1v, into[1], &into[2], first);
+                       const Tensor dx = need_dx ? input_gradient(dpre, w1v, {}, xv.shape(), first) : Tensor();
+                       return Grads{dx, g1.dw, g1.db, g2.dw, g2.db};
+                     });
 }
 
 }  // namespace lookhere

@@ -1,4 +1,5 @@
 // Element-wise operations.
+#include "kernels/cast.h"
 #include "kernels/pointwise.h"
 
 #include "autograd/ops.h"
@@ -9,15 +10,16 @@ namespace {
 
 Tensor scaled(const Tensor& x, double factor) {
   Tensor y = empty_like(x);
-  dispatch(x, [&]<class T>(auto ctx) {
-    kernels::scale<T>(ctx, {.y = y.data<T>(), .x = x.data<T>(), .n = x.numel(), .scale = static_cast<T>(factor)});
+  dispatch_mixed(x, [&]<class T>(auto ctx) {
+    kernels::scale<T>(
+        ctx, {.y = y.data<T>(), .x = x.data<T>(), .n = x.numel(), .scale = static_cast<kernels::Acc<T>>(factor)});
   });
   return y;
 }
 
 Tensor product(const Tensor& a, const Tensor& b) {
   Tensor y = empty_like(a);
-  dispatch(a, [&]<class T>(auto ctx) {
+  dispatch_mixed(a, [&]<class T>(auto ctx) {
     kernels::multiply<T>(ctx, {.y = y.data<T>(), .a = a.data<T>(), .b = b.data<T>(), .n = a.numel()});
   });
   return y;
@@ -25,7 +27,7 @@ Tensor product(const Tensor& a, const Tensor& b) {
 
 Tensor dropped(const Tensor& x, double p, const DropoutKey& key) {
   Tensor y = empty_like(x);
-  dispatch(x, [&]<class T>(auto ctx) {
+  dispatch_mixed(x, [&]<class T>(auto ctx) {
     kernels::dropout<T>(ctx, {.y = y.data<T>(),
                               .x = x.data<T>(),
                               .n = x.numel(),
@@ -37,6 +39,21 @@ Tensor dropped(const Tensor& x, double p, const DropoutKey& key) {
   return y;
 }
 
+Tensor converted(const Tensor& x, Dtype dtype) {
+  const Dtype from = x.dtype();
+  if (from == Dtype::bf16 && dtype == Dtype::f32) {
+    Tensor y = empty(x.shape(), dtype);
+    kernels::widen<bf16>(kernels::Cpu{}, {.y = y.data<float>(), .x = x.data<bf16>(), .n = x.numel()});
+    return y;
+  }
+  if (from == Dtype::f32 && dtype == Dtype::bf16) {
+    Tensor y = empty(x.shape(), dtype);
+    kernels::narrow<bf16>(kernels::Cpu{}, {.y = y.data<bf16>(), .x = x.data<float>(), .n = x.numel()});
+    return y;
+  }
+  return x.to(dtype);
+}
+
 }  // namespace
 
 Var add(const Var& a, const Var& b) {
@@ -45,7 +62,7 @@ Var add(const Var& a, const Var& b) {
   check(skipped >= 0 && std::equal(b.shape().begin(), b.shape().end(), a.shape().begin() + skipped),
         "add: second shape must be the end of the first, got ", a.shape(), " and ", b.shape());
   Tensor y = empty_like(a.value());
-  dispatch(y, [&]<class T>(auto ctx) {
+  dispatch_mixed(y, [&]<class T>(auto ctx) {
     kernels::add<T>(ctx,
                     {.y = y.data<T>(), .a = a.value().data<T>(), .b = b.value().data<T>(), .n = n, .period = period});
   });
@@ -67,12 +84,12 @@ Var scale(const Var& x, double factor) {
 
 Var gelu(const Var& x) {
   Tensor y = empty_like(x.value());
-  dispatch(y, [&]<class T>(auto ctx) {
+  dispatch_mixed(y, [&]<class T>(auto ctx) {
     kernels::gelu<T>(ctx, {.y = y.data<T>(), .x = x.value().data<T>(), .n = y.numel()});
   });
   return Var::record("gelu", y, {x}, [xv = x.value()](const Tensor& dy) {
     Tensor dx = empty_like(dy);
-    dispatch(dy, [&]<class T>(auto ctx) {
+    dispatch_mixed(dy, [&]<class T>(auto ctx) {
       kernels::gelu_backward<T>(ctx, {.dx = dx.data<T>(), .dy = dy.data<T>(), .x = xv.data<T>(), .n = dy.numel()});
     });
     return Grads{dx};
@@ -81,12 +98,12 @@ Var gelu(const Var& x) {
 
 Var tanh(const Var& x) {
   Tensor y = empty_like(x.value());
-  dispatch(y, [&]<class T>(auto ctx) {
+  dispatch_mixed(y, [&]<class T>(auto ctx) {
     kernels::tanh<T>(ctx, {.y = y.data<T>(), .x = x.value().data<T>(), .n = y.numel()});
   });
   return Var::record("tanh", y, {x}, [y](const Tensor& dy) {
     Tensor dx = empty_like(dy);
-    dispatch(dy, [&]<class T>(auto ctx) {
+    dispatch_mixed(dy, [&]<class T>(auto ctx) {
       kernels::tanh_backward<T>(ctx, {.dx = dx.data<T>(), .dy = dy.data<T>(), .y = y.data<T>(), .n = dy.numel()});
     });
     return Grads{dx};
@@ -109,11 +126,21 @@ Var dropout(const Var& x, double p, const DropoutKey& key) {
                      [p, key](const Tensor& dy) { return Grads{dropped(dy, p, key)}; });
 }
 
+Var cast(const Var& x, Dtype dtype) {
+  const Dtype from = x.value().dtype();
+  if (from == dtype) return x;
+  return Var::record("cast", converted(x.value(), dtype), {x},
+                     [from](const Tensor& dy) { return Grads{converted(dy, from)}; });
+}
+
 Var residual(const Var& x, const Var& branch, const Var& gamma, const Tensor& keep) {
+  using kernels::Acc;
   const Shape& shape = x.shape();
   check(shape.rank() == 3 && branch.shape() == shape, "residual: both must be [batch, tokens, features], got ", shape,
         " and ", branch.shape());
   const long images = shape[0], tokens = shape[1], cols = shape[2];
+  const Dtype dtype = branch.value().dtype(), acc = x.value().dtype();
+  check(acc == acc_of(dtype), "residual: a ", dtype, " branch wants an ", acc_of(dtype), " stream, got ", acc);
   check(!gamma.defined() || gamma.shape() == Shape{cols}, "residual: gamma must be ", Shape{cols}, ", got ",
         gamma.defined() ? gamma.shape() : Shape{});
   check(!keep.defined() || keep.shape() == Shape{images}, "residual: keep must be ", Shape{images}, ", got ",
@@ -121,10 +148,10 @@ Var residual(const Var& x, const Var& branch, const Var& gamma, const Tensor& ke
   const Tensor gv = gamma.defined() ? gamma.value() : Tensor();
   const auto pointer = []<class T>(const Tensor& t, T*) { return t.defined() ? t.data<T>() : nullptr; };
   Tensor y = empty_like(x.value());
-  dispatch(y, [&]<class T>(auto ctx) {
-    T* const type = nullptr;
-    kernels::residual<T>(ctx, {.y = y.data<T>(),
-                               .x = x.value().data<T>(),
+  dispatch_mixed(branch.value(), [&]<class T>(auto ctx) {
+    Acc<T>* const type = nullptr;
+    kernels::residual<T>(ctx, {.y = y.data<Acc<T>>(),
+                               .x = x.value().data<Acc<T>>(),
                                .branch = branch.value().data<T>(),
                                .gamma = pointer(gv, type),
                                .keep = pointer(keep, type),
@@ -134,19 +161,23 @@ Var residual(const Var& x, const Var& branch, const Var& gamma, const Tensor& ke
   });
   std::vector<Var> inputs{x, branch};
   if (gamma.defined()) inputs.push_back(gamma);
-  return Var::record("residual", y, inputs, [=, bv = branch.value()](const Tensor& dy) {
-    Tensor dbranch = empty_like(dy), dgamma = gv.defined() ? empty_like(gv) : Tensor();
-    dispatch(dy, [&]<class T>(auto ctx) {
-      T* const type = nullptr;
+  // dγ alone needs the branch; without any factor its gradient is the stream's, and nothing is computed.
+  const Tensor kept = gv.defined() ? branch.value() : Tensor();
+  return Var::record("residual", y, inputs, [=](const Tensor& dy, const GradTargets& into) {
+    if (!gv.defined() && !keep.defined() && dtype == acc) return Grads{dy, dy};
+    Tensor dbranch = empty(shape, dtype), dgamma = gv.defined() ? into[2].to_add(gv) : Tensor();
+    dispatch_mixed(dbranch, [&]<class T>(auto ctx) {
+      Acc<T>* const type = nullptr;
       kernels::residual_backward<T>(ctx, {.dbranch = dbranch.data<T>(),
                                           .dgamma = pointer(dgamma, type),
-                                          .dy = dy.data<T>(),
-                                          .branch = bv.data<T>(),
+                                          .dy = dy.data<Acc<T>>(),
+                                          .branch = kept.defined() ? kept.data<T>() : nullptr,
                                           .gamma = pointer(gv, type),
                                           .keep = pointer(keep, type),
                                           .images = images,
                                           .tokens = tokens,
-                                          .cols = cols});
+                                          .cols = cols,
+                                          .accumulate = gv.defined() && into[2].accumulate});
     });
     Grads grads{dy, dbranch};
     if (dgamma.defined()) grads.push_back(dgamma);

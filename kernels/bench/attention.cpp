@@ -82,7 +82,7 @@ struct Rung {
         in(inputs),
         bias(layout, in->sizes),
         plan(make_attention_plan(bias.heads, in->sizes.heads, in->sizes.grid, in->sizes.prefix(), in->sizes.head_dim)),
-        workspace(plan.workspace()),
+        workspace(attention_workspace(plan, in->sizes)),
         out(in->dout.size()),
         lse(in->sizes.images * in->sizes.heads * in->sizes.tokens),
         dqkv(in->qkv.size()) {

@@ -101,6 +101,135 @@ TEST(Var, SharedGradientsStayApart) {
   EXPECT_EQ(grad_of(x), Values(6, 4));
 }
 
+// -- Gradients in place
+// y = x·factor, whose gradient is put where the engine says; `seen` gets what it said.
+struct Seen {
+  bool target, accumulate;
+  bool operator==(const Seen&) const = default;
+};
+Var scale_into(const Var& x, double factor, std::vector<Seen>& seen) {
+  Tensor y = x.value().clone();
+  for (long i = 0; i < y.numel(); ++i) y.data<double>()[i] *= factor;
+  return Var::record("scale_into", y, {x}, [=, &seen](const Tensor& dy, const GradTargets& into) {
+    seen.push_back({into[0].tensor.defined(), into[0].accumulate});
+    const Tensor dx = into[0].to_add(dy);
+    for (long i = 0; i < dx.numel(); ++i)
+      dx.data<double>()[i] = dy.data<double>()[i] * factor + (into[0].accumulate ? dx.data<double>()[i] : 0);
+    return Grads{dx};
+  });
+}
+
+TEST(Var, OperationsAddToInnerGradients) {
+  const Var x = leaf({2, 3});
+  std::vector<Seen> seen;
+  const Var y = scale(x, 1);
+  const Var early = scale_into(y, 5, seen);
+  const Var late = multiply(y, y);  // goes back first
+  sum(add(early, late)).backward();
+  EXPECT_EQ(grad_of(x), (Values{9, 11}));
+  EXPECT_EQ(seen, (std::vector<Seen>{{true, true}}));
+
+  seen.clear();
+  const Var a = leaf({2, 3});
+  const Var b = scale(a, 1);
+  const Var product = multiply(b, b);
+  sum(add(product, scale_into(b, 5, seen))).backward();  // and here nothing is there yet
+  EXPECT_EQ(grad_of(a), (Values{9, 11}));
+  EXPECT_EQ(seen, (std::vector<Seen>{{false, false}}));
+}
+
+// add passes on one memory twice, so y's gradient is also that of z: it must not be added to.
+TEST(Var, OperationsDoNotAddToSharedGradients) {
+  const Var x = leaf({2, 3}), z = leaf({4, 5});
+  std::vector<Seen> seen;
+  const Var y = scale(x, 1);
+  const Var w = scale(z, 1);
+  const Var branch = scale_into(y, 5, seen);
+  sum(add(branch, add(y, w))).backward();
+  EXPECT_EQ(grad_of(x), (Values{6, 6}));
+  EXPECT_EQ(grad_of(z), (Values{1, 1}));
+  EXPECT_EQ(seen, (std::vector<Seen>{{false, false}}));
+}
+
+TEST(Var, LeavesCollectInTheirBuffer) {
+  const Tensor arena = full({4}, NAN, Dtype::f64);  // what a buffer holds before does not matter
+  Var x = leaf({2, 3});
+  x.set_grad_buffer(arena.view(1, {2}));
+  EXPECT_FALSE(x.grad().defined());
+  std::vector<Seen> seen;
+  for (int round = 0; round < 2; ++round) {
+    seen.clear();
+    sum(scale_into(x, 5, seen)).backward();
+    EXPECT_EQ(x.grad().raw(), arena.raw() + 8);
+    EXPECT_EQ(grad_of(x), (Values{5, 5}));
+    sum(multiply(x, x)).backward();  // an operation that knows no targets, and an input used twice
+    EXPECT_EQ(grad_of(x), (Values{9, 11}));
+    sum(scale_into(x, -1, seen)).backward();
+    EXPECT_EQ(grad_of(x), (Values{8, 10}));
+    EXPECT_EQ(seen, (std::vector<Seen>{{true, false}, {true, true}}));
+    EXPECT_EQ(x.grad().raw(), arena.raw() + 8);
+    x.clear_grad();
+    EXPECT_FALSE(x.grad().defined());
+    arena.data<double>()[1] = NAN;
+  }
+  EXPECT_TRUE(std::isnan(arena.data<double>()[0]) && std::isnan(arena.data<double>()[3]));  // nothing beside it
+  x.set_grad(from_vector<double>({7, 7}, {2}));
+  EXPECT_EQ(arena.data<double>()[2], 7);
+  sum(x).backward();
+  EXPECT_EQ(grad_of(x), (Values{8, 8}));
+  EXPECT_EQ(x.grad().raw(), arena.raw() + 8);
+
+  Var late = leaf({2, 3});
+  sum(scale(late, 5)).backward();
+  late.set_grad_buffer(arena.view(0, {2}));  // takes over what there is
+  EXPECT_EQ(arena.data<double>()[1], 5);
+  sum(late).backward();
+  EXPECT_EQ(grad_of(late), (Values{6, 6}));
+  Var loss = leaf({2});
+  loss.set_grad_buffer(arena.view(0, {1}));
+  loss.backward();
+  loss.backward();
+  EXPECT_EQ(arena.data<double>()[0], 2);
+  EXPECT_ERROR(loss.set_grad_buffer(zeros({3})), "set_grad_buffer: wanted shape [1], got [3]");
+  EXPECT_ERROR(scale(loss, 1).set_grad_buffer(zeros({1})), "set_grad_buffer: only leaves keep their gradient");
+}
+
+// The second use must not take the first one's gradient for an older one, nor overwrite it.
+TEST(Var, AnInputUsedTwiceHasOneTarget) {
+  for (const bool buffered : {false, true}) {
+    Var square(random({3, 3}, 1), true), x(square.value(), true), w(square.value(), true);
+    if (buffered) square.set_grad_buffer(full({3, 3}, NAN, Dtype::f64));
+    sum(linear(x, w)).backward();
+    for (int uses = 1; uses <= 2; ++uses) {
+      sum(linear(square, square)).backward();
+      for (long i = 0; i < 9; ++i) EXPECT_NEAR(grad_of(square)[i], uses * (grad_of(x)[i] + grad_of(w)[i]), 1e-14) << i;
+    }
+  }
+}
+
+// The same gradients with buffers as without, from layers that write into them, and twice the sum from two passes.
+TEST(Var, LayersGiveTheSameGradientsInPlace) {
+  const std::vector<Tensor> values{random({2, 5, 6}, 1), random({6, 6}, 2), random({6}, 3),
+                                   random({6}, 4),       random({6}, 5),    random({6}, 6)};
+  const auto pass = [&](const std::vector<Var>& v) {
+    const Var normed = layer_norm(v[0], v[2], v[3], 1e-6F);
+    const Var branch = linear(normed, v[1], v[4]);
+    sum(gelu(residual(linear(branch, v[1]), branch, v[5]))).backward();
+  };
+  std::vector<Var> plain, buffered;
+  for (const Tensor& value : values) {
+    plain.emplace_back(value, true), buffered.emplace_back(value, true);
+    buffered.back().set_grad_buffer(full(value.shape(), NAN, Dtype::f64));
+  }
+  pass(plain), pass(buffered);
+  for (std::size_t k = 0; k < values.size(); ++k)
+    EXPECT_LE(max_relative_error(buffered[k].grad(), plain[k].grad()), 1e-13) << k;
+  pass(buffered);
+  for (std::size_t k = 0; k < values.size(); ++k)
+    for (long i = 0; i < values[k].numel(); ++i)
+      EXPECT_NEAR(grad_of(buffered[k])[i], 2 * grad_of(plain[k])[i], 1e-12) << k;
+}
+
 TEST(Var, ReshapeSharesMemorySafely) {
   const Var x = leaf({1, 2, 3, 4});
   const Var r = reshape(x, {2, 2});
@@ -139,11 +268,21 @@ TEST(Var, BackwardErrors) {
 
 TEST(Var, SetValue) {
   Var x = leaf({1, 2});
+  const Tensor memory = x.value();
   x.set_value(from_vector<double>({5, 6}, {2}));
   EXPECT_EQ(to_vector<double>(x.value()), (Values{5, 6}));
-  EXPECT_ERROR(x.set_value(zeros({3}, Dtype::f64)), "set_value: wanted shape [2], got [3]");
+  EXPECT_EQ(memory.raw(), x.value().raw());
+  EXPECT_ERROR(x.set_value(zeros({3}, Dtype::f64)), "set_value: wanted f64 [2], got f64 [3]");
+  EXPECT_ERROR(x.set_value(zeros({2})), "set_value: wanted f64 [2], got f32 [2]");
+  const Tensor elsewhere = zeros({5}, Dtype::f64);
+  x.move_value(elsewhere.view(2, {2}));
+  EXPECT_EQ(to_vector<double>(elsewhere), (Values{0, 0, 5, 6, 0}));
+  x.set_value(from_vector<double>({7, 8}, {2}));
+  EXPECT_EQ(to_vector<double>(elsewhere), (Values{0, 0, 7, 8, 0}));
+  EXPECT_EQ(to_vector<double>(memory), (Values{5, 6}));
   Var y = scale(x, 2);
   EXPECT_ERROR(y.set_value(zeros({2}, Dtype::f64)), "set_value: only leaves can be given a value");
+  EXPECT_ERROR(y.move_value(zeros({2}, Dtype::f64)), "move_value: only leaves have memory of their own");
 }
 
 TEST(Var, NoGradRecordsNothing) {

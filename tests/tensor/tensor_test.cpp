@@ -71,6 +71,30 @@ TEST(Tensor, RowsShareMemory) {
   EXPECT_ERROR(zeros({}).rows(0, 0), "is not inside []");
 }
 
+TEST(Tensor, ViewsReachAllOfTheMemory) {
+  const Tensor t = counting({4, 3});
+  const Tensor v = t.view(5, {2, 2});
+  EXPECT_EQ(to_vector<float>(v), (std::vector<float>{5, 6, 7, 8}));
+  EXPECT_TRUE(v.shares_memory(t));
+  EXPECT_FALSE(v.shares_memory(t.clone()));
+  EXPECT_FALSE(Tensor().shares_memory(Tensor()));
+  EXPECT_EQ(to_vector<float>(v.view(1, {6})), (std::vector<float>{6, 7, 8, 9, 10, 11}));  // beyond v, not beyond t
+  EXPECT_EQ(t.rows(1, 2).view(0, {9}).raw(), t.raw() + 12);
+  EXPECT_ERROR(v.view(1, {7}), "view: [7] from element 1 is not inside the memory of [2, 2]");
+  EXPECT_ERROR(t.view(13, {0}), "view: [0] from element 13");
+  EXPECT_ERROR(t.view(-1, {1}), "view: [1] from element -1");
+  EXPECT_ERROR(t.view(1L << 60, {1}), "view: ");
+  EXPECT_EQ(t.view(12, {0}).numel(), 0);
+}
+
+TEST(Tensor, CopiesIntoItsMemory) {
+  const Tensor t = counting({4, 3});
+  t.view(2, {3}).copy_from(full({3}, 9));
+  EXPECT_EQ(to_vector<float>(t.view(0, {6})), (std::vector<float>{0, 1, 9, 9, 9, 5}));
+  EXPECT_ERROR(t.copy_from(zeros({12})), "copy: wanted f32 [4, 3], got f32 [12]");
+  EXPECT_ERROR(t.copy_from(zeros({4, 3}, Dtype::f64)), "copy: wanted f32 [4, 3], got f64 [4, 3]");
+}
+
 TEST(Tensor, CloneIsDeep) {
   const Tensor t = counting({4, 3}), copy = t.rows(1, 2).clone();
   EXPECT_TRUE(copy.unique());

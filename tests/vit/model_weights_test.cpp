@@ -90,12 +90,13 @@ TEST(Weights, ACheckpointsOptimizerIsLeftAlone) {
   ViT loaded = load_model(folder / "a");
   const NamedTensors want = weights_of(model), got = weights_of(loaded);
   for (std::size_t i = 0; i < want.size(); ++i) EXPECT_TRUE(same_bits(got[i].second, want[i].second));
+  const Tensor raw = want[0].second.clone();
   // Unless they are asked for by their prefix.
   load_weights(loaded, Safetensors(folder / "a"), "ema.");
   const AdamW::UseEma averaged(optimizer);
   const NamedTensors average = weights_of(model), got_average = weights_of(loaded);
   for (std::size_t i = 0; i < want.size(); ++i) EXPECT_TRUE(same_bits(got_average[i].second, average[i].second));
-  EXPECT_FALSE(same_bits(average[0].second, want[0].second));
+  EXPECT_FALSE(same_bits(average[0].second, raw));
 }
 
 TEST(Weights, ClassNames) {

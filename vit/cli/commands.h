@@ -51,6 +51,17 @@ struct GalleryCommand {
   void run() const;
 };
 
+struct BenchCommand {
+  std::string what;  // step or forward
+  Recipe recipe = defaults();
+  std::string json;
+  long classes = 0, steps = 0;  // 0: the model's, as many as fit eight seconds
+  void run() const;
+
+ private:
+  static Recipe defaults();
+};
+
 struct InfoCommand {
   std::string file;  // empty: about the program and the machine
   void run() const;

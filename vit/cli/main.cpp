@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
+#include <set>
 
 #include "tensor/device.h"
 #include "vit/cli/commands.h"
@@ -29,16 +30,17 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* description, 
   return sub;
 }
 
-// One option per field of the recipe, each with timm's name where timm has it.
-void add_recipe(CLI::App* sub, Recipe& recipe) {
+// One option per field of the recipe, each with timm's name where timm has it: all, or those named.
+void add_fields(CLI::App* sub, Recipe& recipe, const std::set<std::string>& only = {}) {
   recipe.visit([&]<class T>(const char* name, T& field, const char* description) {
     const std::string flag = std::string("--") + name;
+    if (!only.empty() && !only.contains(name)) return;
     if constexpr (std::is_same_v<T, bool>)
       sub->add_flag(flag + ",!--no-" + name, field, description);
     else
-      sub->add_option(std::is_same_v<T, long> && flag == "--batch-size" ? "-b," + flag
-                      : flag == "--workers"                             ? "-j," + flag
-                                                                        : flag,
+      sub->add_option(flag == "--batch-size" ? "-b," + flag
+                      : flag == "--workers"  ? "-j," + flag
+                                             : flag,
                       field, description);
   });
 }
@@ -57,7 +59,7 @@ void add_train(CLI::App& app, TrainCommand& c) {
                   "go on with this run folder or checkpoint; its options hold unless given again");
   sub->add_option("--max-steps", c.max_steps, "save and stop after this many updates (0: no limit)");
   sub->add_option("-c,--config", c.config, "read options from a TOML file; the command line wins");
-  add_recipe(sub, c.recipe);
+  add_fields(sub, c.recipe);
 }
 
 void add_eval(CLI::App& app, EvalCommand& c) {
@@ -124,13 +126,23 @@ void add_masks(CLI::App& app, MasksCommand& c) {
   sub->add_option("--query", c.query, "row,column of the patch that looks (default: the centre)");
   sub->add_option("--layer", c.layer, "a layer from 0, or all");
   sub->add_option("--output", c.output, "picture (svg)");
-  const auto only = [](const std::string& name) {
-    return name == "position" || name == "directions" || name == "global-slope" || name == "layer-slopes" ||
-           name == "distance" || name == "fill" || name == "heads" || name == "depth";
-  };
-  c.recipe.visit([&](const char* name, auto& field, const char* description) {
-    if (only(name)) sub->add_option(std::string("--") + name, field, description);
-  });
+  add_fields(sub, c.recipe,
+             {"position", "directions", "global-slope", "layer-slopes", "distance", "fill", "heads", "depth"});
+}
+
+void add_bench(CLI::App& app, BenchCommand& c) {
+  CLI::App* sub = add_command(app, "bench", "Time of a training step or a forward pass by operation, and its memory",
+                              "  lookhere bench step --model vit_small --batch-size 8 --position lh180\n"
+                              "  lookhere bench forward --model vit_base --img-size 1024 --position lh45 -b 1",
+                              c);
+  sub->add_option("what", c.what, "step (forward, loss, backward, AdamW) or forward (as in evaluation)")->required();
+  sub->add_option("--steps", c.steps, "how many to time (0: as many as fit eight seconds)");
+  sub->add_option("--classes", c.classes, "classes to tell apart (0: the model's)");
+  sub->add_option("--json", c.json, "write the numbers to this file as well");
+  add_fields(sub, c.recipe, {"model",     "position",        "directions", "global-slope", "layer-slopes", "distance",
+                             "fill",      "img-size",        "patch-size", "dim",          "depth",        "heads",
+                             "mlp-ratio", "layer-scale",     "head",       "pool",         "batch-size",   "drop",
+                             "drop-path", "model-ema-decay", "bce-loss",   "shards",       "dtype",        "seed"});
 }
 
 void add_info(CLI::App& app, InfoCommand& c) {
@@ -181,11 +193,13 @@ int run(int argc, char** argv) {
   ForwardCommand forward;
   GradientsCommand gradients;
   MasksCommand masks;
+  BenchCommand bench;
   InfoCommand info;
   const std::string command = argc > 1 ? argv[1] : "";
   if (command == "train") load_recipe(argc, argv, train.recipe);
   add_train(app, train), add_eval(app, eval), add_predict(app, predict), add_gallery(app, gallery);
-  add_forward(app, forward), add_gradients(app, gradients), add_masks(app, masks), add_info(app, info);
+  add_forward(app, forward), add_gradients(app, gradients), add_masks(app, masks), add_bench(app, bench);
+  add_info(app, info);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

@@ -7,14 +7,15 @@
 
 namespace lookhere {
 
-Tensor logits_of(ViT& model, const Tensor& images) {
+Tensor logits_of(ViT& model, const Tensor& images, Dtype inside) {
   const long count = images.shape()[0], tasks = std::min<long>(thread_count(), count);
   model.prepare(images.shape());
   Tensor logits = empty({count, model.config().classes});
   parallel_tasks(tasks, [&](long i) {
     const NoGrad evaluation;
     const long begin = i * count / tasks, end = (i + 1) * count / tasks;
-    const Tensor part = model(Var(images.rows(begin, end))).value();
+    Pass pass{.dtype = inside};
+    const Tensor part = model(Var(images.rows(begin, end)), pass).value();
     std::copy_n(part.data<float>(), part.numel(), logits.rows(begin, end).data<float>());
   });
   return logits;

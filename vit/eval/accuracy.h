@@ -15,8 +15,9 @@ struct Accuracy {
 // The loader decides batch size and resolution; progress(images done) after each batch.
 Accuracy evaluate(ViT& model, Loader& loader, const std::function<void(long)>& progress = {});
 
-// The model's logits [B, classes] for normalised images [B, C, Y, X], f32, the images spread over the threads.
-Tensor logits_of(ViT& model, const Tensor& images);
+// The model's logits [B, classes] for normalised images [B, C, Y, X], f32, the images spread over the threads;
+// computed in `inside` within the blocks.
+Tensor logits_of(ViT& model, const Tensor& images, Dtype inside = Dtype::f32);
 
 // The position of `label` when the classes are ordered by falling logit: 0 is a hit. Ties count against the label, NaN
 // ranks it last.

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "autograd/profile.h"
+
 namespace lookhere {
 
 void ViTConfig::validate() const {
@@ -79,9 +81,12 @@ Grid ViT::grid_of(const Shape& images) const {
 void ViT::prepare(const Shape& images) { position_.views(grid_of(images), init_.dtype()); }
 
 Var ViT::operator()(const Var& images, Pass& pass) {
+  profile::begin_forward();
   const Grid grid = grid_of(images.shape());
   const Shape weight_shape{config_.dim, config_.channels * config_.patch * config_.patch};
-  Var x = linear(patchify(images, config_.patch), reshape(patch_weight_, weight_shape), patch_bias_);
+  const Dtype inside = pass.dtype.value_or(init_.dtype());
+  Var x = linear(cast(patchify(images, config_.patch), inside), reshape(patch_weight_, weight_shape), patch_bias_);
+  x = cast(x, init_.dtype());
   x = prepend_token(cls_token_, position_.add_to(x, grid));
   const std::vector<AttentionHeads>& views = position_.views(grid, x.value().dtype());
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer) x = blocks_[layer](x, views[layer], pass);

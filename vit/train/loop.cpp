@@ -119,7 +119,8 @@ bool Trainer::train_step(TrainObserver& observer) {
     const Pass pass{.drop_path = recipe_.drop_path,
                     .dropout = recipe_.drop,
                     .seed = static_cast<std::uint64_t>(recipe_.seed),
-                    .step = static_cast<std::uint32_t>(at_.step * recipe_.grad_accum_steps + micro)};
+                    .step = static_cast<std::uint32_t>(at_.step * recipe_.grad_accum_steps + micro),
+                    .dtype = dtype_of(recipe_)};
     loss += sharded_.accumulate_gradients(batch.images, batch.labels, pass, 1 / accumulate, loss_of) / accumulate;
     images += batch.labels.numel();
   }

@@ -65,6 +65,7 @@ void Recipe::validate() {
   in_range("eval-batch-size", static_cast<double>(eval_batch_size), 1, 1 << 20);
   in_range("workers", static_cast<double>(workers), 1, 256);
   in_range("init-std", init_std, 0, 10);
+  dtype_of(*this);
   in_range("shards", static_cast<double>(shards), 0, 1024);
   in_range("recovery-interval", static_cast<double>(recovery_interval), 0, kMany);
   in_range("img-size", static_cast<double>(img_size), 0, 16384);
@@ -97,6 +98,11 @@ void update_from_json(Recipe& recipe, const std::string& text) {
     }
   });
   recipe.validate();
+}
+
+Dtype dtype_of(const Recipe& recipe) {
+  check(recipe.dtype == "f32" || recipe.dtype == "bf16", "--dtype: wanted f32 or bf16, got ", shown(recipe.dtype));
+  return recipe.dtype == "bf16" ? Dtype::bf16 : Dtype::f32;
 }
 
 std::string to_toml(const Recipe& recipe) {

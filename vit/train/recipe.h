@@ -25,6 +25,7 @@ struct Recipe {
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
   double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0.998;
   bool bce_loss = false;
+  std::string dtype = "f32";
   double hflip = -1;
   long crop_padding = 0;
   long shapes_train = 8192, shapes_test = 2048;
@@ -68,6 +69,7 @@ struct Recipe {
     f("crop-padding", crop_padding, "random crops from the image padded by this many pixels");
     f("shapes-train", shapes_train, "training images of --data shapes");
     f("shapes-test", shapes_test, "test images of --data shapes");
+    f("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)");
     f("seed", seed, "decides initial weights, order and augmentation");
     f("eval-batch-size", eval_batch_size, "images per evaluation pass");
     f("workers", workers, "threads that prepare batches");
@@ -88,6 +90,7 @@ void update_from_toml(Recipe& recipe, const std::string& path);
 
 // The recipe's model for this data.
 ViTConfig model_config(const Recipe& recipe, const Dataset& data);
+Dtype dtype_of(const Recipe& recipe);  // what --dtype names
 LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model);
 LoaderOptions evaluation_loader(const Recipe& recipe, const ViTConfig& model);
 DatasetOptions dataset_options(const Recipe& recipe);

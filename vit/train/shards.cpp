@@ -4,45 +4,27 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/pointwise.h"
-#include "tensor/dispatch.h"
+#include "autograd/profile.h"
 #include "tensor/parallel.h"
 
 namespace lookhere {
-namespace {
-
-void add_into(const Tensor& to, const Tensor& from) {
-  dispatch(to, [&]<class T>(auto ctx) {
-    kernels::add<T>(ctx,
-                    {.y = to.data<T>(), .a = to.data<T>(), .b = from.data<T>(), .n = to.numel(), .period = to.numel()});
-  });
-}
-
-}  // namespace
-
 ShardRange shard_range(long size, long i, long n) {
   const auto border = [&](long k) { return k * (size / n) + std::min(k, size % n); };
   return {border(i), border(i + 1)};
 }
 
-ShardedModel::ShardedModel(ViT& model, long shards) : model_(model) {
+ShardedModel::ShardedModel(ViT& model, long shards) {
   check(shards >= 1, "shards: wanted at least 1, got ", shards);
   for (long i = 0; i < shards; ++i) {
-    replicas_.push_back(model);
-    for_each_parameter(replicas_.back(), [](const std::string&, Var& p) { p = Var(p.value(), true); });
+    replicas_.push_back(model);  // the same Vars
+    if (i > 0) for_each_parameter(replicas_.back(), [](const std::string&, Var& p) { p = Var(p.value(), true); });
+    arenas_.emplace_back(parameters_of(replicas_.back()));
   }
 }
 
 double ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
                                           const Loss& loss) {
   const long batch = images.shape()[0], n = shards();
-  // Loading a checkpoint gives the model other tensors, which the replicas must share from then on.
-  std::vector<Parameter> sums = parameters_of(model_);
-  std::vector<std::vector<Parameter>> parts;
-  for (ViT& replica : replicas_) {
-    parts.push_back(parameters_of(replica));
-    for (std::size_t k = 0; k < sums.size(); ++k) parts.back()[k].var.set_value(sums[k].var.value());
-  }
   std::vector<double> losses(n, 0.0);
   parallel_tasks(n, [&](long i) {
     const auto [begin, end] = shard_range(batch, i, n);
@@ -56,17 +38,9 @@ double ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& la
   });
   double total = 0;
   for (double part : losses) total += part;
-  parallel_tasks(static_cast<long>(sums.size()), [&](long k) {
-    for (auto& part : parts) {  // shard by shard: a fixed order
-      const Tensor grad = part[k].var.grad();
-      part[k].var.clear_grad();
-      if (!grad.defined() || !std::isfinite(total)) continue;
-      if (sums[k].var.grad().defined())
-        add_into(sums[k].var.grad(), grad);
-      else
-        sums[k].var.set_grad(grad);
-    }
-  });
+  const profile::Span span("sum over shards", profile::Phase::backward);
+  for (std::size_t i = 1; i < arenas_.size(); ++i) arenas_[0].take_gradients(arenas_[i]);  // a fixed order
+  if (!std::isfinite(total)) arenas_[0].clear_gradients();
   return total;
 }
 

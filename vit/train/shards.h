@@ -4,6 +4,7 @@
 #pragma once
 #include <vector>
 
+#include "nn/arena.h"
 #include "vit/model/vit.h"
 
 namespace lookhere {
@@ -16,20 +17,21 @@ ShardRange shard_range(long size, long i, long n);
 
 class ShardedModel {
  public:
-  // The replicas share the model's weights and have gradients of their own.
+  // The replicas share the model's weights, which are moved into a ParameterArena; the first one also its gradients,
+  // the others have gradients of their own.
   ShardedModel(ViT& model, long shards);
   long shards() const { return static_cast<long>(replicas_.size()); }
 
   // Adds the gradient of the batch's mean loss, times `weight`, to the model's parameters and returns the mean loss.
   // loss(logits, labels) is the mean over its rows. `pass` has the randomness of this batch, `pass.step` counting
-  // batches. A loss that is not finite is returned without gradients.
+  // batches. A loss that is not finite is returned, and all gradients are cleared.
   using Loss = std::function<Var(const Var& logits, const Tensor& labels)>;
   double accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
                               const Loss& loss);
 
  private:
-  ViT& model_;
   std::vector<ViT> replicas_;
+  std::vector<ParameterArena> arenas_;  // one per replica
 };
 
 }  // namespace lookhere

@@ -1,0 +1,186 @@
+// Brings the operands of a product into the order in which the register tile reads them, as slots
+// (kernels/gemm_tile.h).
+#pragma once
+#include <algorithm>
+#include <utility>
+
+#include "kernels/gemm_tile.h"
+
+namespace kernels::KERNELS_ISA {
+
+// bf16 in the lower half of words; from f32 rounded as kernels/bf16.h does.
+inline Vector<Word> halves(Vector<float> x) {
+  const Vector<Word> u = reinterpret_cast<Vector<Word>>(x);
+  return x != x ? (u >> 16) | 0x40U : (u + 0x7fffU + ((u >> 16) & 1U)) >> 16;
+}
+inline Vector<Word> halves(const float* from) { return halves(load(from)); }
+inline Vector<Word> halves(const bf16* from) {
+  typedef std::uint16_t Half __attribute__((vector_size(kVectorBytes / 2), aligned(2), may_alias));
+  typedef Word Whole __attribute__((vector_size(kVectorBytes)));
+  return __builtin_convertvector(*reinterpret_cast<const Half*>(from), Whole);
+}
+
+inline float widened(float x) { return x; }
+inline float widened(bf16 x) { return std::bit_cast<float>(Word{x.bits} << 16); }
+template <class T>
+inline T rounded(float x) {
+  if constexpr (std::is_same_v<T, float>) {
+    return x;
+  } else {
+    const Word u = std::bit_cast<Word>(x);
+    T result;
+    result.bits = static_cast<std::uint16_t>(x != x ? (u >> 16) | 0x40U : (u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
+    return result;
+  }
+}
+
+// Lane i of the result is lane kScale · (i / kGroup) + kJump · (i % kGroup) + kFirst of a and b side by side.
+template <long kFirst, long kScale, long kGroup, long kJump, class V, long... i>
+inline V shuffle(V a, V b, std::integer_sequence<long, i...>) {
+  return __builtin_shufflevector(a, b, (kFirst + i / kGroup * kScale + i % kGroup * kJump)...);
+}
+using Lanes = std::make_integer_sequence<long, kWidth>;
+
+// kWidth vectors as the rows of a matrix: each round interleaves the rows of its upper half with those of its lower.
+inline void transpose(Vector<Word> (&row)[kWidth]) {
+#pragma GCC unroll 4
+  for (long round = 1; round < kWidth; round *= 2) {
+    Vector<Word> mixed[kWidth];
+#pragma GCC unroll 8
+    for (long i = 0; i < kWidth / 2; ++i) {
+      mixed[2 * i] = shuffle<0, 1, 2, kWidth>(row[i], row[i + kWidth / 2], Lanes{});
+      mixed[2 * i + 1] = shuffle<kWidth / 2, 1, 2, kWidth>(row[i], row[i + kWidth / 2], Lanes{});
+    }
+#pragma GCC unroll 16
+    for (long i = 0; i < kWidth; ++i) row[i] = mixed[i];
+  }
+}
+
+// The slots of kWidth neighbouring columns: `row` holds their first step, `next` the second where a slot has two.
+template <class T, class From>
+inline Vector<Word> slots_across(const From* row, const From* next) {
+  if constexpr (std::is_same_v<T, float>)
+    return reinterpret_cast<Vector<Word>>(load(row));
+  else if constexpr (kDepth<T> == 1)
+    return halves(row) << 16;
+  else
+    return halves(row) | halves(next) << 16;
+}
+// The same where only `count` columns exist, or no second step.
+template <class T, class From>
+inline Vector<Word> slots_across(const From* row, const From* next, long count) {
+  constexpr bool kTwo = kDepth<T> == 2;
+  if (count >= kWidth && (!kTwo || next)) return slots_across<T>(row, next);
+  From edge[2][kWidth] = {};
+  for (long i = 0; i < std::min(count, kWidth); ++i) {
+    edge[0][i] = row[i];
+    if (kTwo && next) edge[1][i] = next[i];
+  }
+  return slots_across<T>(edge[0], edge[1]);
+}
+
+// The slots of kWidth neighbouring steps of one column, of which `count` values are left.
+template <class T, class From>
+inline Vector<Word> slots_along(const From* column, long count) {
+  constexpr long kValues = kDepth<T> * kWidth;
+  From edge[kValues];
+  if (count < kValues) {
+    for (long i = 0; i < kValues; ++i) edge[i] = i < count ? column[i] : From();
+    column = edge;
+  }
+  if constexpr (kDepth<T> == 1) {
+    return slots_across<T>(column, column);
+  } else {
+    const Vector<Word> low = halves(column), high = halves(column + kWidth);
+    return shuffle<0, 2, 1, 0>(low, high, Lanes{}) | shuffle<1, 2, 1, 0>(low, high, Lanes{}) << 16;
+  }
+}
+
+// How columns are cut into panels: of kTileVectors vectors or less, and never of 4 + 4 + 1 where 3 + 3 + 3 would do.
+struct Panels {
+  long count, vectors, extra;  // the first `extra` panels have one vector more than `vectors`
+
+  explicit Panels(long columns) {
+    const long all = (columns + kWidth - 1) / kWidth;
+    count = (all + kTileVectors - 1) / kTileVectors;
+    vectors = all / count, extra = all % count;
+  }
+  long columns(long panel) const { return (vectors + (panel < extra)) * kWidth; }
+};
+
+// A part of B, or of the transposed A: `columns` columns, `depth` steps along k.
+template <class From>
+struct PartOf {
+  const From* at;  // its first value; what follows along k (or, transposed, across) is row_size apart
+  long row_size, depth, columns;
+};
+
+// out: panel after panel, each (slots, its columns)
+template <class T, class From>
+inline void pack_rows(Slot<T>* out, const PartOf<From>& b) {
+  const Panels panels(b.columns);
+  const long slots = (b.depth + kDepth<T> - 1) / kDepth<T>;
+  for (long s = 0; s < slots; ++s) {
+    const From* row = b.at + s * kDepth<T> * b.row_size;
+    const From* next = kDepth<T> == 1 ? row : s * kDepth<T> + 1 < b.depth ? row + b.row_size : nullptr;
+    Slot<T>* panel = out;
+    long j = 0;
+    for (long i = 0; i < panels.count; ++i) {
+      const long columns = panels.columns(i);
+      for (long v = 0; v < columns; v += kWidth, j += kWidth)
+        store(reinterpret_cast<Word*>(panel + s * columns + v),
+              slots_across<T>(row + j, next ? next + j : nullptr, b.columns - j));
+      panel += columns * slots;
+    }
+  }
+}
+template <class T, class From>
+inline void pack_transposed(Slot<T>* out, const PartOf<From>& b) {
+  const Panels panels(b.columns);
+  const long slots = (b.depth + kDepth<T> - 1) / kDepth<T>;
+  long j = 0;
+  for (long i = 0; i < panels.count; ++i) {
+    const long columns = panels.columns(i);
+    for (long v = 0; v < columns; v += kWidth, j += kWidth)
+      for (long s = 0; s < slots; s += kWidth) {
+        Vector<Word> block[kWidth] = {};
+        const long k = s * kDepth<T>;
+        for (long c = 0; c < std::min(kWidth, b.columns - j); ++c)
+          block[c] = slots_along<T>(b.at + (j + c) * b.row_size + k, b.depth - k);
+        transpose(block);
+        for (long r = 0; r < std::min(kWidth, slots - s); ++r)
+          store(reinterpret_cast<Word*>(out + (s + r) * columns + v), block[r]);
+      }
+    out += columns * slots;
+  }
+}
+
+// Of the transposed A: strips of kTileRows columns (rows of A), each (slots, kTileRows).
+inline constexpr long kPackedRows = 8 * kTileRows;  // at a time: a few cache lines of every row
+template <class T, class From>
+inline void pack_strips(Slot<T>* out, const PartOf<From>& a) {
+  constexpr long kLine = (kPackedRows + kWidth - 1) / kWidth * kWidth;
+  const long slots = (a.depth + kDepth<T> - 1) / kDepth<T>;
+  for (long s = 0; s < slots; ++s) {
+    const From* row = a.at + s * kDepth<T> * a.row_size;
+    const From* next = kDepth<T> == 1 ? row : s * kDepth<T> + 1 < a.depth ? row + a.row_size : nullptr;
+    Slot<T> line[kLine];
+    for (long j = 0; j < kLine; j += kWidth)
+      store(reinterpret_cast<Word*>(line + j), slots_across<T>(row + j, next ? next + j : nullptr, a.columns - j));
+    for (long j = 0; j < a.columns; j += kTileRows) std::copy_n(line + j, kTileRows, out + j * slots + s * kTileRows);
+  }
+}
+
+// One row of A, `depth` values along k.
+template <class T, class From>
+inline void pack_line(Slot<T>* out, const From* row, long depth) {
+  if constexpr (kDepth<T> == 1)
+    for (long k = 0; k < depth; ++k) out[k] = widened(row[k]);
+  else
+    for (long k = 0; k < depth; k += 2) {
+      const std::uint16_t second = k + 1 < depth ? row[k + 1].bits : 0;
+      out[k / 2] = {row[k].bits, second};
+    }
+}
+
+}  // namespace kernels::KERNELS_ISA

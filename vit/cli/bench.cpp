@@ -1,0 +1,208 @@
+// lookhere bench: how long a training step or a forward pass of a model takes, where, and in how much memory.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "autograd/profile.h"
+#include "kernels/isa.h"
+#include "tensor/file.h"
+#include "vit/cli/commands.h"
+#include "vit/eval/accuracy.h"
+#include "vit/show/progress.h"
+#include "vit/train/shards.h"
+
+namespace lookhere {
+namespace {
+
+constexpr double kSeconds = 8;
+constexpr long kLeastSteps = 3;
+
+ViTConfig config_of(const BenchCommand& c) {
+  const ViTConfig preset = model_preset(c.recipe.model);
+  Dataset any;
+  any.channels = preset.channels, any.classes = c.classes ? c.classes : preset.classes;
+  any.height = preset.height, any.width = preset.width;
+  return model_config(c.recipe, any);
+}
+
+// As if normalised: uniform with mean 0 and standard deviation 1.
+Tensor random_images(const Shape& shape, std::uint64_t seed) {
+  Rng rng(seed, Purpose::test);
+  Tensor images = empty(shape);
+  for (long i = 0; i < images.numel(); ++i) images.data<float>()[i] = static_cast<float>(rng.uniform(-1.73, 1.73));
+  return images;
+}
+Tensor random_labels(long count, long classes, std::uint64_t seed) {
+  Rng rng(seed + 1, Purpose::test);
+  Tensor labels = empty({count}, Dtype::i64);
+  for (long i = 0; i < count; ++i) labels.data<i64>()[i] = static_cast<i64>(rng.below(classes));
+  return labels;
+}
+
+// What a training loop does with one batch: vit/train/loop.cpp.
+class TrainingStep {
+ public:
+  TrainingStep(ViT& model, const Recipe& recipe)
+      : recipe_(recipe),
+        sharded_(model, recipe.shards),
+        optimizer_(parameters_of(model), optimizer_options(recipe)),
+        labels_(random_labels(recipe.batch_size, model.config().classes, static_cast<std::uint64_t>(recipe.seed))) {}
+
+  void operator()(const Tensor& images) {
+    const Pass pass{.drop_path = recipe_.drop_path,
+                    .dropout = recipe_.drop,
+                    .seed = static_cast<std::uint64_t>(recipe_.seed),
+                    .step = step_++,
+                    .dtype = dtype_of(recipe_)};
+    sharded_.accumulate_gradients(images, labels_, pass, 1, [&](const Var& logits, const Tensor& labels) {
+      return recipe_.bce_loss ? binary_cross_entropy(logits, labels, recipe_.smoothing)
+                              : softmax_cross_entropy(logits, labels, recipe_.smoothing);
+    });
+    optimizer_.step(1e-4);
+  }
+
+ private:
+  const Recipe& recipe_;
+  ShardedModel sharded_;
+  AdamW optimizer_;
+  Tensor labels_;
+  std::uint32_t step_ = 0;
+};
+
+// The most that the process had in memory so far, in bytes.
+long peak_resident() {
+  std::ifstream status("/proc/self/status");
+  long kilobytes = 0;
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) kilobytes = std::stol(line.substr(6));
+  return kilobytes * 1024;
+}
+
+struct Measured {
+  std::vector<double> seconds;  // sorted
+  std::vector<Profile::Entry> operations;
+  double median() const { return seconds[seconds.size() / 2]; }
+  double mean() const {
+    return std::accumulate(seconds.begin(), seconds.end(), 0.0) / static_cast<double>(seconds.size());
+  }
+};
+
+// Once to warm up, then `steps` times.
+Measured measure(const std::string& label, long steps, const std::function<void()>& step) {
+  Progress progress(label, steps);
+  progress.update(0, "warm-up");
+  step();
+  Measured result;
+  const Profile profile;
+  const auto begin = profile::Clock::now();
+  const auto done = [&] {
+    const auto count = static_cast<long>(result.seconds.size());
+    const double used = profile::since(begin);
+    return steps ? count >= steps : count >= kLeastSteps && used + used / static_cast<double>(count) > kSeconds;
+  };
+  while (!done()) {
+    const auto before = profile::Clock::now();
+    step();
+    result.seconds.push_back(profile::since(before));
+    progress.update(static_cast<long>(result.seconds.size()), fmt::format("{:.3g} s", result.seconds.back()));
+  }
+  progress.finish_quietly();
+  // Per step.
+  const auto count = static_cast<double>(result.seconds.size());
+  result.operations = profile.entries();
+  for (Profile::Entry& entry : result.operations)
+    entry.calls /= static_cast<long>(count), entry.forward /= count, entry.backward /= count;
+  std::ranges::sort(result.seconds);
+  return result;
+}
+
+nlohmann::ordered_json to_json(const BenchCommand& c, const ViTConfig& config, const Measured& m) {
+  nlohmann::ordered_json json{{"bench", c.what},
+                              {"model", c.recipe.model},
+                              {"position", c.recipe.position},
+                              {"dtype", c.recipe.dtype},
+                              {"batch_size", c.recipe.batch_size},
+                              {"img_size", {config.height, config.width}},
+                              {"tokens", config.grid().patches() + 1},
+                              {"dim", config.dim},
+                              {"depth", config.depth},
+                              {"heads", config.heads},
+                              {"threads", thread_count()},
+                              {"isa", kernels::name_of(kernels::isa())},
+                              {"steps", m.seconds.size()},
+                              {"seconds", m.median()},
+                              {"seconds_min", m.seconds.front()},
+                              {"seconds_mean", m.mean()},
+                              {"images_per_second", static_cast<double>(c.recipe.batch_size) / m.median()},
+                              {"peak_pool_bytes", Pool::of(Device::cpu).stats().peak},
+                              {"peak_rss_bytes", peak_resident()}};
+  json["operations"] = nlohmann::ordered_json::array();
+  for (const Profile::Entry& entry : m.operations)
+    json["operations"].push_back({{"op", entry.op},
+                                  {"calls", entry.calls},
+                                  {"forward_seconds", entry.forward},
+                                  {"backward_seconds", entry.backward}});
+  return json;
+}
+
+void print(const nlohmann::ordered_json& json) {
+  const auto number = [&](const char* name) { return json[name].get<double>(); };
+  const auto text = [&](const char* name) { return json[name].get<std::string>(); };
+  fmt::print("{:<8}  {} {}, {}, batch {}, {}x{} px, {} tokens\n", text("bench"), text("model"), text("position"),
+             text("dtype"), json["batch_size"].get<long>(), json["img_size"][0].get<long>(),
+             json["img_size"][1].get<long>(), json["tokens"].get<long>());
+  fmt::print("machine   {} threads, {}\n", json["threads"].get<long>(), text("isa"));
+  fmt::print("time      {:.4g} s, the median of {}; {:.4g} s at best\n", number("seconds"), json["steps"].get<long>(),
+             number("seconds_min"));
+  fmt::print("speed     {:.4g} images/s\n", number("images_per_second"));
+  fmt::print("memory    {:.0f} MB in tensors, {:.0f} MB in all\n\n", number("peak_pool_bytes") / 1e6,
+             number("peak_rss_bytes") / 1e6);
+  fmt::print("{:<22} {:>6} {:>12} {:>12} {:>8}\n", "operation", "calls", "forward ms", "backward ms", "share");
+  const double all = number("seconds_mean");  // as the operations' times are means
+  double rest = all;
+  const auto row = [&](const std::string& name, long calls, double forward, double backward) {
+    fmt::print("{:<22} {:>6} {:>12.2f} {:>12.2f} {:>6.1f} %\n", name, calls, 1e3 * forward, 1e3 * backward,
+               100 * (forward + backward) / all);
+    rest -= forward + backward;
+  };
+  for (const auto& entry : json["operations"])
+    row(entry["op"], entry["calls"], entry["forward_seconds"], entry["backward_seconds"]);
+  row("waiting and the rest", 0, rest, 0);
+}
+
+}  // namespace
+
+Recipe BenchCommand::defaults() {
+  Recipe recipe;
+  recipe.model = "vit_small", recipe.batch_size = 8, recipe.model_ema_decay = 0;
+  return recipe;
+}
+
+void BenchCommand::run() const {
+  check(what == "step" || what == "forward", "bench: wanted step or forward, got '", what, "'");
+  check(steps >= 0, "--steps: wanted at least 0, got ", steps);
+  check(classes >= 0, "--classes: wanted at least 0, got ", classes);
+  Recipe valid = recipe;
+  valid.validate();
+  if (valid.shards == 0) valid.shards = std::min<long>(thread_count(), valid.batch_size);
+  announce();
+  ViT model(config_of(*this), static_cast<std::uint64_t>(valid.seed));
+  const ViTConfig& config = model.config();
+  const Tensor images = random_images({valid.batch_size, config.channels, config.height, config.width},
+                                      static_cast<std::uint64_t>(valid.seed));
+  Measured measured;
+  if (what == "step") {
+    TrainingStep step(model, valid);
+    measured = measure("bench step", steps, [&] { step(images); });
+  } else {
+    measured = measure("bench forward", steps, [&] { logits_of(model, images, dtype_of(valid)); });
+  }
+  const nlohmann::ordered_json result = to_json(*this, config, measured);
+  print(result);
+  if (!json.empty()) write_atomically(json, [&](FileWriter& out) { out.write(result.dump(1) + "\n"); });
+}
+
+}  // namespace lookhere
