@@ -14,7 +14,7 @@ namespace {
 constexpr long smaller(long a, long b) { return a < b ? a : b; }
 
 // y[i] = f(x[i]...) in Acc<T>, y may alias any x. f works on single values: `omp simd` says what the compiler cannot
-// know of an alias, that only equal indices meet.
+// know of an alias, that only equal indices meet. Not in double, where f may call the C library.
 template <class T, class F, class... X>
 void map_block(long n, T* y, F f, const X*... x) {
   if constexpr (std::is_same_v<T, bf16>) {
@@ -32,7 +32,8 @@ void map_block(long n, T* y, F f, const X*... x) {
       for_each_vector<float>(size, [&](long k, auto lanes) { store_as(y + i + k, load(result + k), lanes); });
     }
   } else {
-#pragma omp simd
+    constexpr bool kVectorise = std::is_same_v<T, float>;
+#pragma omp simd if (simd : kVectorise)
     for (long i = 0; i < n; ++i) y[i] = f(x[i]...);
   }
 }

@@ -156,10 +156,7 @@ TEST(LayerNorm, BackwardMatchesSumsInF64) {
 
 // So wide that dw and db have no room of their own per part of the rows.
 TEST(LayerNorm, WideRows) {
-  for_each_type_and_bf16([]<class T>(T) {
-    for (const bool accumulate : {false, true})
-      expect_gradients_match(Case<T>(65, 70001, 0), {.accumulate = accumulate});
-  });
+  for_each_type_and_bf16([]<class T>(T) { expect_gradients_match(Case<T>(65, 70001, 0), {.accumulate = true}); });
 }
 
 TEST(LayerNorm, SameBitsForAnyThreads) {

@@ -9,6 +9,7 @@ namespace lookhere {
 namespace {
 
 using kernels::KERNELS_ISA::fast_exp;
+using kernels::KERNELS_ISA::fast_exp2_of_negative;
 using kernels::KERNELS_ISA::fast_log1p;
 using kernels::KERNELS_ISA::fast_tanh;
 using kernels::KERNELS_ISA::normal;
@@ -50,6 +51,19 @@ TEST(VectorMath, FastExpAtTheEdges) {
   EXPECT_TRUE(std::isnan(fast_exp(-kNaN<float>)));
   EXPECT_EQ(fast_exp(-kInf<double>), 0);
   EXPECT_TRUE(std::isnan(fast_exp(kNaN<double>)));
+}
+
+TEST(VectorMath, FastExp2IsWithinTwoUlp) {
+  double worst = 0;
+  sweep(126, 311, [&](float x) {
+    if (x > 0) return;
+    const double want = std::exp2(static_cast<double>(x));
+    worst = std::max(worst, std::abs(static_cast<double>(fast_exp2_of_negative(x)) - want) / ulp(want));
+  });
+  EXPECT_LT(worst, 2);
+  EXPECT_EQ(fast_exp2_of_negative(0.F), 1);
+  for (const float x : {-127.F, -1e4F, -1e30F, -kInf<float>}) EXPECT_EQ(fast_exp2_of_negative(x), 0) << x;
+  EXPECT_TRUE(std::isnan(fast_exp2_of_negative(kNaN<float>)));
 }
 
 TEST(VectorMath, FastLog1pIsWithinThreeUlp) {
