@@ -80,8 +80,7 @@ def run_shape(shape, arguments):
     from lookhere_mask import float_mask
     layouts = arguments.layouts.split(",")
     rival, side = Rival(shape, arguments), int((shape[1] - 1) ** 0.5)
-    masks = {layout: float_mask(layout, shape[2], (side, side)) for layout in layouts}
-    masks = {layout: mask if mask is None else mask[None].to(rival.dtype) for layout, mask in masks.items()}
+    masks = {layout: float_mask(layout, shape[2], (side, side), dtype=rival.dtype) for layout in layouts}
     kinds = {"SDPA": rival.sdpa, **({"explicit": rival.explicit} if arguments.explicit else {})}
     ours = {layout: ([], []) for layout in layouts}
     theirs = {(kind, layout): ([], []) for kind in kinds for layout in layouts}

@@ -68,26 +68,33 @@ def run_ours(arguments, **environment):
         sys.exit(f"{arguments[0]} is not there: build it first (make {os.path.relpath(arguments[0], ROOT)})")
     done = subprocess.run(arguments, env={**inherited, **environment}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"{' '.join(arguments)}\nfailed:\n{done.stderr or done.stdout}")
+        raise RuntimeError(f"{' '.join(arguments)}\n{done.stderr or done.stdout}".rstrip())
 
 
 def run_bench(name, pattern, min_time):
     """One process of build/bench/NAME over the cases that match the pattern: a list of its JSON objects."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "cases.json")
-        run_ours([BUILD / "bench" / name, f"--benchmark_filter={pattern}", f"--benchmark_repetitions={REPETITIONS}",
-                  f"--benchmark_min_time={min_time / REPETITIONS}"], JSON=path)
+        try:
+            run_ours([BUILD / "bench" / name, f"--benchmark_filter={pattern}", f"--benchmark_repetitions={REPETITIONS}",
+                      f"--benchmark_min_time={min_time / REPETITIONS}"], JSON=path)
+        except RuntimeError as error:
+            sys.exit(error)
         with open(path, encoding="utf-8") as file:
             return [json.loads(line) for line in file if line.strip()]
 
 
 def run_lookhere(arguments):
-    """build/lookhere bench ... --json FILE: its JSON object."""
+    """[the JSON object of build/lookhere bench ...], or [] with a message where it refuses the case."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "result.json")
-        run_ours([BUILD / "lookhere", "bench", *arguments, "--json", path])
+        try:
+            run_ours([BUILD / "lookhere", "bench", *arguments, "--json", path])
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            return []
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            return [json.load(file)]
 
 
 def seconds_per_call(f, min_time):

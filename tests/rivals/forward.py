@@ -14,6 +14,7 @@ from worker import Worker
 
 MODEL, SIZES = "vit_base", [224, 384, 512, 1024]
 SECONDS, PEAK = "seconds", "peak_rss_bytes"  # fields of our JSON
+STEPS = 3  # of ours in each round, after one to warm up
 
 
 def parse():
@@ -39,11 +40,10 @@ def prepare(kind, size, position, dtype):
     torch.manual_seed(1)
     if kind == "explicit":
         vit.attention = explicit_attention
-    model = vit.ViT(*vit.SIZES[MODEL], size, position=position, one_mask=True).eval()
-    if dtype == "bf16":
-        model = model.bfloat16()  # weights too: nothing is cast during the pass
-        model.cast_masks(torch.bfloat16)
-    images = torch.randn(1, 3, size, size, dtype=torch.bfloat16 if dtype == "bf16" else torch.float32)
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[dtype]
+    model = vit.ViT(*vit.SIZES[MODEL], size, position=position, one_mask=True, mask_dtype=dtype).eval()
+    model = model.to(dtype)  # weights, too: nothing is cast during the pass
+    images = torch.randn(1, 3, size, size, dtype=dtype)
 
     def forward():
         with torch.inference_mode():
@@ -53,7 +53,7 @@ def prepare(kind, size, position, dtype):
 
 def run_ours(size, arguments):
     return common.run_lookhere(["forward", "--model", MODEL, "--img-size", size, "--position", arguments.position,
-                                "--batch-size", 1, *(["--dtype", "bf16"] if arguments.dtype == "bf16" else [])])
+                                "--batch-size", 1, "--dtype", arguments.dtype, "--steps", STEPS])
 
 
 def run_size(size, arguments):
@@ -62,7 +62,7 @@ def run_size(size, arguments):
     ours = []
     for _ in common.rounds(arguments):
         if not arguments.only_torch:
-            ours.append(run_ours(size, arguments))
+            ours += run_ours(size, arguments)
         for worker in workers.values():
             worker.round(arguments.min_time)
     our_seconds = [result[SECONDS] for result in ours]

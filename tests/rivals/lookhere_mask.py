@@ -41,36 +41,38 @@ def heads_of(layout, heads, layer):
             for i in range(heads)]
 
 
-def patch_bias(layout, heads, grid, layer=0, depth=12):
-    """The bias between patches (heads, gy·gx, gy·gx), f32 values rounded to bf16, masked where a head cannot see."""
+def float_mask(layout, heads, grid, layer=0, depth=12, dtype=torch.float32):
+    """(1, heads, N, N), the values those of bf16, masked where a patch cannot see; None for "dense".
+
+    Token 0 is the class token, which sees all and is seen by all. Needs little more memory than the mask itself.
+    With three sizes instead of four PyTorch would take a path of half the speed.
+    """
+    if layout == "dense":
+        return None
     gy, gx = grid
     y, x = torch.arange(1 - gy, gy)[:, None], torch.arange(1 - gx, gx)[None, :]  # offsets, key minus query
     step = (LAST_LAYER_SLOPE - FIRST_LAYER_SLOPE) / max(depth - 1, 1)
     layer_slope = LAST_LAYER_SLOPE if layer == depth - 1 > 0 else FIRST_LAYER_SLOPE + layer * step
     distance = (y * y + x * x).double().sqrt()
     rows, columns = torch.arange(gy), torch.arange(gx)
-    dy = (rows[None, :] - rows[:, None] + gy - 1)[:, None, :, None]  # (query row, 1, key row, 1)
-    dx = (columns[None, :] - columns[:, None] + gx - 1)[None, :, None, :]
-    bias = torch.empty(heads, gy * gx, gy * gx)
+    mask = torch.zeros(heads, 1 + gy * gx, 1 + gy * gx, dtype=dtype)
     for h, (directions, slope) in enumerate(heads_of(layout, heads, layer)):
-        table = -((GLOBAL_SLOPE * layer_slope) * (slope * distance)).float().bfloat16().float()
+        table = -((GLOBAL_SLOPE * layer_slope) * (slope * distance)).float().bfloat16().to(dtype)
         for name in directions.split():
             table[~SEES[name](y, x).expand_as(table)] = MASKED
-        bias[h] = table[dy, dx].reshape(gy * gx, gy * gx)
-    return bias
-
-
-def float_mask(layout, heads, grid, layer=0, depth=12):
-    """(heads, N, N) with the class token first, which sees all and is seen by all. None for "dense"."""
-    if layout == "dense":
-        return None
-    return torch.nn.functional.pad(patch_bias(layout, heads, grid, layer, depth), (1, 0, 1, 0))
+        for row in range(gy):  # of queries: (query column, key row, key column)
+            dy = (rows - row + gy - 1)[None, :, None]
+            dx = (columns[None, :] - columns[:, None] + gx - 1)[:, None, :]
+            mask[h, 1 + row * gx:1 + (row + 1) * gx, 1:] = table[dy, dx].reshape(gx, gy * gx)
+    return mask[None]
 
 
 def check(golden, layout, name):
     """Compares one layout on one square grid with the authors' values."""
     grid, heads, depth = golden["grid"], golden["num_heads"], golden["depth"]
-    layers = [patch_bias(layout, heads, grid, layer, depth) for layer in range(depth)]
+    masks = [float_mask(layout, heads, grid, layer, depth)[0] for layer in range(depth)]
+    assert not any(mask[:, 0].any() or mask[:, :, 0].any() for mask in masks), name
+    layers = [mask[:, 1:, 1:] for mask in masks]  # between patches
     visible = layers[0] > MASKED
     assert visible.sum((1, 2)).tolist() == golden["visible_pairs_per_head"], name
     for layer, bias in enumerate(layers):

@@ -20,7 +20,8 @@ CASES = {
           "patch-size": 4, "dim": 192, "depth": 6, "heads": 6},
 }
 VARIANTS = ["eager-f32", "compile-f32", "eager-bf16", "compile-bf16"]
-SECONDS, PEAK = "seconds_per_step", "peak_rss_bytes"  # fields of our JSON
+SECONDS, PEAK = "seconds", "peak_rss_bytes"  # fields of our JSON
+STEPS = 5  # of ours in each round, after one to warm up
 
 
 def parse():
@@ -41,9 +42,8 @@ def prepare(case, variant, adamw):
     torch.manual_seed(1)
     how, dtype = variant.split("-")
     dim, depth, heads = (case.get(name, size) for name, size in zip(("dim", "depth", "heads"), SIZES[case["model"]]))
-    model = ViT(dim, depth, heads, case["img-size"], case.get("patch-size", 16), case["position"]).train()
-    if dtype == "bf16":
-        model.cast_masks(torch.bfloat16)
+    model = ViT(dim, depth, heads, case["img-size"], case.get("patch-size", 16), case["position"],
+                mask_dtype=torch.bfloat16 if dtype == "bf16" else torch.float32).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05, **{adamw: True})
     images = torch.randn(case["batch-size"], 3, case["img-size"], case["img-size"])
     labels = torch.randint(0, 1000, (case["batch-size"],))
@@ -59,7 +59,7 @@ def prepare(case, variant, adamw):
 
 
 def run_ours(case, dtype):
-    arguments = ["step", "--dtype", dtype]
+    arguments = ["step", "--dtype", dtype, "--steps", STEPS]
     for name, value in case.items():
         arguments += [f"--{name}", value]
     return common.run_lookhere(arguments)
@@ -74,7 +74,7 @@ def run_case(name, arguments):
     for _ in common.rounds(arguments):
         for dtype in dtypes:
             if not arguments.only_torch:
-                ours[dtype].append(run_ours(case, dtype))
+                ours[dtype] += run_ours(case, dtype)
             for variant, worker in workers.items():
                 if variant.endswith(dtype):
                     worker.round(arguments.min_time)

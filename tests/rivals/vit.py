@@ -58,9 +58,11 @@ class ViT(nn.Module):
     """position: lh180, lh90, lh45 (masks), learned (added to the patches), none.
 
     one_mask: the first layer's mask serves all layers, which spares PyTorch memory and changes no time.
+    mask_dtype: what attention will run in; under autocast every call would cast a mask of another dtype again.
     """
 
-    def __init__(self, dim, depth, heads, img_size, patch=16, position="none", one_mask=False, classes=1000):
+    def __init__(self, dim, depth, heads, img_size, patch=16, position="none", one_mask=False,
+                 mask_dtype=torch.float32, classes=1000):
         super().__init__()
         grid = (img_size // patch, img_size // patch)
         self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, dim))
@@ -71,13 +73,8 @@ class ViT(nn.Module):
         self.masks = [None] * depth
         if position.startswith("lh"):
             layers = 1 if one_mask else depth
-            self.masks = [float_mask(position, heads, grid, layer, depth)[None] for layer in range(layers)]
+            self.masks = [float_mask(position, heads, grid, layer, depth, mask_dtype) for layer in range(layers)]
             self.masks *= depth // layers
-
-    def cast_masks(self, dtype):
-        """Ahead of time: under autocast every call would cast them again."""
-        cast = {id(mask): mask if mask is None else mask.to(dtype) for mask in self.masks}
-        self.masks = [cast[id(mask)] for mask in self.masks]
 
     def forward(self, images):
         x = self.patch_embed(images)
