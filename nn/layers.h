@@ -49,12 +49,16 @@ struct LayerNorm {
   void visit(auto&& f) { f("weight", weight), f("bias", bias); }
 };
 
+// Layers that are applied one after another take their input by value and replace it: without a graph that would keep
+// it, its memory is free as soon as it has been used.
 struct Mlp {
   Linear fc1, fc2;
   Mlp(long dim, long hidden, Init& init) : fc1(dim, hidden, init), fc2(hidden, dim, init) {}
-  Var operator()(const Var& x, Pass& pass) const {
+  Var operator()(Var x, Pass& pass) const {
     if (pass.dropout == 0) return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias);
-    return pass.drop(fc2(pass.drop(gelu(fc1(x)))));
+    x = fc1(x);
+    x = pass.drop(gelu(x));
+    return pass.drop(fc2(x));
   }
   void visit(auto&& f) { f("fc1", fc1), f("fc2", fc2); }
 };
@@ -64,8 +68,10 @@ struct SelfAttention {
   long heads;
   SelfAttention(long dim, long head_count, Init& init)
       : qkv(dim, 3 * dim, init), proj(dim, dim, init), heads(head_count) {}
-  Var operator()(const Var& x, const AttentionHeads& views, Pass& pass) const {
-    return pass.drop(proj(attention(qkv(x), heads, views)));
+  Var operator()(Var x, const AttentionHeads& views, Pass& pass) const {
+    x = qkv(x);
+    x = attention(x, heads, views);
+    return pass.drop(proj(x));
   }
   void visit(auto&& f) { f("qkv", qkv), f("proj", proj); }
 };
@@ -98,10 +104,10 @@ struct Block {
     ls1.gamma = init.constant({s.dim}, s.layer_scale_init);
     ls2.gamma = init.constant({s.dim}, s.layer_scale_init);
   }
-  Var operator()(const Var& input, const AttentionHeads& views, Pass& pass) const {
-    const long batch = input.shape()[0];
-    const Dtype dtype = input.value().dtype();
-    const Var x = residual(input, attn(norm1(input, pass.dtype), views, pass), ls1.gamma, pass.keep(batch, dtype));
+  Var operator()(Var x, const AttentionHeads& views, Pass& pass) const {
+    const long batch = x.shape()[0];
+    const Dtype dtype = x.value().dtype();
+    x = residual(x, attn(norm1(x, pass.dtype), views, pass), ls1.gamma, pass.keep(batch, dtype));
     return residual(x, mlp(norm2(x, pass.dtype), pass), ls2.gamma, pass.keep(batch, dtype));
   }
   void visit(auto&& f) {

@@ -89,7 +89,7 @@ Var ViT::operator()(const Var& images, Pass& pass) {
   x = cast(x, init_.dtype());
   x = prepend_token(cls_token_, position_.add_to(x, grid));
   const std::vector<AttentionHeads>& views = position_.views(grid, x.value().dtype());
-  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) x = blocks_[layer](x, views[layer], pass);
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) x = blocks_[layer](std::move(x), views[layer], pass);
   x = norm_(x);
   x = config_.pool == Pooling::cls ? select_token(x, 0) : mean_tokens(x, 1);
   return head_(config_.head == HeadType::mlp ? tanh(head_fc1_(x)) : x);
