@@ -102,8 +102,8 @@ ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' tests/kernels/*
 test: deps-test
 	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
-	  LOOKHERE_ISA=$$isa BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
-	@BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
+	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
+	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
 
 # Trains the nano LookHere ViT, evaluates it and draws what it learned, all into build/demo. FLAGS_TRAIN: more options.
 DEMO := $(OUT)/demo
