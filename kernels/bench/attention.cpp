@@ -1,4 +1,5 @@
-// Attention's ladder: one query at a time, tiles of queries that see everything, and tiles that compute what they see.
+// Attention's ladder: one query at a time, tiles of queries over all keys, and tiles over the keys
+// that they see.
 #include "kernels/attention.h"
 
 #include "kernels/bench/bench.h"
@@ -39,92 +40,116 @@ const std::map<std::string, std::vector<FieldOfView>> kViews{{"lh180",
                                                                {kUpLeft, kDown},
                                                                {kUpRight, kDown}}}};
 
-// What the rungs of one shape share.
-struct Inputs {
-  AttentionSizes sizes;
-  std::vector<float> qkv, dout;
-  explicit Inputs(const AttentionSizes& z)
-      : sizes(z),
-        qkv(random_values(z.images * z.tokens * z.head_stride())),
-        dout(random_values(z.images * z.tokens * z.heads * z.head_dim, 2)) {}
-};
-struct Bias {
-  std::vector<LookHereHead> heads;  // empty: every head sees all
-  std::vector<float> relative;
-  Bias(const std::string& layout, const AttentionSizes& z) {
-    if (layout == "dense") return;
-    const auto& views = kViews.at(layout);
-    for (long h = 0; h < z.heads; ++h) {
-      const bool directed = h < (2 * z.heads + 1) / 3;
-      heads.push_back({.view = directed ? views[h % views.size()] : FieldOfView{}, .slope = directed ? 0.5 : 0.25});
-      relative.resize(relative.size() + relative_size(z.grid));
-      relative_bias(relative.data() + h * relative_size(z.grid), heads.back(), z.grid);
-    }
-  }
-  AttentionBias<float> view() const {
-    return {.heads = heads.empty() ? nullptr : heads.data(), .relative = relative.empty() ? nullptr : relative.data()};
-  }
-};
+// What a head does not see is masked by its table in any case; `masked` plans as if every head saw everything.
+enum class How { naive, masked, fused };
 
-// One rung: its layout, and results that its backward pass needs as its forward pass left them.
-struct Rung {
-  std::string name, layout;
-  bool naive;
-  std::shared_ptr<Inputs> in;
-  Bias bias;
-  AttentionPlan plan;
-  std::vector<float> workspace, out, lse, dqkv;
+std::vector<LookHereHead> heads_of(const std::string& layout, const AttentionSizes& z) {
+  std::vector<LookHereHead> heads;
+  if (layout == "dense") return heads;  // sees all, without a bias
+  const auto& views = kViews.at(layout);
+  for (long h = 0; h < z.heads; ++h) {
+    const bool directed = h < (2 * z.heads + 1) / 3;
+    heads.push_back({.view = directed ? views[h % views.size()] : FieldOfView{}, .slope = directed ? 0.5 : 0.25});
+  }
+  return heads;
+}
 
-  Rung(std::string rung, const std::string& directions, bool is_naive, const std::shared_ptr<Inputs>& inputs)
-      : name(std::move(rung)),
-        layout(directions),
-        naive(is_naive),
-        in(inputs),
-        bias(layout, in->sizes),
-        plan(make_attention_plan(bias.heads, in->sizes.heads, in->sizes.grid, in->sizes.prefix(), in->sizes.head_dim)),
-        workspace(attention_workspace(plan, in->sizes)),
-        out(in->dout.size()),
-        lse(in->sizes.images * in->sizes.heads * in->sizes.tokens),
-        dqkv(in->qkv.size()) {
-    attention(Cpu{}, problem());
+template <class S>
+std::vector<S> random_as(long n, std::uint32_t seed) {
+  std::vector<S> values;
+  for (const float v : random_values(n, seed)) values.push_back(static_cast<S>(v));
+  return values;
+}
+
+// One rung. Its memory is taken when it first runs: at 4097 tokens all rungs together are gigabytes.
+template <class S>
+class Rung {
+ public:
+  Rung(How how, const std::string& layout, const AttentionSizes& sizes)
+      : how_(how), sizes_(sizes), heads_(heads_of(layout, sizes)) {
+    std::vector<LookHereHead> planned = heads_;
+    if (how == How::masked)
+      for (LookHereHead& head : planned) head.view = {};
+    plan_ = make_attention_plan(planned, sizes.heads, sizes.grid, sizes.prefix(), sizes.head_dim);
   }
-  float scale() const { return 1 / std::sqrt(static_cast<float>(in->sizes.head_dim)); }
-  Attention<float> problem() {
-    return {.out = out.data(),
-            .lse = lse.data(),
-            .qkv = in->qkv.data(),
-            .bias = bias.view(),
-            .sizes = in->sizes,
-            .scale = scale(),
-            .plan = &plan,
-            .workspace = workspace.data()};
+  long visible_pairs_of(long h) const {
+    return visible_pairs(heads_.empty() ? LookHereHead{} : heads_[h], sizes_.grid, sizes_.prefix());
   }
-  void forward() { naive ? attention_naive(Cpu{}, problem()) : attention(Cpu{}, problem()); }
+  long computed_pairs_of(long h) const {
+    return how_ == How::naive ? sizes_.tokens * sizes_.tokens : plan_.heads[h]->computed;
+  }
+  void forward() {
+    prepare();
+    const Attention<S> p{.out = out_.data(),
+                         .lse = lse_.data(),
+                         .qkv = qkv_.data(),
+                         .bias = bias(),
+                         .sizes = sizes_,
+                         .scale = scale(),
+                         .plan = &plan_,
+                         .workspace = workspace_.data()};
+    if constexpr (!std::is_same_v<S, bf16>)
+      if (how_ == How::naive) return attention_naive(Cpu{}, p);
+    attention(Cpu{}, p);
+  }
   void backward() {
-    const AttentionBackward<float> gradient{.dqkv = dqkv.data(),
-                                            .dout = in->dout.data(),
-                                            .out = out.data(),
-                                            .qkv = in->qkv.data(),
-                                            .lse = lse.data(),
-                                            .bias = bias.view(),
-                                            .sizes = in->sizes,
-                                            .scale = scale(),
-                                            .plan = &plan,
-                                            .workspace = workspace.data()};
-    naive ? attention_naive_backward(Cpu{}, gradient) : attention_backward(Cpu{}, gradient);
+    if (lse_.empty()) forward();
+    const AttentionBackward<S> p{.dqkv = dqkv_.data(),
+                                 .dout = dout_.data(),
+                                 .out = out_.data(),
+                                 .qkv = qkv_.data(),
+                                 .lse = lse_.data(),
+                                 .bias = bias(),
+                                 .sizes = sizes_,
+                                 .scale = scale(),
+                                 .plan = &plan_,
+                                 .workspace = workspace_.data()};
+    if constexpr (!std::is_same_v<S, bf16>)
+      if (how_ == How::naive) return attention_naive_backward(Cpu{}, p);
+    attention_backward(Cpu{}, p);
   }
+
+ private:
+  float scale() const { return 1 / std::sqrt(static_cast<float>(sizes_.head_dim)); }
+  AttentionBias<S> bias() const {
+    return {.heads = heads_.empty() ? nullptr : heads_.data(),
+            .relative = relative_.empty() ? nullptr : relative_.data()};
+  }
+  void prepare() {
+    if (!lse_.empty()) return;
+    const long size = relative_size(sizes_.grid), values = sizes_.images * sizes_.tokens * sizes_.heads;
+    relative_.resize(static_cast<long>(heads_.size()) * size);
+    for (std::size_t h = 0; h < heads_.size(); ++h)
+      relative_bias(relative_.data() + static_cast<long>(h) * size, heads_[h], sizes_.grid);
+    qkv_ = random_as<S>(values * 3 * sizes_.head_dim, 1), dout_ = random_as<S>(values * sizes_.head_dim, 2);
+    out_.resize(dout_.size()), dqkv_.resize(qkv_.size()), lse_.resize(values);
+    workspace_.resize(attention_workspace(plan_, sizes_));
+  }
+
+  How how_;
+  AttentionSizes sizes_;
+  std::vector<LookHereHead> heads_;  // empty: every head sees all
+  AttentionPlan plan_;
+  std::vector<float> relative_, workspace_, lse_;
+  std::vector<S> qkv_, dout_, out_, dqkv_;
 };
 
-void add_rung(std::vector<Case>& forward, std::vector<Case>& backward, const std::shared_ptr<Rung>& rung) {
-  const AttentionSizes& z = rung->in->sizes;
+template <class S>
+void add_rung(std::vector<Case>& forward, std::vector<Case>& backward, How how, const std::string& layout,
+              const AttentionSizes& z) {
+  const auto rung = std::make_shared<Rung<S>>(how, layout, z);
+  const bool half = std::is_same_v<S, bf16>;
   Case c{.kernel = "attention",
-         .rung = rung->name,
+         .rung = std::string(how == How::naive    ? "naive "
+                             : how == How::masked ? "masked "
+                                                  : "fused ") +
+                 layout + (half ? " bf16" : ""),
          .shape = std::to_string(z.images) + "x" + std::to_string(z.tokens) + " tokens, " + std::to_string(z.heads) +
                   "x" + std::to_string(z.head_dim)};
+  c.dtype = half ? "bf16" : "f32";
   for (long h = 0; h < z.heads; ++h) {
-    const LookHereHead head = rung->bias.heads.empty() ? LookHereHead{} : rung->bias.heads[h];
-    c.visible_pairs += z.images * visible_pairs(head, z.grid, z.prefix());
-    c.computed_pairs += z.images * (rung->naive ? z.tokens * z.tokens : rung->plan.heads[h]->computed);
+    c.visible_pairs += z.images * rung->visible_pairs_of(h);
+    c.computed_pairs += z.images * rung->computed_pairs_of(h);
   }
   const double product = 2.0 * static_cast<double>(z.head_dim * c.computed_pairs);  // one multiply-add per feature
   c.flops = 2 * product;                                                            // Q·Kᵀ and P·V
@@ -141,11 +166,13 @@ void add_rung(std::vector<Case>& forward, std::vector<Case>& backward, const std
 int main(int argc, char** argv) {
   std::vector<Case> cases, backward;
   const auto add_shape = [&](long images, long side, long heads, long head_dim) {
-    const auto in = std::make_shared<Inputs>(AttentionSizes{
-        .images = images, .tokens = side * side + 1, .heads = heads, .head_dim = head_dim, .grid = {side, side}});
-    if (side <= 8) add_rung(cases, backward, std::make_shared<Rung>("naive lh90", "lh90", true, in));
+    const AttentionSizes sizes{
+        .images = images, .tokens = side * side + 1, .heads = heads, .head_dim = head_dim, .grid = {side, side}};
+    if (side == 7) add_rung<float>(cases, backward, How::naive, "lh45", sizes);
+    add_rung<float>(cases, backward, How::masked, "lh45", sizes);
     for (const char* layout : {"dense", "lh180", "lh90", "lh45"})
-      add_rung(cases, backward, std::make_shared<Rung>(std::string("fused ") + layout, layout, false, in));
+      add_rung<float>(cases, backward, How::fused, layout, sizes);
+    add_rung<bf16>(cases, backward, How::fused, "lh45", sizes);
   };
   add_shape(64, 7, 4, 16);   // nano at 28 px
   add_shape(128, 8, 6, 32);  // 32 px in patches of 4

@@ -349,44 +349,6 @@ TEST(Attention, LearnedBiasHasAGradient) {
   }
 }
 
-TEST(Attention, CountsPairs) {
-  const LookHereHead all, up{.view = view_of("up"), .slope = 1}, octant{.view = view_of("tri_up & left"), .slope = 1};
-  EXPECT_EQ(kernels::visible_pairs(all, {3, 5}, 0), 15 * 15);
-  EXPECT_EQ(kernels::visible_pairs(all, {3, 5}, 2), 17 * 17);
-  EXPECT_EQ(kernels::visible_pairs(up, {14, 14}, 0), 20580);  // g³(g+1)/2, as the authors' code counts
-  EXPECT_EQ(kernels::visible_pairs(octant, {14, 14}, 0), 6020);
-  EXPECT_EQ(kernels::visible_pairs(octant, {64, 64}, 0), 2207920);
-  EXPECT_EQ(kernels::visible_pairs(octant, {14, 14}, 1), 6020 + 2 * 196 + 1);
-  EXPECT_EQ(kernels::computed_pairs(all, {8, 8}, 0), 64 * 64);
-}
-
-TEST(Attention, ComputesAtLeastWhatIsVisible) {
-  for (const LookHereHead& head : every_head())
-    for (const Grid grid : {Grid{1, 1}, {1, 37}, {13, 9}, {14, 14}, {24, 24}, {5, 100}})
-      for (const long prefix : {0, 1, 3}) {
-        const long computed = kernels::computed_pairs(head, grid, prefix);
-        EXPECT_GE(computed, kernels::visible_pairs(head, grid, prefix));
-        EXPECT_LE(computed, kernels::computed_pairs({}, grid, prefix));
-      }
-}
-
-// Blocks are runs of tokens, here two rows of patches: what lies above or below is skipped. (What lies to the left or
-// right is not, where a block is longer than a row.)
-TEST(Attention, SkipsRowsThatDirectedHeadsDoNotSee) {
-  const double dense = static_cast<double>(kernels::computed_pairs({}, {32, 32}, 1));
-  int limited = 0;
-  for (const Direction& direction : directions()) {
-    const auto sees_row = [&](long dy) {
-      return direction.sees(dy, -1) || direction.sees(dy, 0) || direction.sees(dy, 1);
-    };
-    if (sees_row(-1) && sees_row(1)) continue;
-    const LookHereHead head{.view = direction.view, .slope = 0.5};
-    EXPECT_LT(static_cast<double>(kernels::computed_pairs(head, {32, 32}, 1)), 0.66 * dense) << direction.name;
-    ++limited;
-  }
-  EXPECT_EQ(limited, 16);  // up, down, two cones, four quadrants, eight octants
-}
-
 // Counting is not skipping: keys and values that no query of a block sees may be NaN.
 TEST(Attention, NeverReadsWhatItSkips) {
   for_each_type([]<class T>(T) {

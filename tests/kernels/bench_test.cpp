@@ -12,7 +12,7 @@ TEST(Bench, WritesOneJsonObjectPerCase) {
   const TemporaryFolder folder;
   const std::string command = "OMP_WAIT_POLICY=passive JSON='" + folder / "cases.jsonl" +
                               "' build/bench/attention --benchmark_min_time=0.0001 --benchmark_repetitions=1"
-                              " '--benchmark_filter=attention/blocked.*64x50' >'" +
+                              " '--benchmark_filter=attention/fused.*64x50' >'" +
                               folder / "table" + "' 2>&1";
   ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder / "table");
   std::istringstream lines(read_file(folder / "cases.jsonl"));
@@ -21,13 +21,13 @@ TEST(Bench, WritesOneJsonObjectPerCase) {
   for (; std::getline(lines, line); ++cases) {
     const nlohmann::json json = nlohmann::json::parse(line);
     EXPECT_EQ(json["kernel"], "attention");
-    EXPECT_EQ(json["dtype"], "f32");
+    EXPECT_TRUE(json["dtype"] == "f32" || json["dtype"] == "bf16");
     EXPECT_GT(json["seconds"].get<double>(), 0);
     EXPECT_GT(json["gflops"].get<double>(), 0);
     EXPECT_LE(json["visible_pairs"].get<long>(), json["computed_pairs"].get<long>());
     EXPECT_NE(read_file(folder / "table").find(json["rung"].get<std::string>()), std::string::npos);
   }
-  EXPECT_EQ(cases, 4);  // dense, LH-180, LH-90, LH-45
+  EXPECT_EQ(cases, 5);  // dense, LH-180, LH-90, LH-45, LH-45 in bf16
 }
 
 }  // namespace

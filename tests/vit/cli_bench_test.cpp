@@ -39,9 +39,10 @@ TEST(CliBench, Step) {
   EXPECT_LE(json["seconds_min"], json["seconds"]);
   EXPECT_NEAR(json["images_per_second"].get<double>() * json["seconds"].get<double>(), 6, 1e-6);
   EXPECT_GT(json["peak_rss_bytes"], json["peak_pool_bytes"]);
-  // Two shards, two blocks: patches, four linear layers in each block, head.
+  // Two shards, two blocks: patches, two linear layers and an MLP in each block, head.
   std::map<std::string, long> calls = calls_of(json);
-  EXPECT_EQ(calls["linear"], 2 * (1 + 2 * 4 + 1));
+  EXPECT_EQ(calls["linear"], 2 * (1 + 2 * 2 + 1));
+  EXPECT_EQ(calls["mlp"], 2 * 2);
   EXPECT_EQ(calls["attention"], 2 * 2);
   EXPECT_EQ(calls["layer_norm"], 2 * (2 * 2 + 1));
   EXPECT_EQ(calls["residual"], 2 * 2 * 2);
@@ -80,8 +81,8 @@ TEST(CliBench, Errors) {
   const std::vector<Mistake> mistakes{
       {{"bench"}, kInput, "what is required (see lookhere bench --help)"},
       {{"bench", "backward"}, kInput, "bench: wanted step or forward, got 'backward'"},
-      {{"bench", "step", "--dtype", "f16"}, kInput, "--dtype: wanted f32 or bf16, got 'f16'"},
-      {{"bench", "step", "--dtype", "bf16"}, kInput, "--dtype bf16: not yet, wanted f32"},
+      {{"bench", "step", "--dtype", "f16"}, kInput, "--dtype: wanted f32 or bf16, got \"f16\""},
+      {{"bench", "step", "--dtype", "f16"}, kInput, "--dtype: wanted f32 or bf16, got"},
       {{"bench", "step", "--steps", "-1"}, kInput, "--steps: wanted at least 0, got -1"},
       {{"bench", "step", "--classes", "-1"}, kInput, "--classes: wanted at least 0, got -1"},
       {{"bench", "step", "--model", "resnet"}, kInput, "resnet"},
