@@ -3,22 +3,38 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
 namespace kernels {
 namespace {
 
-// f(position in patches, position in image, run length) for every contiguous run
+// f(position in patches, position in image, run) for every contiguous run, along the rows of the image. The usual
+// patch sizes are known when compiled: a copy of 16 values is then a few instructions instead of a call.
+template <class T, class Run, class F>
+void for_each_run(const Patchify<T>& p, Run run, F f) {
+  const long width = p.grid.x * p.patch, height = p.grid.y * p.patch, columns = p.channels * p.patch * p.patch;
+  parallel_for(p.images * p.grid.y, p.grid.x * columns, [=](long row) {
+    const long b = row / p.grid.y, y = row % p.grid.y;
+    for (long c = 0; c < p.channels; ++c)
+      for (long i = 0; i < p.patch; ++i)
+        for (long x = 0; x < p.grid.x; ++x)
+          f((row * p.grid.x + x) * columns + (c * p.patch + i) * p.patch,
+            ((b * p.channels + c) * height + y * p.patch + i) * width + x * p.patch, run);
+  });
+}
 template <class T, class F>
 void for_each_run(const Patchify<T>& p, F f) {
-  const long width = p.grid.x * p.patch, height = p.grid.y * p.patch, columns = p.channels * p.patch * p.patch;
-  parallel_for(p.images * p.grid.y, p.grid.x * columns, [&](long row) {
-    const long b = row / p.grid.y, y = row % p.grid.y;
-    for (long x = 0; x < p.grid.x; ++x)
-      for (long c = 0; c < p.channels; ++c)
-        for (long i = 0; i < p.patch; ++i)
-          f((row * p.grid.x + x) * columns + (c * p.patch + i) * p.patch,
-            ((b * p.channels + c) * height + y * p.patch + i) * width + x * p.patch, p.patch);
-  });
+  switch (p.patch) {
+    case 4:
+      return for_each_run(p, std::integral_constant<long, 4>(), f);
+    case 8:
+      return for_each_run(p, std::integral_constant<long, 8>(), f);
+    case 16:
+      return for_each_run(p, std::integral_constant<long, 16>(), f);
+    default:
+      return for_each_run(p, p.patch, f);
+  }
 }
 
 // f(target, source, weight) for the up to four grid points that each target mixes
@@ -44,11 +60,13 @@ void for_each_corner(const ResizeGrid<T>& p, F f) {
 
 template <class T>
 void patchify(Cpu, const Patchify<T>& p) {
-  for_each_run(p, [&](long patch, long pixel, long n) { std::copy_n(p.image + pixel, n, p.patches + patch); });
+  for_each_run(p,
+               [=](long patch, long pixel, auto n) { std::memcpy(p.patches + patch, p.image + pixel, n * sizeof(T)); });
 }
 template <class T>
 void unpatchify(Cpu, const Patchify<T>& p) {
-  for_each_run(p, [&](long patch, long pixel, long n) { std::copy_n(p.patches + patch, n, p.image + pixel); });
+  for_each_run(p,
+               [=](long patch, long pixel, auto n) { std::memcpy(p.image + pixel, p.patches + patch, n * sizeof(T)); });
 }
 
 template <class T>
@@ -60,7 +78,7 @@ void copy_blocks(Cpu, const CopyBlocks<T>& p) {
 template <class T>
 void mean_tokens(Cpu, const MeanTokens<T>& p) {
   parallel_for(p.images, p.tokens * p.cols, [&](long b) {
-    constexpr long kColumns = 256;  // whose sums, of type Acc<T>, fit in registers and the first-level cache
+    constexpr long kColumns = 1024;  // whose sums, of type Acc<T>, stay in the first-level cache
     for (long begin = 0; begin < p.cols; begin += kColumns) {
       const long width = std::min(kColumns, p.cols - begin);
       Acc<T> sum[kColumns] = {};

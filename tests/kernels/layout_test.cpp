@@ -12,7 +12,8 @@ struct Images {
   long count, channels, patch;
   Grid grid;
 };
-const Images kImages[] = {{1, 1, 1, {1, 1}}, {2, 3, 2, {3, 5}}, {3, 1, 4, {2, 1}}, {2, 3, 16, {5, 4}}};
+const Images kImages[] = {
+    {1, 1, 1, {1, 1}}, {2, 3, 2, {3, 5}}, {3, 1, 4, {2, 1}}, {1, 2, 8, {2, 3}}, {2, 3, 16, {5, 4}}};
 
 TEST(Layout, PatchifyReadsWhatTheFormulaSays) {
   for_each_type([]<class T>(T) {
