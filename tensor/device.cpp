@@ -11,12 +11,21 @@
 
 #include "kernels/isa.h"
 #include "tensor/error.h"
+#include "tensor/large_blocks.h"
 
 namespace lookhere {
 namespace {
 
 constexpr long kAlignment = 64;      // a cache line, and an AVX-512 register
 constexpr long kLargest = 1L << 46;  // 64 TiB, half of what a processor can address: sums cannot overflow
+
+// From here on blocks are cut from chunks of huge pages; a sanitizer sees the ends of blocks that have their own
+// memory.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr long kLarge = 1L << 60;
+#else
+constexpr long kLarge = 256L << 10;
+#endif
 
 // Sizes are rounded up to one of eight steps per power of two, so that near-equal requests share blocks.
 long size_class(long bytes) {
@@ -38,13 +47,21 @@ struct BlockClass {
 struct Pool::State {
   std::mutex mutex;
   std::multimap<BlockClass, std::byte*> kept;
+  LargeBlocks large;
   PoolStats stats;
   long limit = 0;
 
   ~State() { release_kept(); }
+  std::byte* take_from_system(long size) {
+    if (size >= kLarge) return large.take(size);
+    return static_cast<std::byte*>(::operator new(size, std::align_val_t(kAlignment), std::nothrow));
+  }
   void release_kept() {
     for (auto [key, block] : kept) {
-      ::operator delete(block, std::align_val_t(kAlignment));
+      if (key.size >= kLarge)
+        large.give_back(block, key.size);
+      else
+        ::operator delete(block, std::align_val_t(kAlignment));
       stats.reserved -= key.size;
     }
     kept.clear();
@@ -61,13 +78,13 @@ struct Pool::State {
       throw Error(concat("out of memory: ", size >> 20, " MiB wanted, ", stats.in_use >> 20, " MiB in use, limit ",
                          limit >> 20, " MiB"),
                   Exit::memory);
-    void* block = ::operator new(size, std::align_val_t(kAlignment), std::nothrow);
+    std::byte* block = take_from_system(size);
     if (!block)
       throw Error(concat("out of memory: ", size >> 20, " MiB wanted, ", stats.in_use >> 20, " MiB in use"),
                   Exit::memory);
     stats.reserved += size;
     ++stats.allocations;
-    return static_cast<std::byte*>(block);
+    return block;
   }
   std::byte* hand_out(BlockClass wanted) {
     const std::lock_guard lock(mutex);

@@ -12,7 +12,7 @@ struct PoolStats {
   long in_use = 0;       // bytes held by live tensors
   long peak = 0;         // highest in_use so far
   long reserved = 0;     // bytes taken from the system, in use or kept for reuse
-  long allocations = 0;  // how often the system was asked for memory
+  long allocations = 0;  // how often no kept block would do
 };
 
 // One pooling allocator per device: freed blocks are kept by size and handed out again, so that a training step after

@@ -224,6 +224,19 @@ TEST(Pool, LimitFailsWithItsOwnExitCode) {
   EXPECT_NO_THROW(empty({5L << 20}));
 }
 
+TEST(Pool, ReleasesWhatIsKept) {
+  pool().release_kept();
+  const PoolStats before = pool().stats();
+  EXPECT_EQ(before.reserved, before.in_use);
+  const Tensor small = zeros({1000}), large = zeros({1L << 20});
+  { const Tensor kept_small = zeros({1000}), kept_large = zeros({1L << 20}); }
+  EXPECT_EQ(pool().stats().allocations, before.allocations + 4);
+  EXPECT_GT(pool().stats().reserved, pool().stats().in_use);
+  pool().release_kept();
+  EXPECT_EQ(pool().stats().reserved, pool().stats().in_use);
+  EXPECT_EQ(large.data<float>()[(1 << 20) - 1], 0);  // what is in use stays
+}
+
 TEST(Pool, AbsurdSizesFailAtOnce) {
   for (const long bytes : {(1L << 46) + 1, (1L << 62) + 1, std::numeric_limits<long>::max()}) {
     try {
