@@ -165,31 +165,6 @@ long HeadLayout::step(long dy, long dx) const {
   return -((axes.slow_y * dy + axes.slow_x * dx) * width + axes.fast_y * dy + axes.fast_x * dx);
 }
 
-AttentionPlan make_attention_plan(const std::vector<LookHereHead>& heads, long head_count, Grid grid, long prefix,
-                                  long head_dim, const AttentionPlan* like) {
-  // Without a bias all tokens are alike: one row of patches.
-  AttentionPlan plan{.grid = grid, .prefix = prefix, .heads = {}, .by_cost = {}};
-  if (heads.empty()) plan.grid = {1, grid.patches() + prefix}, plan.prefix = 0;
-  const bool shares = like && like->grid == plan.grid && like->prefix == plan.prefix;
-  std::vector<std::shared_ptr<const HeadLayout>> known;
-  if (shares) known = like->heads;
-  for (long h = 0; h < (heads.empty() ? head_count : static_cast<long>(heads.size())); ++h) {
-    const FieldOfView view = heads.empty() ? FieldOfView{} : heads[h].effective_view();
-    auto found = std::find_if(known.begin(), known.end(), [&](const auto& layout) { return layout->view == view; });
-    if (found == known.end()) {
-      known.push_back(std::make_shared<HeadLayout>(best_layout(view, plan.grid, plan.prefix, head_dim)));
-      found = known.end() - 1;
-    }
-    plan.heads.push_back(*found);
-    plan.by_cost.push_back(static_cast<std::int32_t>(h));
-    if (!heads.empty()) plan.table_stride = std::max(plan.table_stride, (*found)->table_size);
-  }
-  if (plan.table_stride) plan.table_stride = (plan.table_stride + 3 * AttentionPlan::kTablePad) / 16 * 16;
-  std::stable_sort(plan.by_cost.begin(), plan.by_cost.end(),
-                   [&](int a, int b) { return plan.heads[a]->computed > plan.heads[b]->computed; });
-  return plan;
-}
-
 namespace {
 
 // Keys of one row, from `begin` on, that groups [first, first + groups) may see.
@@ -275,6 +250,48 @@ bool next_keys(const HeadLayout& layout, Grid grid, long prefix, long tile, KeyC
     next[runs[i].cls] += runs[i].count;
   }
   return true;
+}
+
+namespace {
+
+// What the kernel will do, listed as it will: a class spans from its first group to its last.
+long count_pairs(const HeadLayout& layout, Grid grid, long prefix) {
+  long pairs = static_cast<long>(layout.loose.size()) * (grid.patches() + prefix);
+  KeyList list;
+  for (long tile = 0; tile < layout.tiles(); ++tile)
+    for (KeyCursor at; next_keys(layout, grid, prefix, tile, at, list);)
+      for (long c = 0; c < list.class_count; ++c)
+        pairs += static_cast<long>(list.classes[c].count) * list.classes[c].groups * kGroupQueries;
+  return pairs;
+}
+
+}  // namespace
+
+AttentionPlan make_attention_plan(const std::vector<LookHereHead>& heads, long head_count, Grid grid, long prefix,
+                                  long head_dim, const AttentionPlan* like) {
+  // Without a bias all tokens are alike: one row of patches.
+  AttentionPlan plan{.grid = grid, .prefix = prefix, .heads = {}, .by_cost = {}};
+  if (heads.empty()) plan.grid = {1, grid.patches() + prefix}, plan.prefix = 0;
+  const bool shares = like && like->grid == plan.grid && like->prefix == plan.prefix;
+  std::vector<std::shared_ptr<const HeadLayout>> known;
+  if (shares) known = like->heads;
+  for (long h = 0; h < (heads.empty() ? head_count : static_cast<long>(heads.size())); ++h) {
+    const FieldOfView view = heads.empty() ? FieldOfView{} : heads[h].effective_view();
+    auto found = std::find_if(known.begin(), known.end(), [&](const auto& layout) { return layout->view == view; });
+    if (found == known.end()) {
+      HeadLayout layout = best_layout(view, plan.grid, plan.prefix, head_dim);
+      layout.computed = count_pairs(layout, plan.grid, plan.prefix);
+      known.push_back(std::make_shared<HeadLayout>(std::move(layout)));
+      found = known.end() - 1;
+    }
+    plan.heads.push_back(*found);
+    plan.by_cost.push_back(static_cast<std::int32_t>(h));
+    if (!heads.empty()) plan.table_stride = std::max(plan.table_stride, (*found)->table_size);
+  }
+  if (plan.table_stride) plan.table_stride = (plan.table_stride + 3 * AttentionPlan::kTablePad) / 16 * 16;
+  std::stable_sort(plan.by_cost.begin(), plan.by_cost.end(),
+                   [&](int a, int b) { return plan.heads[a]->computed > plan.heads[b]->computed; });
+  return plan;
 }
 
 long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes) {

@@ -69,9 +69,7 @@ TEST(AttentionPlan, ListsWhatGroupsSee) {
             }
           }
         }
-        // A class spans from its first to its last group: what lies between may be computed without being seen.
-        EXPECT_GE(pairs, layout.computed) << direction.name;
-        EXPECT_LE(static_cast<double>(pairs), 1.02 * static_cast<double>(layout.computed)) << direction.name;
+        EXPECT_EQ(pairs, layout.computed) << direction.name;
       }
 }
 
@@ -119,7 +117,7 @@ TEST(AttentionPlan, CostsWhatHeadsSee) {
     const LookHereHead head{.view = direction.view, .slope = 0.5};
     const double visible = static_cast<double>(kernels::visible_pairs(head, grid, 1));
     const double share = visible / (1025. * 1025);
-    const double limit = share > 0.4 ? 1.02 : share > 0.2 ? 1.25 : 1.45;  // half planes, quadrants and cones, octants
+    const double limit = share > 0.4 ? 1.02 : share > 0.2 ? 1.26 : 1.45;  // half planes, quadrants and cones, octants
     EXPECT_LT(static_cast<double>(kernels::computed_pairs(head, grid, 1)), limit * visible) << direction.name;
   }
 }
