@@ -182,7 +182,8 @@ LOOKHERE_INLINE Vector<double> exp2(Vector<double> x) {
   return x;
 }
 
-// -- log x for normal x > 0, relative error below 2 ulp away from 1 (Cephes' polynomial) --------------------------------
+// -- log x for normal x > 0, relative error below 2 ulp away from 1 (Cephes' polynomial)
+// --------------------------------
 LOOKHERE_INLINE Vector<float> log(Vector<float> x) {
   const Integers<float> bits = reinterpret_cast<Integers<float>>(x);
   const Integers<float> e = (bits - 0x3f3504f3) >> 23;  // x = 2^e · m, m in [√½, √2)

@@ -72,7 +72,7 @@ struct WeightGradient {
 WeightGradient weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& b,
                                const GradTarget& dw, const GradTarget* db, const Sizes& z) {
   const bool together = !db || db->accumulate == dw.accumulate;
-  const WeightGradient g{.dw = together ? dw.to_add(w) : empty_like(w),
+  WeightGradient g{.dw = together ? dw.to_add(w) : empty_like(w),
                          .db = !db        ? Tensor()
                                : together ? db->to_add(b)
                                           : empty_like(b)};

@@ -1,6 +1,6 @@
 // Element-wise operations.
-#include "kernels/cast.h"
 #include "kernels/pointwise.h"
+#include "kernels/cast.h"
 
 #include "autograd/ops.h"
 #include "tensor/dispatch.h"

@@ -187,7 +187,8 @@ TEST(Ops, AttentionLearnedBiasGradient) {
 // LookHere's own table given as a learned one changes nothing.
 TEST(Ops, AttentionLearnedBiasIsAnyTable) {
   const Grid grid{4, 5};
-  const AttentionHeads fixed = make_attention_heads({{.view = {}, .slope = 0.5}, {.view = {}, .slope = 0.25}}, grid, Dtype::f64);
+  const AttentionHeads fixed =
+      make_attention_heads({{.view = {}, .slope = 0.5}, {.view = {}, .slope = 0.25}}, grid, Dtype::f64);
   const Var qkv(random({2, 21, 3 * 2 * 4}, 1)), table(fixed.relative.reshape({2, 7, 9}));
   EXPECT_TRUE(same_bits(attention(qkv, 2, fixed).value(), attention_learned(qkv, 2, fixed, table).value()));
 }
