@@ -31,7 +31,8 @@ void for_each_part(const AttentionPlan& plan, const AttentionSizes& z, bool spli
   const long wanted = split_tiles ? 4 * omp_get_max_threads() / (heads * blocks) : 1;
   const long runs = wanted < 1 ? 1 : wanted < tiles ? wanted : tiles;
   parallel_for_uneven(heads * blocks * runs, z.tokens * z.tokens * z.head_dim, [&](long i) {
-    const long head = plan.by_cost.data()[i / (blocks * runs)], at = i / runs % blocks, run = i % runs;
+    // All heads of some images, then the next: their rows lie side by side, and what one head fetches helps the next.
+    const long head = plan.by_cost.data()[i / runs % heads], at = i / (heads * runs), run = i % runs;
     const long own_tiles = plan.heads.data()[head]->tiles(), end = (at + 1) * block;
     f(AttentionPart{.head = head,
                     .first_image = at * block,
