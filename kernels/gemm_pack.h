@@ -20,6 +20,15 @@ inline Vector<Word> halves(const bf16* from) {
   return __builtin_convertvector(*reinterpret_cast<const Half*>(from), Whole);
 }
 
+inline Vector<float> floats(const float* from) { return load(from); }
+inline Vector<float> floats(const bf16* from) { return reinterpret_cast<Vector<float>>(halves(from) << 16); }
+template <class From>
+inline Vector<float> floats(const From* from, long count) {  // zeros behind the first `count`
+  if (count >= kWidth) return floats(from);
+  From edge[kWidth] = {};
+  for (long i = 0; i < count; ++i) edge[i] = from[i];
+  return floats(edge);
+}
 inline float widened(float x) { return x; }
 inline float widened(bf16 x) { return std::bit_cast<float>(Word{x.bits} << 16); }
 template <class T>
@@ -115,23 +124,42 @@ struct PartOf {
   long row_size, depth, columns;
 };
 
-// out: panel after panel, each (slots, its columns)
+// One panel of kVectors vectors: (slots, kVectors * kWidth), zeros where there are no columns.
+template <int kVectors, class T, class From>
+inline void pack_panel(Slot<T>* out, const PartOf<From>& b) {
+  long k = 0;
+  if (b.columns >= kVectors * kWidth)
+    for (; k + kDepth<T> <= b.depth; k += kDepth<T>, out += kVectors * kWidth) {
+      const From *row = b.at + k * b.row_size, *next = row + (kDepth<T> - 1) * b.row_size;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        store(reinterpret_cast<Word*>(out + v * kWidth), slots_across<T>(row + v * kWidth, next + v * kWidth));
+    }
+  for (; k < b.depth; k += kDepth<T>, out += kVectors * kWidth)
+    for (long v = 0; v < kVectors; ++v) {
+      const From* row = b.at + k * b.row_size + v * kWidth;
+      store(reinterpret_cast<Word*>(out + v * kWidth),
+            slots_across<T>(row, k + 1 < b.depth ? row + b.row_size : nullptr, b.columns - v * kWidth));
+    }
+}
+
+// Panel after panel. Panels come first, steps second: one place at a time is written, and rows are fetched ahead.
 template <class T, class From>
 inline void pack_rows(Slot<T>* out, const PartOf<From>& b) {
   const Panels panels(b.columns);
   const long slots = (b.depth + kDepth<T> - 1) / kDepth<T>;
-  for (long s = 0; s < slots; ++s) {
-    const From* row = b.at + s * kDepth<T> * b.row_size;
-    const From* next = kDepth<T> == 1 ? row : s * kDepth<T> + 1 < b.depth ? row + b.row_size : nullptr;
-    Slot<T>* panel = out;
-    long j = 0;
-    for (long i = 0; i < panels.count; ++i) {
-      const long columns = panels.columns(i);
-      for (long v = 0; v < columns; v += kWidth, j += kWidth)
-        store(reinterpret_cast<Word*>(panel + s * columns + v),
-              slots_across<T>(row + j, next ? next + j : nullptr, b.columns - j));
-      panel += columns * slots;
-    }
+  PartOf<From> part = b;
+  for (long i = 0; i < panels.count; ++i) {
+    const long columns = panels.columns(i);
+    if (columns == kWidth)
+      pack_panel<1, T>(out, part);
+    else if (columns == 2 * kWidth)
+      pack_panel<2, T>(out, part);
+    else if (columns == 3 * kWidth)
+      pack_panel<3, T>(out, part);
+    else
+      pack_panel<4, T>(out, part);
+    out += columns * slots, part.at += columns, part.columns -= columns;
   }
 }
 template <class T, class From>
@@ -155,22 +183,6 @@ inline void pack_transposed(Slot<T>* out, const PartOf<From>& b) {
   }
 }
 
-// Of the transposed A: strips of kTileRows columns (rows of A), each (slots, kTileRows).
-inline constexpr long kPackedRows = 8 * kTileRows;  // at a time: a few cache lines of every row
-template <class T, class From>
-inline void pack_strips(Slot<T>* out, const PartOf<From>& a) {
-  constexpr long kLine = (kPackedRows + kWidth - 1) / kWidth * kWidth;
-  const long slots = (a.depth + kDepth<T> - 1) / kDepth<T>;
-  for (long s = 0; s < slots; ++s) {
-    const From* row = a.at + s * kDepth<T> * a.row_size;
-    const From* next = kDepth<T> == 1 ? row : s * kDepth<T> + 1 < a.depth ? row + a.row_size : nullptr;
-    Slot<T> line[kLine];
-    for (long j = 0; j < kLine; j += kWidth)
-      store(reinterpret_cast<Word*>(line + j), slots_across<T>(row + j, next ? next + j : nullptr, a.columns - j));
-    for (long j = 0; j < a.columns; j += kTileRows) std::copy_n(line + j, kTileRows, out + j * slots + s * kTileRows);
-  }
-}
-
 // One row of A, `depth` values along k.
 template <class T, class From>
 inline void pack_line(Slot<T>* out, const From* row, long depth) {
@@ -182,5 +194,48 @@ inline void pack_line(Slot<T>* out, const From* row, long depth) {
       out[k / 2] = {row[k].bits, second};
     }
 }
+
+// sum[j] += Σ_k a(k, j), in the order of k
+template <class From>
+inline void add_rows(float* sum, const PartOf<From>& a) {
+  constexpr int kVectors = 4;
+  for (long j = 0; j < a.columns; j += kVectors * kWidth) {
+    const long count = std::min(kVectors * kWidth, a.columns - j);
+    float edge[kVectors * kWidth] = {};
+    std::copy_n(sum + j, count, edge);
+    Vector<float> acc[kVectors];
+    for (int v = 0; v < kVectors; ++v) acc[v] = load(edge + v * kWidth);
+    for (long k = 0; k < a.depth; ++k) {
+      const From* row = a.at + k * a.row_size + j;
+      if (count == kVectors * kWidth)
+        for (int v = 0; v < kVectors; ++v) acc[v] += floats(row + v * kWidth);
+      else
+        for (int v = 0; v < kVectors && v * kWidth < count; ++v) acc[v] += floats(row + v * kWidth, count - v * kWidth);
+    }
+    for (int v = 0; v < kVectors; ++v) store(edge + v * kWidth, acc[v]);
+    std::copy_n(edge, count, sum + j);
+  }
+}
+
+// Brings rows of a matrix into the second-level cache, a few cache lines whenever it is asked.
+struct Prefetch {
+  const char* row = nullptr;
+  long row_bytes = 0, lines_in_row = 0, rows = 0, line = 0;
+
+  Prefetch() = default;
+  template <class From>
+  explicit Prefetch(const PartOf<From>& part)
+      : row(reinterpret_cast<const char*>(part.at)),
+        row_bytes(part.row_size * static_cast<long>(sizeof(From))),
+        lines_in_row((part.columns * static_cast<long>(sizeof(From)) + 63) / 64),
+        rows(part.depth) {}
+  long lines() const { return rows * lines_in_row; }
+  void take(long count) {
+    for (; count > 0 && rows > 0; --count) {
+      __builtin_prefetch(row + line * 64, 0, 2);
+      if (++line == lines_in_row) line = 0, row += row_bytes, --rows;
+    }
+  }
+};
 
 }  // namespace kernels::KERNELS_ISA

@@ -49,8 +49,8 @@ struct TileOfProduct {
   float* c;            // rows c_row apart
   const float* start;  // rows start_row apart (0: the same for all), or zeros
   const S* a;          // A(r, s) = a[r * a_row + s * a_step]
-  const S* b;          // (steps, vectors * kWidth)
-  long c_row, start_row, a_row, a_step, steps;
+  const S* b;          // (steps, vectors * kWidth), steps b_step apart
+  long c_row, start_row, a_row, a_step, b_step, steps;
 };
 
 template <int kRows, int kVectors, class S>
@@ -63,8 +63,8 @@ void multiply_tile(const TileOfProduct<S>& p) {
       for (int v = 0; v < kVectors; ++v) acc[r][v] = load(p.start + r * p.start_row + v * kWidth);
   }
   const S *a = p.a, *b = p.b;
-  const long a_row = p.a_row, a_step = p.a_step;
-  for (long s = p.steps; s > 0; --s, a += a_step, b += kVectors * kWidth) {
+  const long a_row = p.a_row, a_step = p.a_step, b_step = p.b_step;
+  for (long s = p.steps; s > 0; --s, a += a_step, b += b_step) {
     Vector<Word> row[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) row[v] = *reinterpret_cast<const Vector<Word>*>(b + v * kWidth);
