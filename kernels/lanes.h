@@ -107,16 +107,15 @@ LOOKHERE_INLINE void interleave(Vector<T> a, Vector<T> b, Vector<T>& low, Vector
 }
 
 // Lane i becomes the sum over rows[i]: half as many shuffles as summing each row by itself.
-template <class T>
+template <class T, int kRows = kLanes<T>>
 LOOKHERE_INLINE Vector<T> sums_of_rows(Vector<T> (&rows)[kLanes<T>]) {
-#pragma GCC unroll 4
-  for (int left = kLanes<T>; left > 1; left /= 2)
 #pragma GCC unroll 8
-    for (int i = 0; i < left / 2; ++i) {
-      Vector<T> low, high;
-      interleave<T>(rows[i], rows[i + left / 2], low, high, std::make_index_sequence<kLanes<T>>());
-      rows[i] = low + high;
-    }
+  for (int i = 0; i < kRows / 2; ++i) {
+    Vector<T> low, high;
+    interleave<T>(rows[i], rows[i + kRows / 2], low, high, std::make_index_sequence<kLanes<T>>());
+    rows[i] = low + high;
+  }
+  if constexpr (kRows > 2) sums_of_rows<T, kRows / 2>(rows);
   return rows[0];
 }
 

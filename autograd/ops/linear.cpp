@@ -73,9 +73,9 @@ WeightGradient weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& 
                                const GradTarget& dw, const GradTarget* db, const Sizes& z) {
   const bool together = !db || db->accumulate == dw.accumulate;
   WeightGradient g{.dw = together ? dw.to_add(w) : empty_like(w),
-                         .db = !db        ? Tensor()
-                               : together ? db->to_add(b)
-                                          : empty_like(b)};
+                   .db = !db        ? Tensor()
+                         : together ? db->to_add(b)
+                                    : empty_like(b)};
   dispatch_mixed(dy, [&]<class T>(auto ctx) {
     kernels::linear_weight_gradient<T>(ctx, {.dw = g.dw.data<Acc<T>>(),
                                              .db = optional<Acc<T>>(g.db),
