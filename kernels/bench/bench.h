@@ -29,7 +29,8 @@ struct Case {
   double flops = 0, bytes = 0;
   long visible_pairs = 0, computed_pairs = 0;
   std::function<void()> run = {};
-  std::string dtype = "f32";
+  std::string dtype = "f32";  // % peak is of this type's multiply-adds: f32 or bf16
+  std::string group = {};     // the table ends with a mean for every group and rung
 };
 
 // The least time of a few calls, in seconds.
@@ -61,6 +62,32 @@ inline double peak_gflops() {
     }
   });
   return 2e-9 * kChains * kLanes<float> * kSteps * omp_get_max_threads() / seconds;
+}
+
+// The same for pairs of bf16, summed in f32; where the processor has no instruction for it, that of f32.
+inline double bf16_peak_gflops() {
+#if defined(__AVX512BF16__)
+  constexpr int kChains = 12;
+  constexpr long kSteps = 1L << 21;
+  const double seconds = best_seconds(7, [] {
+#pragma omp parallel
+    {
+      Vector<float> sum[kChains] = {}, one = sum[0] + 1.F;
+      benchmark::DoNotOptimize(one);
+      for (long i = 0; i < kSteps; ++i)
+#pragma GCC unroll 12
+        for (int c = 0; c < kChains; ++c) {
+          Vector<float> s = sum[c];  // in a register: the array itself would be updated in memory
+          asm("vdpbf16ps %1, %1, %0" : "+v"(s) : "v"(one));
+          sum[c] = s;
+        }
+      for (auto& s : sum) benchmark::DoNotOptimize(s);
+    }
+  });
+  return 4e-9 * kChains * kLanes<float> * kSteps * omp_get_max_threads() / seconds;
+#else
+  return peak_gflops();
+#endif
 }
 
 // Bytes read plus bytes written by a copy far larger than the caches, in GB/s. Ordinary stores, as in the kernels.
@@ -107,6 +134,7 @@ class Table : public benchmark::BenchmarkReporter {
     measure_machine();
     std::printf("%d threads; peak %.0f GFLOP/s (f32 multiply-add), copy %.1f GB/s; medians\n", omp_get_max_threads(),
                 peak_, copy_);
+    if (bf16_peak_ > 0) std::printf("bf16 peak %.0f GFLOP/s\n", bf16_peak_);
     std::FILE* json = open_json();
     const bool flops = cases_.front().flops > 0, pairs = cases_.front().computed_pairs > 0;
     std::printf("\n%-22s %-20s %-26s %-4s %9s %8s %6s %8s%s\n", "kernel", "rung", "shape", "type", "ms",
@@ -114,6 +142,7 @@ class Table : public benchmark::BenchmarkReporter {
                 pairs ? "   visible  computed" : "");
     std::string ladder;
     double first = 0;
+    std::map<std::string, std::pair<double, int>> groups;  // Σ log(share of the peak) and how many
     for (const Case& c : cases_) {
       std::vector<double>& times = seconds_[name_of(c)];
       if (times.empty()) continue;  // not asked for
@@ -121,16 +150,31 @@ class Table : public benchmark::BenchmarkReporter {
       const double seconds = times[times.size() / 2];
       if (ladder != c.kernel + c.shape + c.dtype) ladder = c.kernel + c.shape + c.dtype, first = seconds;
       print_row(c, pairs, seconds, first);
+      if (!c.group.empty()) {
+        auto& [sum, count] = groups[c.group + ", " + c.rung];
+        sum += std::log(c.flops * 1e-9 / seconds / peak_of(c)), ++count;
+      }
       if (json) print_json(json, c, seconds);
     }
     if (json) std::fclose(json);
+    for (const auto& [name, mean] : groups)
+      std::printf("geometric mean of %2d: %5.1f %% of peak  %s\n", mean.second,
+                  100 * std::exp(mean.first / mean.second), name.c_str());
   }
 
   static std::string name_of(const Case& c) { return c.kernel + "/" + c.rung + "/" + c.shape + "/" + c.dtype; }
 
  private:
   // Before and after the cases, in case one of the two moments was noisy.
-  void measure_machine() { peak_ = std::max(peak_, peak_gflops()), copy_ = std::max(copy_, copy_gbytes()); }
+  void measure_machine() {
+    peak_ = std::max(peak_, peak_gflops()), copy_ = std::max(copy_, copy_gbytes());
+    for (const Case& c : cases_)
+      if (c.dtype == "bf16") {
+        bf16_peak_ = std::max(bf16_peak_, bf16_peak_gflops());
+        break;
+      }
+  }
+  double peak_of(const Case& c) const { return c.dtype == "bf16" ? bf16_peak_ : peak_; }
   static std::FILE* open_json() {
     const char* path = std::getenv("JSON");
     if (!path || !*path) return nullptr;
@@ -142,7 +186,7 @@ class Table : public benchmark::BenchmarkReporter {
   void print_row(const Case& c, bool pairs, double seconds, double first) const {
     const double rate = std::max(c.flops, c.bytes) * 1e-9 / seconds;
     std::printf("%-22s %-20s %-26s %-4s %9.3f %8.1f %6.0f ", c.kernel.c_str(), c.rung.c_str(), c.shape.c_str(),
-                c.dtype.c_str(), 1e3 * seconds, rate, 100 * rate / (c.flops > 0 ? peak_ : copy_));
+                c.dtype.c_str(), 1e3 * seconds, rate, 100 * rate / (c.flops > 0 ? peak_of(c) : copy_));
     if (first == seconds)
       std::printf("%8s", "");
     else
@@ -155,14 +199,14 @@ class Table : public benchmark::BenchmarkReporter {
                  c.kernel.c_str(), c.rung.c_str(), c.shape.c_str(), c.dtype.c_str(), c.visible_pairs);
     std::fprintf(file, R"("computed_pairs": %ld, "seconds": %.6g, "gflops": %.6g, "gbytes_per_second": %.6g, )",
                  c.computed_pairs, seconds, c.flops * 1e-9 / seconds, c.bytes * 1e-9 / seconds);
-    std::fprintf(file, R"("peak_gflops": %.6g, "copy_gbytes_per_second": %.6g, "threads": %d})", peak_, copy_,
+    std::fprintf(file, R"("peak_gflops": %.6g, "copy_gbytes_per_second": %.6g, "threads": %d})", peak_of(c), copy_,
                  omp_get_max_threads());
     std::fprintf(file, "\n");
   }
 
   const std::vector<Case>& cases_;
   std::map<std::string, std::vector<double>> seconds_;
-  double peak_ = 0, copy_ = 0;
+  double peak_ = 0, bf16_peak_ = 0, copy_ = 0;
 };
 
 // Five repetitions of every case, in random order so that a noisy moment falls on all of them alike. Options on the

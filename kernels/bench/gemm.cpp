@@ -1,6 +1,11 @@
-// The matrix product's ladder: three loops, loops in an order that vectorises, a register tile, and BLAS; then BLAS at
-// the shapes of ViT-B (8 images of 224 px) and of nano (128 images of 28 px), forward and for both gradients.
+// The matrix product's ladder: three loops, loops in an order that vectorises, a register tile, then packed panels and
+// cache blocks (own), beside BLAS libraries; after it the shapes of ViT layers, forward (NT), back to the input (NN)
+// and to the weights (TN): ViT-Ti at 65 and 197 tokens, ViT-S and ViT-B at 197, nano at 50.
 #include "kernels/gemm.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
 
 #include "kernels/bench/bench.h"
 
@@ -50,52 +55,104 @@ void register_tile(const Gemm<float>& p) {
   });
 }
 
-using Run = std::function<void(const Gemm<float>&)>;
+// Operands for every case alike, large enough for the largest, in huge pages as the library's own memory is.
+template <class T>
+T* values(int seed) {
+  constexpr long kMost = 8320L * 3072, kBytes = (kMost * sizeof(T) >> 21 << 21) + (1L << 21);
+  T* memory = static_cast<T*>(std::aligned_alloc(1L << 21, kBytes));
+  madvise(memory, kBytes, MADV_HUGEPAGE);
+  const std::vector<float> random = random_values(1L << 16, seed);
+  for (long i = 0; i < kMost; ++i) memory[i] = static_cast<T>(random[i & 0xffff]);
+  return memory;
+}
+template <class T>
+struct Operands {
+  T *a = values<T>(1), *b = values<T>(2), *c = values<T>(3), *d = values<T>(4);
+};
 
-Case make_case(const std::string& rung, const std::string& layer, long m, long n, long k, Transpose ta, Transpose tb,
-               const Run& run) {
-  struct Memory {
-    std::vector<float> a, b, c;
-  };
-  const auto memory = std::make_shared<Memory>(
-      Memory{.a = random_values(m * k), .b = random_values(k * n, 2), .c = std::vector<float>(m * n)});
-  const Gemm<float> p{.c = memory->c.data(),
-                      .a = memory->a.data(),
-                      .b = memory->b.data(),
-                      .m = m,
-                      .n = n,
-                      .k = k,
-                      .transpose_a = ta,
-                      .transpose_b = tb};
+struct Shape {
+  const char* transposes;
+  long m, n, k;
+};
+const Shape kShapes[] = {
+    {"NN", 1576, 768, 192},  {"NN", 1576, 192, 768},  {"NN", 1576, 1536, 384}, {"NN", 1576, 384, 1536},
+    {"NN", 1576, 3072, 768}, {"NN", 1576, 768, 3072}, {"NN", 6304, 768, 192},  {"NN", 6304, 576, 192},
+    {"NN", 6304, 192, 768},  {"NN", 8320, 768, 192},  {"NN", 8320, 192, 768},  {"NN", 8320, 192, 192},
+    {"NN", 3200, 384, 96},   {"NN", 3200, 96, 384},   {"NT", 1576, 768, 192},  {"NT", 1576, 3072, 768},
+    {"NT", 1576, 768, 3072}, {"NT", 6304, 768, 192},  {"NT", 8320, 192, 768},  {"NT", 8320, 192, 192},
+    {"NT", 3200, 384, 96},   {"TN", 192, 192, 8320},  {"TN", 192, 768, 8320},  {"TN", 768, 192, 8320},
+    {"TN", 384, 1536, 1576}, {"TN", 768, 3072, 1576}, {"TN", 3072, 768, 1576}, {"TN", 96, 384, 3200}};
+
+Case make_case(const Shape& s, const std::string& rung, const std::function<void()>& run) {
   return {.kernel = "gemm",
           .rung = rung,
-          .shape = layer + std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k),
-          .flops = 2.0 * static_cast<double>(m * n * k),
-          .run = [=, keep = memory] { run(p); }};
+          .shape = std::string(s.transposes) + " " + std::to_string(s.m) + " x " + std::to_string(s.n) + " x " +
+                   std::to_string(s.k),
+          .flops = 2.0 * static_cast<double>(s.m * s.n * s.k),
+          .run = run};
+}
+
+Gemm<float> gemm_of(const Shape& s, const Operands<float>& o) {
+  return {.c = o.c,
+          .a = o.a,
+          .b = o.b,
+          .m = s.m,
+          .n = s.n,
+          .k = s.k,
+          .transpose_a = s.transposes[0] == 'T' ? Transpose::yes : Transpose::no,
+          .transpose_b = s.transposes[1] == 'T' ? Transpose::yes : Transpose::no};
+}
+
+// y = x·Wᵀ + b and GELU(y), both stored
+template <class T>
+void bias_gelu(const Shape& s, const Operands<T>& o, const float* w) {
+  linear<T>(Cpu{}, {.y = o.c, .gelu = o.d, .x = o.a, .w = w, .b = w, .rows = s.m, .in = s.k, .out = s.n});
+}
+// What a linear layer does with this shape in bf16.
+void bf16_layer(const Shape& s, const Operands<bf16>& o, const Operands<float>& f) {
+  if (s.transposes[0] == 'T')
+    linear_weight_gradient<bf16>(Cpu{}, {.dw = f.c, .dy = o.a, .x = o.b, .rows = s.k, .in = s.n, .out = s.m});
+  else if (s.transposes[1] == 'T')
+    linear<bf16>(Cpu{}, {.y = o.c, .x = o.a, .w = f.b, .b = f.d, .rows = s.m, .in = s.k, .out = s.n});
+  else
+    linear_input_gradient<bf16>(Cpu{}, {.dx = o.c, .dy = o.a, .w = f.b, .rows = s.m, .in = s.n, .out = s.k});
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Run blas = [](const Gemm<float>& p) { gemm(Cpu{}, p); };
-  constexpr Transpose kNo = Transpose::no, kYes = Transpose::yes;
-  std::vector<Case> cases{make_case("three loops", "", 384, 384, 384, kNo, kNo, three_loops),
-                          make_case("row order", "", 384, 384, 384, kNo, kNo, row_order),
-                          make_case("register tile", "", 384, 384, 384, kNo, kNo, register_tile),
-                          make_case("BLAS", "", 384, 384, 384, kNo, kNo, blas),
-                          make_case("register tile", "", 1576, 768, 768, kNo, kNo, register_tile),
-                          make_case("BLAS", "", 1576, 768, 768, kNo, kNo, blas)};
-  // One linear layer: y = x·Wᵀ, dx = dy·W, dW = dyᵀ·x.
-  const auto add_layer = [&](const std::string& name, long rows, long in, long out) {
-    cases.push_back(make_case("BLAS", name + " y ", rows, out, in, kNo, kYes, blas));
-    cases.push_back(make_case("BLAS", name + " dx ", rows, in, out, kNo, kNo, blas));
-    cases.push_back(make_case("BLAS", name + " dW ", out, in, rows, kYes, kNo, blas));
+  static const Operands<float> f;
+  static const Operands<bf16> h;
+  std::vector<Case> cases;
+  const auto add = [&](const Shape& s, const std::string& rung, const std::function<void()>& run,
+                       const std::string& group = "", const std::string& dtype = "f32") {
+    cases.push_back(make_case(s, rung, run));
+    cases.back().group = group, cases.back().dtype = dtype;
   };
-  add_layer("B qkv", 1576, 768, 2304);
-  add_layer("B proj", 1576, 768, 768);
-  add_layer("B fc1", 1576, 768, 3072);
-  add_layer("B fc2", 1576, 3072, 768);
-  add_layer("nano qkv", 6400, 96, 288);
-  add_layer("nano fc1", 6400, 96, 192);
+  const auto add_backends = [&](const Shape& s, const std::string& group) {
+    const std::pair<GemmBackend, const char*> rungs[] = {
+        {GemmBackend::openblas, "OpenBLAS"}, {GemmBackend::onednn, "oneDNN"}, {GemmBackend::own, "own"}};
+    for (const auto& [backend, rung] : rungs)
+      if (can_run(backend))
+        add(
+            s, rung, [s, b = backend] { gemm(Cpu{}, gemm_of(s, f), b); }, group);
+  };
+  const std::pair<const char*, void (*)(const Gemm<float>&)> ladder[] = {
+      {"three loops", three_loops}, {"row order", row_order}, {"register tile", register_tile}};
+  const Shape cube{"NN", 384, 384, 384};
+  for (const auto& [rung, run] : ladder) add(cube, rung, [cube, r = run] { r(gemm_of(cube, f)); });
+  add_backends(cube, "");
+  for (const Shape& s : kShapes) {
+    const std::string group = s.transposes[0] == 'T' ? "TN" : "NN+NT";
+    add_backends(s, group);
+    if (s.transposes[1] == 'T')
+      add(
+          s, "own, bias+GELU", [s] { bias_gelu(s, f, f.b); }, "NT");
+    add(
+        s, "own, bf16", [s] { bf16_layer(s, h, f); }, group, "bf16");
+    if (s.transposes[1] == 'T')
+      add(
+          s, "own, bf16 +GELU", [s] { bias_gelu(s, h, f.b); }, "NT", "bf16");
+  }
   return run_all(argc, argv, cases);
 }
