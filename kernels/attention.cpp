@@ -19,6 +19,8 @@ struct Forward {
   alignas(64) T s[kChunk * kTileQueries];                                        // (keys, 64): logits, then weights
   alignas(64) T max[kTileQueries], sum[kTileQueries], scale[kTileQueries];
 
+  Ahead ahead;
+
   void start(const Head<T>& head, const Queries<T>& queries) {
     queries.pack(q, head.q, head.stride, head.dim, head.scale);
     fill(out, T(0), head.dim * kTileQueries);
@@ -33,6 +35,7 @@ struct Forward {
       for (int i = 0; i < kVectors; ++i) top[i] = load(max + (keys.first_vector + v + i) * kLanes<T>);
       for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
         T* to = s + j * kTileQueries + v * kLanes<T>;
+        ahead.some();
         logit_tile<T, kRows, kVectors>(head, queries, keys, q, j, v, [&](int r, int i, Vector<T> x) {
           top[i] = larger<T>(top[i], x);
           store(to + r * kTileQueries + i * kLanes<T>, x);
@@ -116,36 +119,25 @@ struct Forward {
   }
 };
 
-// One head for a block of images: rows_of(image) says where its rows are, out_of(image) where the output goes.
-template <class S, class RowsOf, class OutOf>
-void forward_part(const Attention<S>& p, const AttentionPart& part, RowsOf rows_of, OutOf out_of, long out_stride) {
+// One head of one image, whose rows are `rows` and whose output goes to `out`.
+template <class S>
+void forward_part(const Attention<S>& p, const AttentionPart& part, const HeadRows<Acc<S>>& rows, Acc<S>* out,
+                  long out_stride, const Ahead& ahead) {
   using T = Acc<S>;
   Forward<T> state;
-  KeyList list;
-  const HeadLayout& layout = *p.plan->heads[part.head];
-  const auto lse_of = [&](long image) { return p.lse + (image * p.sizes.heads + part.head) * p.sizes.tokens; };
-  const auto loose = [&](const Head<T>& head, long image) {
-    for (std::size_t i = 0; part.with_loose && i < layout.loose.size(); ++i) {
-      const long token = layout.loose.data()[i];
-      state.loose(head, token, out_of(image) + token * out_stride, lse_of(image) + token);
-    }
-  };
+  state.ahead = ahead;
+  const Head<T> head(p, part.head, rows);
+  T* const lse = p.lse + (part.image * p.sizes.heads + part.head) * p.sizes.tokens;
   for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
-    const Queries<T> queries(Head<T>(p, part.head, rows_of(part.first_image)), tile);
-    KeyCursor at;
-    next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
-    for (long image = part.first_image; image < part.last_image; ++image) {
-      const Head<T> head(p, part.head, rows_of(image));
-      if (image + 1 < part.last_image && tile == part.first_tile) Head<T>(p, part.head, rows_of(image + 1)).prefetch();
-      state.start(head, queries);
-      for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
-      state.finish(head, queries, out_of(image), out_stride, lse_of(image));
-      if (tile + 1 == part.last_tile) loose(head, image);  // while its keys are in the cache
-    }
+    const Queries<T> queries(head, tile);
+    state.start(head, queries);
+    for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
+    state.finish(head, queries, out, out_stride, lse);
   }
-  if (part.first_tile < part.last_tile) return;
-  for (long image = part.first_image; image < part.last_image; ++image)
-    loose(Head<T>(p, part.head, rows_of(image)), image);
+  for (std::size_t i = 0; part.with_loose && i < head.layout->loose.size(); ++i) {
+    const long token = head.layout->loose.data()[i];
+    state.loose(head, token, out + token * out_stride, lse + token);
+  }
 }
 
 }  // namespace
@@ -156,26 +148,27 @@ void attention(const Attention<S>& p) {
   make_tables(*p.plan, p.bias, p.workspace);
   const AttentionSizes& z = p.sizes;
   const long out_stride = z.heads * z.head_dim, width = padded<T>(z.head_dim), size = z.tokens * width;
-  for_each_part<S>(*p.plan, z, true, [&](const AttentionPart& part) {
-    const auto in_memory = [&](long image) { return rows_in_memory(p.qkv, z, image, part.head); };
-    const auto out_in_memory = [&](long image) {
-      return p.out + image * z.tokens * out_stride + part.head * z.head_dim;
-    };
+  for_each_part<S>(*p.plan, z, Split::tiles, [&](const AttentionPart& part, const AttentionPart* next) {
+    const HeadRows<S> from = rows_in_memory(p.qkv, z, part.image, part.head);
+    S* const to = p.out + part.image * z.tokens * out_stride + part.head * z.head_dim;
+    Ahead ahead;
     if (part.stage) {
       T* const stage = p.workspace + p.plan->tables() + part.thread * z.stage_size();
-      const HeadRows<S> from = in_memory(part.first_image);
       copy_rows(stage, width, from.q, from.stride, z.tokens, z.head_dim);
       copy_rows(stage + size, width, from.k, from.stride, z.tokens, z.head_dim);
       copy_rows(stage + 2 * size, width, from.v, from.stride, z.tokens, z.head_dim);
-      const HeadRows<T> rows{.q = stage, .k = stage + size, .v = stage + 2 * size, .stride = width};
       T* const out = stage + 3 * size;
-      forward_part(
-          p, part, [&](long) { return rows; }, [&](long) { return out; }, width);
+      forward_part(p, part, {.q = stage, .k = stage + size, .v = stage + 2 * size, .stride = width}, out, width, ahead);
       for_each_query(*p.plan, part, [&](long token) {
-        copy_rows(out_in_memory(part.first_image) + token * out_stride, 0, out + token * width, 0, 1, z.head_dim);
+        copy_rows(to + token * out_stride, 0, out + token * width, 0, 1, z.head_dim);
       });
     } else if constexpr (std::is_same_v<S, T>) {
-      forward_part(p, part, in_memory, out_in_memory, out_stride);
+      if (next) {
+        const HeadRows<S> rows = rows_in_memory(p.qkv, z, next->image, next->head);
+        for (const T* first : {rows.q, rows.k, rows.v}) ahead.add(first, rows.stride, z.head_dim);
+        ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 400);
+      }
+      forward_part(p, part, from, to, out_stride, ahead);
     }
   });
 }

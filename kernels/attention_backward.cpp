@@ -63,6 +63,7 @@ struct Backward {
   alignas(64) T dqt[kMaxHeadDim * kTileQueries];                                    // (dim, 64)
   alignas(64) T p[kChunk * kTileQueries], ds[kChunk * kTileQueries];                // (keys, 64)
   alignas(64) T lse[kTileQueries], delta[kTileQueries];                             // lse in log2, delta negated
+  Ahead ahead;
 
   void start(const Head<T>& head, const HeadGradient<T>& g, const Queries<T>& queries, T scale) {
     const long width = padded<T>(head.dim);
@@ -86,6 +87,7 @@ struct Backward {
     for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
       for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
         T* to = p + j * kTileQueries + v * kLanes<T>;
+        ahead.some();
         logit_tile<T, kRows, kVectors>(head, queries, keys, qt, j, v, [&](int r, int i, Vector<T> x) {
           store(to + r * kTileQueries + i * kLanes<T>, x);
         });
@@ -101,6 +103,7 @@ struct Backward {
     for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
       const long at = lane + v * kLanes<T>;
       for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
+        ahead.some();
         register_tile<T, kRows, kVectors>(
             head.dim, [&](int r, long d) { return keys.v[j + r][d]; },
             [&](long d) { return doutt + d * kTileQueries + at; },
@@ -180,41 +183,26 @@ void for_each_offset(const AttentionBackward<S>& p, long h, F f) {
     for (long dx = grid.x - 1; dx > -grid.x; --dx, ++to) f(center[dy * down + dx * right], *to);
 }
 
-// Everything of one head for a block of images, whose rows and gradients are where rows_of(image), gradient_of(image)
-// say.
-template <class S, class RowsOf, class GradientOf>
-void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, RowsOf rows_of, GradientOf gradient_of) {
+// One head of one image.
+template <class S>
+void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, const HeadRows<Acc<S>>& rows,
+                   const HeadGradient<Acc<S>>& g, const Ahead& ahead) {
   using T = Acc<S>;
-  const HeadLayout& layout = *p.plan->heads[part.head];
   const T scale = p.scale;
   Backward<T> state;
-  KeyList list;
-  const auto loose = [&](const Head<T>& head, const HeadGradient<T>& g) {
-    for (std::size_t i = 0; i < layout.loose.size(); ++i) state.loose(head, g, layout.loose.data()[i], scale);
-  };
-  for (long image = part.first_image; image < part.last_image; ++image) {
-    const HeadRows<T> rows = rows_of(image);
-    const HeadGradient<T> g = gradient_of(image);
-    for (long t = 0; t < p.sizes.tokens; ++t) {
-      fill(g.dk + t * rows.stride, T(0), p.sizes.head_dim);
-      fill(g.dv + t * rows.stride, T(0), p.sizes.head_dim);
-    }
-    if (layout.tiles() == 0) loose(Head<T>(p, part.head, rows), g);
+  state.ahead = ahead;
+  const Head<T> head(p, part.head, rows);
+  for (long t = 0; t < p.sizes.tokens; ++t) {
+    fill(g.dk + t * rows.stride, T(0), p.sizes.head_dim);
+    fill(g.dv + t * rows.stride, T(0), p.sizes.head_dim);
   }
-  for (long tile = 0; tile < layout.tiles(); ++tile) {
-    const Queries<T> queries(Head<T>(p, part.head, rows_of(part.first_image)), tile);
-    KeyCursor at;
-    next_keys(layout, p.plan->grid, p.plan->prefix, tile, at, list);
-    for (long image = part.first_image; image < part.last_image; ++image) {
-      const Head<T> head(p, part.head, rows_of(image));
-      const HeadGradient<T> g = gradient_of(image);
-      if (image + 1 < part.last_image && tile == 0) Head<T>(p, part.head, rows_of(image + 1)).prefetch();
-      state.start(head, g, queries, scale);
-      for_each_chunk(head, tile, list, at, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
-      state.finish(head, g, queries, scale);
-      if (tile + 1 == layout.tiles()) loose(head, g);  // while its keys are in the cache
-    }
+  for (long tile = 0; tile < head.layout->tiles(); ++tile) {
+    const Queries<T> queries(head, tile);
+    state.start(head, g, queries, scale);
+    for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
+    state.finish(head, g, queries, scale);
   }
+  for (std::size_t i = 0; i < head.layout->loose.size(); ++i) state.loose(head, g, head.layout->loose.data()[i], scale);
 }
 
 // The same for one image by way of the workspace.
@@ -223,7 +211,7 @@ void staged_part(const AttentionBackward<S>& p, const AttentionPart& part) {
   using T = Acc<S>;
   const AttentionSizes& z = p.sizes;
   const long width = padded<T>(z.head_dim), size = z.tokens * width, stride = z.heads * z.head_dim;
-  const long image = part.first_image, first = image * z.tokens * stride + part.head * z.head_dim;
+  const long image = part.image, first = image * z.tokens * stride + part.head * z.head_dim;
   T* const stage = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables() + part.thread * z.stage_size();
   T* const at[8] = {stage,
                     stage + size,
@@ -248,31 +236,34 @@ void staged_part(const AttentionBackward<S>& p, const AttentionPart& part) {
                           .stride = width,
                           .lse = p.lse + (image * z.heads + part.head) * z.tokens,
                           .table_shift = p.drelative ? p.plan->tables() : 0};
-  backward_part(
-      p, part, [&](long) { return rows; }, [&](long) { return g; });
+  backward_part(p, part, rows, g, Ahead());
   S* const to = p.dqkv + (from.q - p.qkv);
   for (long which = 0; which < 3; ++which)
     copy_rows(to + which * stride, from.stride, at[5 + which], width, z.tokens, z.head_dim);
 }
 
 template <class T>
-void part_in_memory(const AttentionBackward<T>& p, const AttentionPart& part) {
+void part_in_memory(const AttentionBackward<T>& p, const AttentionPart& part, const AttentionPart* next) {
   const AttentionSizes& z = p.sizes;
   const long stride = z.heads * z.head_dim;
-  backward_part(
-      p, part, [&](long image) { return rows_in_memory(p.qkv, z, image, part.head); },
-      [&](long image) {
-        const long first = image * z.tokens * stride + part.head * z.head_dim;
-        T* const dq = p.dqkv + image * z.tokens * z.head_stride() + part.head * z.head_dim;
-        return HeadGradient<T>{.dq = dq,
-                               .dk = dq + stride,
-                               .dv = dq + 2 * stride,
-                               .dout = p.dout + first,
-                               .out = p.out + first,
-                               .stride = stride,
-                               .lse = p.lse + (image * z.heads + part.head) * z.tokens,
-                               .table_shift = p.drelative ? p.plan->tables() : 0};
-      });
+  const auto first = [&](const AttentionPart& of) { return of.image * z.tokens * stride + of.head * z.head_dim; };
+  T* const dq = p.dqkv + part.image * z.tokens * z.head_stride() + part.head * z.head_dim;
+  const HeadGradient<T> g{.dq = dq,
+                          .dk = dq + stride,
+                          .dv = dq + 2 * stride,
+                          .dout = p.dout + first(part),
+                          .out = p.out + first(part),
+                          .stride = stride,
+                          .lse = p.lse + (part.image * z.heads + part.head) * z.tokens,
+                          .table_shift = p.drelative ? p.plan->tables() : 0};
+  Ahead ahead;
+  if (next) {
+    const HeadRows<T> rows = rows_in_memory(p.qkv, z, next->image, next->head);
+    for (const T* from : {rows.q, rows.k, rows.v}) ahead.add(from, rows.stride, z.head_dim);
+    for (const T* from : {p.dout, p.out}) ahead.add(from + first(*next), stride, z.head_dim);
+    ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 200);
+  }
+  backward_part(p, part, rows_in_memory(p.qkv, z, part.image, part.head), g, ahead);
 }
 
 }  // namespace
@@ -281,20 +272,17 @@ template <class S>
 void attention_backward(const AttentionBackward<S>& p) {
   using T = Acc<S>;
   make_tables(*p.plan, p.bias, p.workspace);
-  const auto part_by_part = [&](AttentionPart part) {
-    if (p.drelative) for_each_offset(p, part.head, [](T& value, T&) { value = 0; });
-    const long last = part.last_image, block = part.stage ? 1 : last - part.first_image;
-    for (; part.first_image < last; part.first_image += block) {
-      part.last_image = part.first_image + block;
-      if (part.stage)
-        staged_part(p, part);
-      else if constexpr (std::is_same_v<S, T>)
-        part_in_memory(p, part);
-    }
-    if (p.drelative) for_each_offset(p, part.head, [](const T& value, T& to) { to = value; });
-  };
   // The gradient of a head's table is a sum over all images: one thread adds them.
-  for_each_part<S>(*p.plan, p.sizes, false, part_by_part, p.drelative ? p.sizes.images : 0);
+  const Split split = p.drelative ? Split::images_together : Split::heads;
+  for_each_part<S>(*p.plan, p.sizes, split, [&](const AttentionPart& part, const AttentionPart* next) {
+    if (p.drelative && part.image == 0) for_each_offset(p, part.head, [](T& value, T&) { value = 0; });
+    if (part.stage)
+      staged_part(p, part);
+    else if constexpr (std::is_same_v<S, T>)
+      part_in_memory(p, part, next);
+    if (p.drelative && part.image + 1 == p.sizes.images)
+      for_each_offset(p, part.head, [](const T& value, T& to) { to = value; });
+  });
 }
 
 }  // namespace KERNELS_ISA

@@ -254,15 +254,48 @@ bool next_keys(const HeadLayout& layout, Grid grid, long prefix, long tile, KeyC
 
 namespace {
 
-// What the kernel will do, listed as it will: a class spans from its first group to its last.
-long count_pairs(const HeadLayout& layout, Grid grid, long prefix) {
-  long pairs = static_cast<long>(layout.loose.size()) * (grid.patches() + prefix);
+// Keeps the keys of all tiles if they are few, and counts what the kernel will do: a class spans from its first group
+// to its last.
+void list_keys(HeadLayout& layout, Grid grid, long prefix) {
+  constexpr long kMostListed = 1L << 16;
+  const long tokens = grid.patches() + prefix;
+  const bool keep = layout.tiles() * tokens <= kMostListed;
+  layout.computed = static_cast<long>(layout.loose.size()) * tokens;
   KeyList list;
-  for (long tile = 0; tile < layout.tiles(); ++tile)
+  for (long tile = 0; tile < layout.tiles(); ++tile) {
+    if (keep) layout.tile_class.push_back(static_cast<std::int32_t>(layout.key_class.size()));
     for (KeyCursor at; next_keys(layout, grid, prefix, tile, at, list);)
-      for (long c = 0; c < list.class_count; ++c)
-        pairs += static_cast<long>(list.classes[c].count) * list.classes[c].groups * kGroupQueries;
-  return pairs;
+      for (long c = 0; c < list.class_count; ++c) {
+        KeyClass cls = list.classes[c];
+        layout.computed += static_cast<long>(cls.count) * cls.groups * kGroupQueries;
+        if (!keep) continue;
+        const std::int32_t* from = list.key + cls.begin;
+        cls.begin = static_cast<std::int32_t>(layout.key.size());
+        layout.key.insert(layout.key.end(), from, from + cls.count);
+        layout.key_class.push_back(cls);
+      }
+  }
+  if (keep) layout.tile_class.push_back(static_cast<std::int32_t>(layout.key_class.size()));
+}
+
+void list_bias_runs(HeadLayout& layout, long prefix) {
+  for (long group = 0; group < layout.groups(); ++group) {
+    const auto first = static_cast<std::int32_t>(layout.bias_run.size());
+    layout.group_run.push_back(first);
+    for (int lane = 0; lane < kGroupQueries; ++lane) {
+      const long token = layout.token[group * kGroupQueries + lane];
+      if (token < prefix) continue;
+      const std::int32_t step = layout.offset[token - prefix] - lane;
+      const auto run = std::find_if(layout.bias_run.begin() + first, layout.bias_run.end(),
+                                    [&](const BiasRun& known) { return known.step == step; });
+      const auto bit = static_cast<std::uint16_t>(1U << lane);
+      if (run == layout.bias_run.end())
+        layout.bias_run.push_back({step, bit});
+      else
+        run->lanes |= bit;
+    }
+  }
+  layout.group_run.push_back(static_cast<std::int32_t>(layout.bias_run.size()));
 }
 
 }  // namespace
@@ -280,7 +313,8 @@ AttentionPlan make_attention_plan(const std::vector<LookHereHead>& heads, long h
     auto found = std::find_if(known.begin(), known.end(), [&](const auto& layout) { return layout->view == view; });
     if (found == known.end()) {
       HeadLayout layout = best_layout(view, plan.grid, plan.prefix, head_dim);
-      layout.computed = count_pairs(layout, plan.grid, plan.prefix);
+      list_keys(layout, plan.grid, plan.prefix);
+      list_bias_runs(layout, plan.prefix);
       known.push_back(std::make_shared<HeadLayout>(std::move(layout)));
       found = known.end() - 1;
     }

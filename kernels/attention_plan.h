@@ -26,6 +26,17 @@ struct GroupView {
   std::int32_t least[3];
 };
 
+// Where the bias of some lanes of a group stands: that of lane l at [step + l] of the key's row in the table.
+struct BiasRun {
+  std::int32_t step;
+  std::uint16_t lanes;  // bit l: lane l
+};
+
+// Keys of a tile that the same of its groups may see: from first_group on, so many. They are listed from `begin` on.
+struct KeyClass {
+  std::int32_t first_group, groups, begin, count;
+};
+
 struct HeadLayout {
   FieldOfView view;
   Walk walk = Walk::rows;
@@ -35,7 +46,13 @@ struct HeadLayout {
   std::vector<std::int32_t> offset;  // (patches)
   std::vector<std::int32_t> token;   // (groups, 16): the query in each lane, -1 where there is none
   std::vector<GroupView> seen;       // (groups)
+  std::vector<BiasRun> bias_run;     // of all groups, one after the other
+  std::vector<std::int32_t> group_run;  // (groups + 1): a group's first run
   std::vector<std::int32_t> loose;   // queries that fill no group: computed one by one
+  // The keys of every tile, as next_keys finds them; for large grids empty.
+  std::vector<std::int32_t> key;
+  std::vector<KeyClass> key_class;
+  std::vector<std::int32_t> tile_class;  // (tiles + 1): a tile's first class
   long computed = 0;                 // (query, key) pairs, empty lanes included
 
   long groups() const { return static_cast<long>(seen.size()); }
@@ -64,11 +81,8 @@ AttentionPlan make_attention_plan(const std::vector<LookHereHead>& heads, long h
 // The keys that the groups of one tile may see, by class: which of its groups, from first to last, may.
 struct KeyList {
   static constexpr long kMaxKeys = 2048, kMaxClasses = 10;
-  struct Class {
-    std::int32_t first_group, groups, begin, count;
-  };
   std::int32_t key[2 * kMaxKeys];  // tokens
-  Class classes[kMaxClasses];
+  KeyClass classes[kMaxClasses];
   long class_count = 0;
 };
 // Where the walk over a tile's keys stands; starts as {}.

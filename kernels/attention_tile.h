@@ -97,17 +97,6 @@ struct Head : HeadRows<T> {
         key_bias(p.bias.key ? p.bias.key + h * p.plan->grid.patches() : nullptr),
         scale(p.scale * static_cast<T>(kLog2e)) {}
 
-  // Asks for this head's rows, so that they come while another image is worked on.
-  void prefetch() const {
-    constexpr long kLine = 64 / static_cast<long>(sizeof(T));
-    for (long t = 0; t < tokens; ++t)
-      for (long d = 0; d < dim; d += kLine) {
-        __builtin_prefetch(this->q + t * this->stride + d, 0, 2);
-        __builtin_prefetch(this->k + t * this->stride + d, 0, 2);
-        __builtin_prefetch(this->v + t * this->stride + d, 0, 2);
-      }
-  }
-
   // The table as key `token` sees it: query at offset o finds its bias at [o]. Null for the prefix and without a bias.
   const T* bias_row(long token) const {
     return center && token >= prefix ? center - layout->offset.data()[token - prefix] : nullptr;
@@ -115,6 +104,35 @@ struct Head : HeadRows<T> {
   T bias_of_key(long token) const {
     return key_bias && token >= prefix ? key_bias[token - prefix] * static_cast<T>(kLog2e) : T(0);
   }
+};
+
+// Rows that the next head needs, asked for a few at a time between products, so that they come while others are worked
+// on.
+class Ahead {
+ public:
+  // (tokens, dim), rows `stride` apart
+  template <class T>
+  void add(const T* first, long stride, long dim) {
+    constexpr long kSize = static_cast<long>(sizeof(T));
+    array_[arrays_++] = {reinterpret_cast<const char*>(first), stride * kSize, dim * kSize};
+  }
+  // So many tokens' rows in about `calls` calls of some().
+  void start(long tokens, long calls) { at_ = 0, end_ = tokens, step_ = tokens / (calls + 1) + 1; }
+  LOOKHERE_INLINE void some() {
+    const long end = at_ + step_ < end_ ? at_ + step_ : end_;
+    for (; at_ < end; ++at_)
+      for (int i = 0; i < arrays_; ++i)
+        for (long byte = 0; byte < array_[i].bytes; byte += 64)
+          __builtin_prefetch(array_[i].first + at_ * array_[i].stride + byte, 0, 2);
+  }
+
+ private:
+  struct {
+    const char* first;
+    long stride, bytes;
+  } array_[8];
+  int arrays_ = 0;
+  long at_ = 0, end_ = 0, step_ = 0;
 };
 
 // A chunk of keys of one class, gathered: pointers to their rows and what is added to their logits.
@@ -134,28 +152,30 @@ struct KeyChunk {
   }
 };
 
-// f(chunk) for every key that a tile may see, class by class. `list` and `at` hold the first keys on entry, so that
-// tiles of few keys find them once for many images.
+// f(chunk) for every key that a tile may see, class by class, at most kChunk keys at a time.
 template <class T, class F>
-LOOKHERE_INLINE void for_each_chunk(const Head<T>& head, long tile, const KeyList& first, const KeyCursor& after, F f) {
+LOOKHERE_INLINE void for_each_chunk(const Head<T>& head, long tile, F f) {
+  const HeadLayout& layout = *head.layout;
   KeyChunk<T> chunk;
-  const auto visit = [&](const KeyList& list) {
-    for (long c = 0; c < list.class_count; ++c) {
-      const KeyList::Class& keys = list.classes[c];
-      chunk.first_vector = keys.first_group * kGroupVectors<T>, chunk.vectors = keys.groups * kGroupVectors<T>;
-      const long parts = (keys.count + kChunk - 1) / kChunk;
+  const auto visit = [&](const std::int32_t* key, const KeyClass* classes, long count) {
+    for (long c = 0; c < count; ++c) {
+      const KeyClass& cls = classes[c];
+      chunk.first_vector = cls.first_group * kGroupVectors<T>, chunk.vectors = cls.groups * kGroupVectors<T>;
+      const long parts = (cls.count + kChunk - 1) / kChunk;
       for (long i = 0; i < parts; ++i) {
-        const long begin = keys.count * i / parts, end = keys.count * (i + 1) / parts;
-        chunk.gather(head, list.key + keys.begin + begin, end - begin);
+        const long begin = cls.count * i / parts, end = cls.count * (i + 1) / parts;
+        chunk.gather(head, key + cls.begin + begin, end - begin);
         f(chunk);
       }
     }
   };
-  visit(first);
-  KeyCursor at = after;
-  if (at.y >= head.grid.y) return;
+  if (!layout.tile_class.empty()) {
+    const std::int32_t* first = layout.tile_class.data() + tile;
+    return visit(layout.key.data(), layout.key_class.data() + first[0], first[1] - first[0]);
+  }
   KeyList list;
-  while (next_keys(*head.layout, head.grid, head.prefix, tile, at, list)) visit(list);
+  for (KeyCursor at; next_keys(layout, head.grid, head.prefix, tile, at, list);)
+    visit(list.key, list.classes, list.class_count);
 }
 
 // The bias of one vector of queries: pieces of the table that lie side by side, each for some lanes; 0 for the prefix.
@@ -166,13 +186,12 @@ struct LaneBias {
   LaneMask<T> mask[kLanes<T>];
   Vector<T> patches = {};  // 1 in lanes that hold a patch
 
-  void add_lane(int lane, long offset) {
-    const long wanted = offset - lane;
-    int i = 0;
-    while (i < pieces && step[i] != wanted) ++i;
-    if (i == pieces) step[pieces] = wanted, mask[pieces++] = LaneMask<T>{};
-    mask[i] |= lane_mask<T>(lane, lane + 1);
-    patches[lane] = 1;
+  void add(const BiasRun& run, long first_lane) {
+    const unsigned bits = run.lanes >> first_lane & ((1U << kLanes<T>)-1U);
+    if (bits == 0) return;
+    step[pieces] = run.step + first_lane, mask[pieces] = lane_mask<T>(bits);
+    const Vector<T> ones = Vector<T>{} + T(1);
+    patches = load_where(patches, mask[pieces++], reinterpret_cast<const T*>(&ones));
   }
   LOOKHERE_INLINE Vector<T> load(const T* row) const {
     Vector<T> x = {};
@@ -195,9 +214,11 @@ struct Queries {
         layout.groups() - tile * kTileGroups < kTileGroups ? layout.groups() - tile * kTileGroups : long{kTileGroups};
     count = groups * kGroupQueries, vectors = groups * kGroupVectors<T>;
     if (!head.center) return;
-    for (long i = 0; i < count; ++i)
-      if (token[i] >= head.prefix)
-        bias[i / kLanes<T>].add_lane(static_cast<int>(i % kLanes<T>), layout.offset.data()[token[i] - head.prefix]);
+    for (long v = 0; v < vectors; ++v) {
+      const std::int32_t* run = layout.group_run.data() + tile * kTileGroups + v / kGroupVectors<T>;
+      for (long i = run[0]; i < run[1]; ++i)
+        bias[v].add(layout.bias_run.data()[i], v % kGroupVectors<T> * kLanes<T>);
+    }
   }
 
   // to[d][lane] = factor · from[token of lane][d]; 0 in empty lanes

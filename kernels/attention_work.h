@@ -10,38 +10,52 @@
 
 namespace kernels::KERNELS_ISA {
 
+// A run of the tiles of one image and head.
 struct AttentionPart {
-  long head, first_image, last_image, first_tile, last_tile;
+  long image, head, first_tile, last_tile;
   bool with_loose;  // the queries outside of the tiles too
-  bool stage;       // one image, whose rows are copied into the workspace first
+  bool stage;       // its rows are copied into the workspace first
   long thread;      // whose part of the workspace may be used
 };
 
-// f(part) in parallel. With `split_tiles` a head's tiles may go to different threads (the forward pass: a tile's
-// results are its own); without, one thread has them all (the backward pass adds every tile's share to the keys'
-// gradients). Images of a block share the search for visible keys. Which way it is split changes no result.
+enum class Split { tiles, heads, images_together };
+
+// f(part, next part of the same thread or null) in parallel. Split::tiles may give a head's tiles to different threads
+// (the forward pass: a tile's results are its own); with Split::heads one thread has them all (the backward pass adds
+// every tile's share to the keys' gradients), with Split::images_together those of all images in order (and to the
+// table's). Which way it is split changes no result.
 template <class S, class F>
-void for_each_part(const AttentionPlan& plan, const AttentionSizes& z, bool split_tiles, F f, long images_at_once = 0) {
-  const long heads = z.heads, fair = z.images * heads / 16;  // leaves each of several threads a choice of parts
+void for_each_part(const AttentionPlan& plan, const AttentionSizes& z, Split split, F f) {
   // Rows of one head lie a few pages apart, on few of the caches' sets: many of them are read faster from a copy. bf16
   // is copied anyhow: the arithmetic is in f32.
   const bool stage = z.tokens > 256 || !std::is_same_v<S, Acc<S>>;
-  const long block = images_at_once ? images_at_once : fair < 1 || stage ? 1 : fair > 8 ? 8 : fair;
-  const long blocks = (z.images + block - 1) / block, tiles = plan.heads.data()[0]->tiles() + 1;
-  const long wanted = split_tiles ? 4 * omp_get_max_threads() / (heads * blocks) : 1;
+  const long items = z.images * z.heads, threads = omp_get_max_threads(), work = z.tokens * z.tokens * z.head_dim;
+  const long tiles = plan.heads.data()[0]->tiles() + 1, wanted = split == Split::tiles ? 4 * threads / items : 1;
   const long runs = wanted < 1 ? 1 : wanted < tiles ? wanted : tiles;
-  parallel_for_uneven(heads * blocks * runs, z.tokens * z.tokens * z.head_dim, [&](long i) {
-    // All heads of some images, then the next: their rows lie side by side, and what one head fetches helps the next.
-    const long head = plan.by_cost.data()[i / runs % heads], at = i / (heads * runs), run = i % runs;
-    const long own_tiles = plan.heads.data()[head]->tiles(), end = (at + 1) * block;
-    f(AttentionPart{.head = head,
-                    .first_image = at * block,
-                    .last_image = end < z.images ? end : z.images,
-                    .first_tile = own_tiles * run / runs,
-                    .last_tile = own_tiles * (run + 1) / runs,
-                    .with_loose = run + 1 == runs,
-                    .stage = stage,
-                    .thread = omp_get_thread_num()});
+  const auto part_at = [&](long image, long order, long run) {
+    const long head = plan.by_cost.data()[order], own_tiles = plan.heads.data()[head]->tiles();
+    return AttentionPart{.image = image,
+                         .head = head,
+                         .first_tile = own_tiles * run / runs,
+                         .last_tile = own_tiles * (run + 1) / runs,
+                         .with_loose = run + 1 == runs,
+                         .stage = stage,
+                         .thread = omp_get_thread_num()};
+  };
+  if (split == Split::images_together)
+    return parallel_for_uneven(z.heads, z.images * work, [&](long i) {
+      for (long image = 0; image < z.images; ++image) {
+        const AttentionPart next = part_at(image + 1, i, 0);
+        f(part_at(image, i, 0), image + 1 < z.images ? &next : nullptr);
+      }
+    });
+  const auto part = [&](long i) { return part_at(i / (z.heads * runs), i / runs % z.heads, i % runs); };
+  // Taking parts ahead leaves threads with nothing to do at the end: only where there are many.
+  if (stage || items < 16 * threads)
+    return parallel_for_uneven(items * runs, work, [&](long i) { f(part(i), nullptr); });
+  parallel_for_ahead(items, work, [&](long i, long next) {
+    const AttentionPart ahead = part(next);
+    f(part(i), next < items ? &ahead : nullptr);
   });
 }
 

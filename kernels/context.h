@@ -36,6 +36,23 @@ void parallel_for_uneven(long n, long work, F f) {
   for (long i = 0; i < n; ++i) f(i);
 }
 
+// The same, f(i, next): each thread knows the item that it will do next, or n, and can prepare for it.
+template <class F>
+void parallel_for_ahead(long n, long work, F f) {
+  long taken = 0;
+  const auto take = [&] {
+    long i;
+#pragma omp atomic capture
+    i = taken++;
+    return i < n ? i : n;
+  };
+#pragma omp parallel if (n > 1 && n * work > 20000)
+  for (long i = take(), next; i < n; i = next) {
+    next = take();
+    f(i, next);
+  }
+}
+
 // f(begin, end) over [0, n) in blocks whose borders do not depend on the thread count.
 template <class F>
 void parallel_blocks(long n, F f, long work = 1) {

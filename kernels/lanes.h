@@ -32,8 +32,8 @@ using Integers = Vector<typename IntegerOf<T>::type>;
 template <class T>
 using LaneMask = std::uint16_t;  // bit l: lane l
 template <class T>
-LOOKHERE_INLINE LaneMask<T> lane_mask(int begin, int end) {
-  return static_cast<LaneMask<T>>(((1U << end) - 1U) & ~((1U << begin) - 1U));
+LOOKHERE_INLINE LaneMask<T> lane_mask(unsigned bits) {
+  return static_cast<LaneMask<T>>(bits);
 }
 LOOKHERE_INLINE Vector<float> load_where(Vector<float> other, LaneMask<float> mask, const float* from) {
   return Vector<float>(_mm512_mask_loadu_ps(__m512(other), mask, from));
@@ -51,9 +51,9 @@ LOOKHERE_INLINE void store_where(double* to, LaneMask<double> mask, Vector<doubl
 template <class T>
 using LaneMask = Integers<T>;  // all bits of a lane
 template <class T>
-LOOKHERE_INLINE LaneMask<T> lane_mask(int begin, int end) {
+LOOKHERE_INLINE LaneMask<T> lane_mask(unsigned bits) {  // bit l: lane l
   LaneMask<T> mask = {};
-  for (int i = begin; i < end; ++i) mask[i] = -1;
+  for (unsigned i = 0; i < kLanes<T>; ++i) mask[i] = -static_cast<int>(bits >> i & 1U);
   return mask;
 }
 // Reads whole vectors: what lies around the lanes asked for must be readable.
