@@ -44,10 +44,10 @@ struct Forward {
       for (int i = 0; i < kVectors; ++i) rescale |= soften(keys, v + i, top[i]);
     });
     if (rescale)
-      add_weighted_rows(out, head.dim, keys, keys.v, s,
+      add_weighted_rows(out, head.dim, keys, keys.v, s, ahead,
                         [&](long v, Vector<T> old) { return old * load(scale + v * kLanes<T>); });
     else
-      add_weighted_rows(out, head.dim, keys, keys.v, s, [](long, Vector<T> old) { return old; });
+      add_weighted_rows(out, head.dim, keys, keys.v, s, ahead, [](long, Vector<T> old) { return old; });
   }
 
   // Logits become weights relative to the new maximum; true if that differs from the old one in any lane.
@@ -166,7 +166,7 @@ void attention(const Attention<S>& p) {
       if (next) {
         const HeadRows<S> rows = rows_in_memory(p.qkv, z, next->image, next->head);
         for (const T* first : {rows.q, rows.k, rows.v}) ahead.add(first, rows.stride, z.head_dim);
-        ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 400);
+        ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 384 * (64 + z.head_dim) / 64);
       }
       forward_part(p, part, from, to, out_stride, ahead);
     }

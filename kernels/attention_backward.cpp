@@ -15,11 +15,12 @@ namespace {
 // to[j][d] += Σ_i weights[j][i] · rows[i][d] for i in [0, lanes): `rows` are (lanes, width), padded to whole vectors
 template <class T>
 LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* weights, const T* rows, long width,
-                                 long lanes) {
+                                 long lanes, Ahead& ahead) {
   for_each_column_tile(dim / kLanes<T>, [&]<int kVectors>(long v) {
     const T* b = rows + v * kLanes<T>;
     for_each_row_tile<kRowsBeside<kVectors>>(count, [&]<int kRows>(long j) {
       const T* w = weights + j * kTileQueries;
+      ahead.some();
       register_tile<T, kRows, kVectors>(
           lanes, [&](int r, long i) { return w[r * kTileQueries + i]; }, [&](long i) { return b + i * width; },
           [&](int r, int i) { return load(to[j + r] + (v + i) * kLanes<T>); },
@@ -42,7 +43,9 @@ LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* we
 // Where one image and head has its gradients: (tokens, dim), dq, dk and dv with rows as far apart as those of q, k, v.
 template <class T>
 struct HeadGradient {
-  T *dq, *dk, *dv;
+  T* dq;         // rows head.stride apart
+  T *dk, *dv;    // rows key_stride apart
+  long key_stride;
   const T *dout, *out;  // rows `stride` apart
   long stride;
   const T* lse;      // (tokens)
@@ -114,12 +117,13 @@ struct Backward {
             });
       });
     });
-    add_weighted_rows(dqt, head.dim, keys, keys.k, ds, [](long, Vector<T> old) { return old; });
+    add_weighted_rows(dqt, head.dim, keys, keys.k, ds, ahead, [](long, Vector<T> old) { return old; });
     T* rows[kChunk];
-    for (long j = 0; j < keys.count; ++j) rows[j] = g.dv + (keys.v[j] - head.v);
-    add_to_rows(rows, keys.count, head.dim, p, dout + lane * width, width, keys.vectors * kLanes<T>);
-    for (long j = 0; j < keys.count; ++j) rows[j] = g.dk + (keys.k[j] - head.k);
-    add_to_rows(rows, keys.count, head.dim, ds, q + lane * width, width, keys.vectors * kLanes<T>);
+    for (long j = 0; j < keys.count; ++j) rows[j] = g.dv + keys.token[j] * g.key_stride;
+    add_to_rows(rows, keys.count, head.dim, p, dout + lane * width, width, keys.vectors * kLanes<T>,
+                ahead);
+    for (long j = 0; j < keys.count; ++j) rows[j] = g.dk + keys.token[j] * g.key_stride;
+    add_to_rows(rows, keys.count, head.dim, ds, q + lane * width, width, keys.vectors * kLanes<T>, ahead);
     if (g.table_shift) add_to_table(g, queries, keys);
   }
 
@@ -159,8 +163,8 @@ struct Backward {
         store(ds + j, load(p + j) * (load(ds + j) - sum));
       }
       for (long j = 0; j < count; ++j) {
-        add_scaled(g.dk + (begin + j) * head.stride, T(1), ds[j], q, head.dim);
-        add_scaled(g.dv + (begin + j) * head.stride, T(1), p[j], dout, head.dim);
+        add_scaled(g.dk + (begin + j) * g.key_stride, T(1), ds[j], q, head.dim);
+        add_scaled(g.dv + (begin + j) * g.key_stride, T(1), p[j], dout, head.dim);
         const T* bias = query >= head.prefix && g.table_shift ? head.bias_row(begin + j) : nullptr;
         if (bias) const_cast<T*>(bias)[g.table_shift + head.layout->offset.data()[query - head.prefix]] += ds[j];
       }
@@ -193,8 +197,8 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
   state.ahead = ahead;
   const Head<T> head(p, part.head, rows);
   for (long t = 0; t < p.sizes.tokens; ++t) {
-    fill(g.dk + t * rows.stride, T(0), p.sizes.head_dim);
-    fill(g.dv + t * rows.stride, T(0), p.sizes.head_dim);
+    fill(g.dk + t * g.key_stride, T(0), p.sizes.head_dim);
+    fill(g.dv + t * g.key_stride, T(0), p.sizes.head_dim);
   }
   for (long tile = 0; tile < head.layout->tiles(); ++tile) {
     const Queries<T> queries(head, tile);
@@ -231,6 +235,7 @@ void staged_part(const AttentionBackward<S>& p, const AttentionPart& part) {
   const HeadGradient<T> g{.dq = at[5],
                           .dk = at[6],
                           .dv = at[7],
+                          .key_stride = width,
                           .dout = at[3],
                           .out = at[4],
                           .stride = width,
@@ -247,23 +252,29 @@ void part_in_memory(const AttentionBackward<T>& p, const AttentionPart& part, co
   const AttentionSizes& z = p.sizes;
   const long stride = z.heads * z.head_dim;
   const auto first = [&](const AttentionPart& of) { return of.image * z.tokens * stride + of.head * z.head_dim; };
+  const long width = padded<T>(z.head_dim);
+  T* const dk = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables() + part.thread * z.stage_size();
   T* const dq = p.dqkv + part.image * z.tokens * z.head_stride() + part.head * z.head_dim;
   const HeadGradient<T> g{.dq = dq,
-                          .dk = dq + stride,
-                          .dv = dq + 2 * stride,
+                          .dk = dk,
+                          .dv = dk + z.tokens * width,
+                          .key_stride = width,
                           .dout = p.dout + first(part),
                           .out = p.out + first(part),
                           .stride = stride,
                           .lse = p.lse + (part.image * z.heads + part.head) * z.tokens,
                           .table_shift = p.drelative ? p.plan->tables() : 0};
   Ahead ahead;
+  for (long i = 0; i < 3; ++i) ahead.add(dq + i * stride, z.head_stride(), z.head_dim);
   if (next) {
     const HeadRows<T> rows = rows_in_memory(p.qkv, z, next->image, next->head);
     for (const T* from : {rows.q, rows.k, rows.v}) ahead.add(from, rows.stride, z.head_dim);
     for (const T* from : {p.dout, p.out}) ahead.add(from + first(*next), stride, z.head_dim);
-    ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 200);
   }
+  ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 384 * (128 + 3 * z.head_dim) / 64);
   backward_part(p, part, rows_in_memory(p.qkv, z, part.image, part.head), g, ahead);
+  copy_rows(dq + stride, z.head_stride(), g.dk, width, z.tokens, z.head_dim);
+  copy_rows(dq + 2 * stride, z.head_stride(), g.dv, width, z.tokens, z.head_dim);
 }
 
 }  // namespace

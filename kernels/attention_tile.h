@@ -106,7 +106,7 @@ struct Head : HeadRows<T> {
   }
 };
 
-// Rows that the next head needs, asked for a few at a time between products, so that they come while others are worked
+// Rows that are needed soon, asked for a few cache lines at a time between products: they come while others are worked
 // on.
 class Ahead {
  public:
@@ -115,35 +115,45 @@ class Ahead {
   void add(const T* first, long stride, long dim) {
     constexpr long kSize = static_cast<long>(sizeof(T));
     array_[arrays_++] = {reinterpret_cast<const char*>(first), stride * kSize, dim * kSize};
+    lines_ += (dim * kSize + 63) / 64;
   }
-  // So many tokens' rows in about `calls` calls of some().
-  void start(long tokens, long calls) { at_ = 0, end_ = tokens, step_ = tokens / (calls + 1) + 1; }
+  // All rows within so many calls of some().
+  void start(long tokens, long calls) {
+    tokens_ = tokens;
+    step_ = tokens * lines_ / (calls + 1) + 1;
+  }
   LOOKHERE_INLINE void some() {
-    const long end = at_ + step_ < end_ ? at_ + step_ : end_;
-    for (; at_ < end; ++at_)
-      for (int i = 0; i < arrays_; ++i)
-        for (long byte = 0; byte < array_[i].bytes; byte += 64)
-          __builtin_prefetch(array_[i].first + at_ * array_[i].stride + byte, 0, 2);
+    if (token_ >= tokens_) return;
+    for (long i = 0; i < step_; ++i) {
+      const Rows& rows = array_[at_];
+      __builtin_prefetch(rows.first + token_ * rows.stride + byte_, 0, 2);
+      if ((byte_ += 64) < rows.bytes) continue;
+      byte_ = 0;
+      if (++at_ < arrays_) continue;
+      at_ = 0;
+      if (++token_ == tokens_) return;
+    }
   }
 
  private:
-  struct {
+  struct Rows {
     const char* first;
     long stride, bytes;
   } array_[8];
-  int arrays_ = 0;
-  long at_ = 0, end_ = 0, step_ = 0;
+  long arrays_ = 0, lines_ = 0, tokens_ = 0, step_ = 0;
+  long token_ = 0, at_ = 0, byte_ = 0;
 };
 
 // A chunk of keys of one class, gathered: pointers to their rows and what is added to their logits.
 template <class T>
 struct KeyChunk {
   long count, first_vector, vectors;  // vectors of the tile that take part
+  const std::int32_t* token;
   const T *k[kChunk], *v[kChunk], *bias[kChunk];
   T constant[kChunk];
 
   void gather(const Head<T>& head, const std::int32_t* tokens, long n) {
-    count = n;
+    count = n, token = tokens;
     for (long j = 0; j < n; ++j) {
       const long t = tokens[j];
       k[j] = head.k + t * head.stride, v[j] = head.v + t * head.stride;
@@ -281,10 +291,11 @@ LOOKHERE_INLINE void logit_tile(const Head<T>& head, const Queries<T>& queries, 
 // start(d, vector, old value) are (dim, 64)
 template <class T, class Start>
 LOOKHERE_INLINE void add_weighted_rows(T* to, long dim, const KeyChunk<T>& keys, const T* const* rows, const T* weights,
-                                       Start start) {
+                                       Ahead& ahead, Start start) {
   for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
     const T* w = weights + v * kLanes<T>;
     for_each_row_tile<kRowsBeside<kVectors>>(dim, [&]<int kRows>(long d) {
+      ahead.some();
       T* c = to + d * kTileQueries + (keys.first_vector + v) * kLanes<T>;
       register_tile<T, kRows, kVectors>(
           keys.count, [&](int r, long j) { return rows[j][d + r]; }, [&](long j) { return w + j * kTileQueries; },
