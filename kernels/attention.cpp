@@ -78,26 +78,33 @@ struct Forward {
     queries.unpack(to, out, stride, head.dim, scale);
   }
 
-  // One query by itself: its logits stand in lanes, its output runs along the features.
-  void loose(const Head<T>& head, long query, T* to, T* lse) {
-    T* row = q;
-    for (long d = 0; d < head.dim; ++d) row[d] = head.q[query * head.stride + d] * head.scale, out[d] = 0;
-    T top = kLowest<T>, total = 0;
-    for (long begin = 0; begin < head.tokens; begin += kLoose) {
-      const long count = head.tokens - begin < kLoose ? head.tokens - begin : kLoose;
-      const T before = top;
-      loose_logits(s, head, row, query, begin, count);
-      top = largest(s, count, top);
-      const T by = exp2(Vector<T>{} + (before - top))[0];
-      total = total * by + weigh(s, count, top);
-      for (long d = 0; d < head.dim; ++d) out[d] *= by;
-      add_rows(out, head.dim, head.v + begin * head.stride, head.stride, s, count);
+  // Queries by themselves.
+  void loose(const Head<T>& head, const std::int32_t* token, long queries, T* to, long stride, T* lse) {
+    const long width = padded<T>(head.dim);
+    T total[kLooseQueries] = {}, top[kLooseQueries], by[kLooseQueries];
+    for (long i = 0; i < queries; ++i) {
+      copy_scaled(q + i * width, head.scale, head.q + token[i] * head.stride, head.dim);
+      top[i] = kLowest<T>;
     }
-    const T inverse = total == 0 ? T(0) : 1 / total;
-    for (long d = 0; d < head.dim; ++d) to[d] = out[d] * inverse;
-    *lse = total == 0 ? -std::numeric_limits<T>::infinity() : top * static_cast<T>(1 / kLog2e) + std::log(total);
+    fill(out, T(0), queries * width);
+    for (long begin = 0; begin < head.tokens; begin += kLooseKeys) {
+      const long count = head.tokens - begin < kLooseKeys ? head.tokens - begin : kLooseKeys;
+      for (long i = 0; i < queries; ++i) {
+        T* const row = s + i * kLooseStride;
+        loose_logits(row, head, q + i * width, token[i], begin, count);
+        const T before = top[i];
+        top[i] = largest(row, count, before);
+        by[i] = exp2(Vector<T>{} + (before - top[i]))[0];
+        total[i] = total[i] * by[i] + weigh(row, count, top[i]);
+      }
+      add_rows(out, queries, head.dim, by, s, head.v + begin * head.stride, head.stride, count);
+    }
+    for (long i = 0; i < queries; ++i) {
+      copy_scaled(to + token[i] * stride, total[i] == 0 ? T(0) : 1 / total[i], out + i * width, head.dim);
+      lse[token[i]] = total[i] == 0 ? -std::numeric_limits<T>::infinity()
+                                    : top[i] * static_cast<T>(1 / kLog2e) + std::log(total[i]);
+    }
   }
-  static constexpr long kLoose = kChunk * kTileQueries - kLanes<T>;
 
   // The largest of `top` and s[0 .. count - 1]; fills up the last vector with -inf.
   static T largest(T* s, long count, T top) {
@@ -134,10 +141,10 @@ void forward_part(const Attention<S>& p, const AttentionPart& part, const HeadRo
     for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
     state.finish(head, queries, out, out_stride, lse);
   }
-  for (std::size_t i = 0; part.with_loose && i < head.layout->loose.size(); ++i) {
-    const long token = head.layout->loose.data()[i];
-    state.loose(head, token, out + token * out_stride, lse + token);
-  }
+  if (part.with_loose)
+    for_each_loose(*head.layout, [&](const std::int32_t* token, long queries) {
+      state.loose(head, token, queries, out, out_stride, lse);
+    });
 }
 
 }  // namespace
@@ -159,15 +166,15 @@ void attention(const Attention<S>& p) {
       copy_rows(stage + 2 * size, width, from.v, from.stride, z.tokens, z.head_dim);
       T* const out = stage + 3 * size;
       forward_part(p, part, {.q = stage, .k = stage + size, .v = stage + 2 * size, .stride = width}, out, width, ahead);
-      for_each_query(*p.plan, part, [&](long token) {
-        copy_rows(to + token * out_stride, 0, out + token * width, 0, 1, z.head_dim);
-      });
+      for_each_query(*p.plan, part,
+                     [&](long token) { copy_rows(to + token * out_stride, 0, out + token * width, 0, 1, z.head_dim); });
     } else if constexpr (std::is_same_v<S, T>) {
+      ahead.add(to, out_stride, z.head_dim);
       if (next) {
         const HeadRows<S> rows = rows_in_memory(p.qkv, z, next->image, next->head);
         for (const T* first : {rows.q, rows.k, rows.v}) ahead.add(first, rows.stride, z.head_dim);
-        ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 384 * (64 + z.head_dim) / 64);
       }
+      ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 384 * (64 + z.head_dim) / 64);
       forward_part(p, part, from, to, out_stride, ahead);
     }
   });

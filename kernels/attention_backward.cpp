@@ -12,17 +12,19 @@ namespace kernels {
 namespace KERNELS_ISA {
 namespace {
 
-// to[j][d] += Σ_i weights[j][i] · rows[i][d] for i in [0, lanes): `rows` are (lanes, width), padded to whole vectors
-template <class T>
-LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* weights, const T* rows, long width,
-                                 long lanes, Ahead& ahead) {
+// to[j][d] += Σ_i weight(j, i) · rows[i][d] for i in [0, lanes): `rows` are (lanes, width), padded to whole vectors,
+// weight(j, i) = weights[j · key_step + i · lane_step]
+template <long key_step, long lane_step, class T>
+LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* weights, const T* rows, long lanes,
+                                 Ahead& ahead) {
+  const long width = padded<T>(dim);
   for_each_column_tile(dim / kLanes<T>, [&]<int kVectors>(long v) {
     const T* b = rows + v * kLanes<T>;
     for_each_row_tile<kRowsBeside<kVectors>>(count, [&]<int kRows>(long j) {
-      const T* w = weights + j * kTileQueries;
+      const T* w = weights + j * key_step;
       ahead.some();
       register_tile<T, kRows, kVectors>(
-          lanes, [&](int r, long i) { return w[r * kTileQueries + i]; }, [&](long i) { return b + i * width; },
+          lanes, [&](int r, long i) { return w[r * key_step + i * lane_step]; }, [&](long i) { return b + i * width; },
           [&](int r, int i) { return load(to[j + r] + (v + i) * kLanes<T>); },
           [&](int r, int i, Vector<T> x) { store(to[j + r] + (v + i) * kLanes<T>, x); });
     });
@@ -30,10 +32,10 @@ LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* we
   const long done = dim / kLanes<T> * kLanes<T>;
   if (done == dim) return;  // the rest of a row may not be written as a whole vector: it ends inside of one
   for_each_row_tile<8>(count, [&]<int kRows>(long j) {
-    const T* w = weights + j * kTileQueries;
+    const T* w = weights + j * key_step;
     register_tile<T, kRows, 1>(
-        lanes, [&](int r, long i) { return w[r * kTileQueries + i]; }, [&](long i) { return rows + i * width + done; },
-        [](int, int) { return Vector<T>{}; },
+        lanes, [&](int r, long i) { return w[r * key_step + i * lane_step]; },
+        [&](long i) { return rows + i * width + done; }, [](int, int) { return Vector<T>{}; },
         [&](int r, int, Vector<T> x) {
           for (long d = done; d < dim; ++d) to[j + r][d] += x[d - done];
         });
@@ -43,8 +45,8 @@ LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* we
 // Where one image and head has its gradients: (tokens, dim), dq, dk and dv with rows as far apart as those of q, k, v.
 template <class T>
 struct HeadGradient {
-  T* dq;         // rows head.stride apart
-  T *dk, *dv;    // rows key_stride apart
+  T* dq;       // rows as far apart as those of q
+  T *dk, *dv;  // rows key_stride apart, nothing between them
   long key_stride;
   const T *dout, *out;  // rows `stride` apart
   long stride;
@@ -70,19 +72,28 @@ struct Backward {
 
   void start(const Head<T>& head, const HeadGradient<T>& g, const Queries<T>& queries, T scale) {
     const long width = padded<T>(head.dim);
-    queries.pack(qt, head.q, head.stride, head.dim, head.scale);
-    queries.pack(doutt, g.dout, g.stride, head.dim, T(1));
+    queries.pack(qt, head.q, head.stride, head.dim, head.scale, q, scale);
+    queries.pack(doutt, g.dout, g.stride, head.dim, T(1), dout);
     fill(dqt, T(0), head.dim * kTileQueries);
-    for (long i = 0; i < queries.count; ++i) {
-      const long token = queries.token[i];
-      lse[i] = token < 0 ? std::numeric_limits<T>::infinity() : saved_lse(g.lse[token]);
-      delta[i] = token < 0 ? T(0) : -dot(g.dout + token * g.stride, g.out + token * g.stride, head.dim);
-      const long filled = token < 0 ? 0 : head.dim;
-      copy_scaled(q + i * width, scale, head.q + token * head.stride, filled);
-      copy_scaled(dout + i * width, T(1), g.dout + token * g.stride, filled);
-      fill(q + i * width + filled, T(0), width - filled);
-      fill(dout + i * width + filled, T(0), width - filled);
+    for (long i = 0; i < queries.count; ++i)
+      lse[i] = queries.token[i] < 0 ? std::numeric_limits<T>::infinity() : saved_lse(g.lse[queries.token[i]]);
+    for (long i = 0; i < queries.count; i += kLanes<T>) {
+      Vector<T> products[kLanes<T>] = {};
+      for (long l = 0; l < kLanes<T>; ++l) {
+        const long token = queries.token[i + l] < 0 ? 0 : queries.token[i + l];  // dout is 0 there
+        products[l] = products_of(dout + (i + l) * width, g.out + token * g.stride, head.dim);
+      }
+      store(delta + i, -sums_of_rows<T>(products));
     }
+  }
+
+  // a[d] · b[d], summed over vectors
+  static Vector<T> products_of(const T* a, const T* b, long dim) {
+    Vector<T> sum = {};
+    long d = 0;
+    for (; d + kLanes<T> <= dim; d += kLanes<T>) sum += load(a + d) * load(b + d);
+    for (; d < dim; ++d) sum[0] += a[d] * b[d];
+    return sum;
   }
 
   void add(const Head<T>& head, const HeadGradient<T>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
@@ -120,10 +131,9 @@ struct Backward {
     add_weighted_rows(dqt, head.dim, keys, keys.k, ds, ahead, [](long, Vector<T> old) { return old; });
     T* rows[kChunk];
     for (long j = 0; j < keys.count; ++j) rows[j] = g.dv + keys.token[j] * g.key_stride;
-    add_to_rows(rows, keys.count, head.dim, p, dout + lane * width, width, keys.vectors * kLanes<T>,
-                ahead);
+    add_to_rows<kTileQueries, 1>(rows, keys.count, head.dim, p, dout + lane * width, keys.vectors * kLanes<T>, ahead);
     for (long j = 0; j < keys.count; ++j) rows[j] = g.dk + keys.token[j] * g.key_stride;
-    add_to_rows(rows, keys.count, head.dim, ds, q + lane * width, width, keys.vectors * kLanes<T>, ahead);
+    add_to_rows<kTileQueries, 1>(rows, keys.count, head.dim, ds, q + lane * width, keys.vectors * kLanes<T>, ahead);
     if (g.table_shift) add_to_table(g, queries, keys);
   }
 
@@ -146,33 +156,42 @@ struct Backward {
     queries.unpack(g.dq, dqt, head.stride, head.dim, delta);
   }
 
-  // One query by itself.
-  void loose(const Head<T>& head, const HeadGradient<T>& g, long query, T scale) {
-    const T* dout_row = g.dout + query * g.stride;
-    const T shift = saved_lse(g.lse[query]), sum = dot(dout_row, g.out + query * g.stride, head.dim);
-    for (long d = 0; d < head.dim; ++d) {
-      qt[d] = head.q[query * head.stride + d] * head.scale, q[d] = head.q[query * head.stride + d] * scale;
-      dqt[d] = 0, dout[d] = dout_row[d];
+  // Queries by themselves.
+  void loose(const Head<T>& head, const HeadGradient<T>& g, const std::int32_t* token, long queries, T scale) {
+    const long width = padded<T>(head.dim), stride = head.stride;
+    T shift[kLooseQueries], sum[kLooseQueries];
+    fill(q, T(0), queries * width), fill(dout, T(0), queries * width), fill(dqt, T(0), queries * width);
+    for (long i = 0; i < queries; ++i) {
+      copy_scaled(qt + i * width, head.scale, head.q + token[i] * stride, head.dim);
+      copy_scaled(q + i * width, scale, head.q + token[i] * stride, head.dim);
+      copy_scaled(dout + i * width, T(1), g.dout + token[i] * g.stride, head.dim);
+      shift[i] = saved_lse(g.lse[token[i]]);
+      sum[i] = sum_of_lanes<T>(products_of(dout + i * width, g.out + token[i] * g.stride, head.dim));
     }
-    for (long begin = 0; begin < head.tokens; begin += kLoose) {
-      const long count = head.tokens - begin < kLoose ? head.tokens - begin : kLoose;
-      loose_logits(p, head, qt, query, begin, count);
-      dots(ds, dout, head.v + begin * head.stride, head.stride, head.dim, count);
-      for (long j = 0; j < count; j += kLanes<T>) {
-        store(p + j, exp2(load(p + j) - shift));
-        store(ds + j, load(p + j) * (load(ds + j) - sum));
+    for (long begin = 0; begin < head.tokens; begin += kChunk) {
+      const long count = head.tokens - begin < kChunk ? head.tokens - begin : kChunk;
+      T *to_dk[kChunk], *to_dv[kChunk];
+      for (long j = 0; j < count; ++j)
+        to_dk[j] = g.dk + (begin + j) * g.key_stride, to_dv[j] = g.dv + (begin + j) * g.key_stride;
+      for (long i = 0; i < queries; ++i) {
+        T *const weights = p + i * kLooseStride, *const dweights = ds + i * kLooseStride;
+        loose_logits(weights, head, qt + i * width, token[i], begin, count);
+        dots(dweights, dout + i * width, head.v + begin * stride, stride, head.dim, count);
+        for (long j = 0; j < count; j += kLanes<T>) {
+          store(weights + j, exp2(load(weights + j) - shift[i]));
+          store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
+        }
+        for (long j = 0; g.table_shift && token[i] >= head.prefix && j < count; ++j)
+          if (const T* bias = head.bias_row(begin + j))
+            const_cast<T*>(bias)[g.table_shift + head.layout->offset.data()[token[i] - head.prefix]] += dweights[j];
       }
-      for (long j = 0; j < count; ++j) {
-        add_scaled(g.dk + (begin + j) * g.key_stride, T(1), ds[j], q, head.dim);
-        add_scaled(g.dv + (begin + j) * g.key_stride, T(1), p[j], dout, head.dim);
-        const T* bias = query >= head.prefix && g.table_shift ? head.bias_row(begin + j) : nullptr;
-        if (bias) const_cast<T*>(bias)[g.table_shift + head.layout->offset.data()[query - head.prefix]] += ds[j];
-      }
-      add_rows(dqt, head.dim, head.k + begin * head.stride, head.stride, ds, count);
+      const T keep[kLooseQueries] = {1, 1, 1, 1};
+      add_rows(dqt, queries, head.dim, keep, ds, head.k + begin * stride, stride, count);
+      add_to_rows<1, kLooseStride>(to_dv, count, head.dim, p, dout, queries, ahead);
+      add_to_rows<1, kLooseStride>(to_dk, count, head.dim, ds, q, queries, ahead);
     }
-    for (long d = 0; d < head.dim; ++d) g.dq[query * head.stride + d] = dqt[d] * scale;
+    for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * stride, scale, dqt + i * width, head.dim);
   }
-  static constexpr long kLoose = kChunk * kTileQueries - kLanes<T>;
 };
 
 // f(value in the table, value in the order of bias.relative) for every offset of one head
@@ -196,17 +215,16 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
   Backward<T> state;
   state.ahead = ahead;
   const Head<T> head(p, part.head, rows);
-  for (long t = 0; t < p.sizes.tokens; ++t) {
-    fill(g.dk + t * g.key_stride, T(0), p.sizes.head_dim);
-    fill(g.dv + t * g.key_stride, T(0), p.sizes.head_dim);
-  }
+  fill(g.dk, T(0), p.sizes.tokens * g.key_stride);
+  fill(g.dv, T(0), p.sizes.tokens * g.key_stride);
   for (long tile = 0; tile < head.layout->tiles(); ++tile) {
     const Queries<T> queries(head, tile);
     state.start(head, g, queries, scale);
     for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
     state.finish(head, g, queries, scale);
   }
-  for (std::size_t i = 0; i < head.layout->loose.size(); ++i) state.loose(head, g, head.layout->loose.data()[i], scale);
+  for_each_loose(*head.layout,
+                 [&](const std::int32_t* token, long queries) { state.loose(head, g, token, queries, scale); });
 }
 
 // The same for one image by way of the workspace.

@@ -167,19 +167,12 @@ long HeadLayout::step(long dy, long dx) const {
 
 namespace {
 
-// Keys of one row, from `begin` on, that groups [first, first + groups) may see.
+// Keys of one row, from `token` on, that the groups in `mask` may see.
 struct Run {
-  std::int32_t token, count, cls;
+  std::int32_t token, count, mask;
 };
 
-// Classes are numbered so that those of most groups come first: 4 groups, 3 from 0 or 1, ...
-int class_of(int first, int groups) {
-  constexpr int kFirstOfSize[] = {0, 6, 3, 1, 0};
-  return kFirstOfSize[groups] + first;
-}
-
-// Splits the columns at every border of the groups' intervals. Between two borders the same groups see; from the first
-// to the last of them take part.
+// Splits the columns at every border of the groups' intervals: between two borders the same groups see.
 long add_runs(Run* runs, const Interval* seen, int groups, long first_token) {
   long border[2 * kTileGroups];
   int borders = 0;
@@ -193,15 +186,34 @@ long add_runs(Run* runs, const Interval* seen, int groups, long first_token) {
   long count = 0;
   for (int i = 0; i + 1 < borders; ++i) {
     const long begin = border[i], end = border[i + 1];
-    if (begin == end) continue;
-    int first = groups, last = -1;
+    std::int32_t mask = 0;
     for (int g = 0; g < groups; ++g)
-      if (seen[g].begin <= begin && end <= seen[g].end) first = std::min(first, g), last = g;
-    if (last >= 0)
-      runs[count++] = {static_cast<std::int32_t>(first_token + begin), static_cast<std::int32_t>(end - begin),
-                       class_of(first, last - first + 1)};
+      if (seen[g].begin <= begin && end <= seen[g].end) mask |= 1 << g;
+    if (begin < end && mask)
+      runs[count++] = {static_cast<std::int32_t>(first_token + begin), static_cast<std::int32_t>(end - begin), mask};
   }
   return count;
+}
+
+constexpr int kMasks = 1 << kTileGroups;
+
+// Groups [first, first + groups) of a tile; classes of most groups come first: all 4, 3 from 0 or 1, ...
+int class_of(int first, int groups) {
+  constexpr int kFirstOfSize[] = {0, 6, 3, 1, 0};
+  return kFirstOfSize[groups] + first;
+}
+
+// Into which classes the keys of a mask go, as bits. Neighbouring groups share a pass, which reads a key once for all
+// of them, if it has enough keys to be worth it; else each group has them in its own.
+int classes_of(int mask, std::int32_t count) {
+  int classes = 0;
+  for (int first = 0, size; first < kTileGroups; first += size) {
+    size = 1;
+    if (!(mask >> first & 1)) continue;
+    while (count >= KeyList::kWorthAPass && mask >> (first + size) & 1) ++size;
+    classes |= 1 << class_of(first, size);
+  }
+  return classes;
 }
 
 }  // namespace
@@ -216,7 +228,7 @@ bool next_keys(const HeadLayout& layout, Grid grid, long prefix, long tile, KeyC
   const long from_prefix = std::min(prefix - at.prefix, KeyList::kMaxKeys);
   if (from_prefix > 0) {
     runs[run_count++] = {static_cast<std::int32_t>(at.prefix), static_cast<std::int32_t>(from_prefix),
-                         class_of(0, groups)};
+                         (1 << groups) - 1};
     at.prefix += from_prefix, keys += from_prefix;
   }
   for (; at.prefix >= prefix && at.y < grid.y; ++at.y, at.x = 0) {
@@ -233,10 +245,15 @@ bool next_keys(const HeadLayout& layout, Grid grid, long prefix, long tile, KeyC
       break;
     }
   }
-  std::int32_t count[KeyList::kMaxClasses] = {}, next[KeyList::kMaxClasses];
-  for (long i = 0; i < run_count; ++i) count[runs[i].cls] += runs[i].count;
+  std::int32_t of_mask[kMasks] = {}, count[KeyList::kMaxClasses] = {}, next[KeyList::kMaxClasses], begin = 0;
+  int classes[kMasks];
+  for (long i = 0; i < run_count; ++i) of_mask[runs[i].mask] += runs[i].count;
+  for (int mask = 0; mask < kMasks; ++mask) {
+    classes[mask] = classes_of(mask, of_mask[mask]);
+    for (int cls = 0; cls < KeyList::kMaxClasses; ++cls)
+      if (classes[mask] >> cls & 1) count[cls] += of_mask[mask];
+  }
   list.class_count = 0;
-  std::int32_t begin = 0;
   for (int size = kTileGroups; size >= 1; --size)
     for (int first = 0; first + size <= kTileGroups; ++first) {
       const int cls = class_of(first, size);
@@ -244,11 +261,10 @@ bool next_keys(const HeadLayout& layout, Grid grid, long prefix, long tile, KeyC
       if (count[cls]) list.classes[list.class_count++] = {first, size, begin, count[cls]};
       begin += count[cls];
     }
-  for (long i = 0; i < run_count; ++i) {
-    std::int32_t* to = list.key + next[runs[i].cls];
-    for (std::int32_t k = 0; k < runs[i].count; ++k) to[k] = runs[i].token + k;
-    next[runs[i].cls] += runs[i].count;
-  }
+  for (long i = 0; i < run_count; ++i)
+    for (int cls = 0; cls < KeyList::kMaxClasses; ++cls)
+      if (classes[runs[i].mask] >> cls & 1)
+        for (std::int32_t k = 0; k < runs[i].count; ++k) list.key[next[cls]++] = runs[i].token + k;
   return true;
 }
 

@@ -43,17 +43,17 @@ struct HeadLayout {
   long block_rows = 1;  // a group is block_rows runs of 16 / block_rows patches
   // The bias of query q and key k stands in the head's table at center + offset[q] - offset[k].
   long table_size = 0, center = 0;
-  std::vector<std::int32_t> offset;  // (patches)
-  std::vector<std::int32_t> token;   // (groups, 16): the query in each lane, -1 where there is none
-  std::vector<GroupView> seen;       // (groups)
-  std::vector<BiasRun> bias_run;     // of all groups, one after the other
+  std::vector<std::int32_t> offset;     // (patches)
+  std::vector<std::int32_t> token;      // (groups, 16): the query in each lane, -1 where there is none
+  std::vector<GroupView> seen;          // (groups)
+  std::vector<BiasRun> bias_run;        // of all groups, one after the other
   std::vector<std::int32_t> group_run;  // (groups + 1): a group's first run
-  std::vector<std::int32_t> loose;   // queries that fill no group: computed one by one
+  std::vector<std::int32_t> loose;      // queries that fill no group: computed one by one
   // The keys of every tile, as next_keys finds them; for large grids empty.
   std::vector<std::int32_t> key;
   std::vector<KeyClass> key_class;
   std::vector<std::int32_t> tile_class;  // (tiles + 1): a tile's first class
-  long computed = 0;                 // (query, key) pairs, empty lanes included
+  long computed = 0;                     // (query, key) pairs, empty lanes included
 
   long groups() const { return static_cast<long>(seen.size()); }
   long tiles() const { return (groups() + kTileGroups - 1) / kTileGroups; }
@@ -78,10 +78,10 @@ struct AttentionPlan {
 AttentionPlan make_attention_plan(const std::vector<LookHereHead>& heads, long head_count, Grid grid, long prefix,
                                   long head_dim, const AttentionPlan* like = nullptr);
 
-// The keys that the groups of one tile may see, by class: which of its groups, from first to last, may.
+// The keys that the groups of one tile may see, by class. A key may be in several classes, of other groups each.
 struct KeyList {
-  static constexpr long kMaxKeys = 2048, kMaxClasses = 10;
-  std::int32_t key[2 * kMaxKeys];  // tokens
+  static constexpr long kMaxKeys = 2048, kMaxClasses = 10, kWorthAPass = 16;
+  std::int32_t key[5 * kMaxKeys];  // tokens: 2·kMaxKeys, those between others twice, those of small classes more often
   KeyClass classes[kMaxClasses];
   long class_count = 0;
 };

@@ -34,14 +34,7 @@ void make_tables(const AttentionPlan& plan, const AttentionBias<S>& bias, Acc<S>
   });
 }
 
-// to[d] = start · to[d] + factor · from[d]; explicit vectors, since the compiler cannot know that the rows do not
-// overlap
-template <class T>
-LOOKHERE_INLINE void add_scaled(T* to, T start, T factor, const T* from, long n) {
-  long i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) store(to + i, start * load(to + i) + factor * load(from + i));
-  for (; i < n; ++i) to[i] = start * to[i] + factor * from[i];
-}
+// Explicit vectors, since the compiler cannot know that the rows do not overlap.
 // to[d] = factor · from[d]
 template <class T>
 LOOKHERE_INLINE void copy_scaled(T* to, T factor, const T* from, long n) {
@@ -106,42 +99,33 @@ struct Head : HeadRows<T> {
   }
 };
 
-// Rows that are needed soon, asked for a few cache lines at a time between products: they come while others are worked
-// on.
+// Rows that are needed soon, asked for a few at a time between products: they come while others are worked on.
 class Ahead {
  public:
-  // (tokens, dim), rows `stride` apart
+  // (tokens, dim), rows `stride` apart; the same dim for all
   template <class T>
   void add(const T* first, long stride, long dim) {
     constexpr long kSize = static_cast<long>(sizeof(T));
-    array_[arrays_++] = {reinterpret_cast<const char*>(first), stride * kSize, dim * kSize};
-    lines_ += (dim * kSize + 63) / 64;
+    array_[arrays_++] = {reinterpret_cast<const char*>(first), stride * kSize};
+    bytes_ = dim * kSize;
   }
-  // All rows within so many calls of some().
-  void start(long tokens, long calls) {
-    tokens_ = tokens;
-    step_ = tokens * lines_ / (calls + 1) + 1;
-  }
+  // All of them within so many calls of some().
+  void start(long tokens, long calls) { rows_ = tokens, step_ = tokens * arrays_ / (calls + 1) + 1; }
   LOOKHERE_INLINE void some() {
-    if (token_ >= tokens_) return;
-    for (long i = 0; i < step_; ++i) {
-      const Rows& rows = array_[at_];
-      __builtin_prefetch(rows.first + token_ * rows.stride + byte_, 0, 2);
-      if ((byte_ += 64) < rows.bytes) continue;
-      byte_ = 0;
-      if (++at_ < arrays_) continue;
-      at_ = 0;
-      if (++token_ == tokens_) return;
+    for (long i = 0; i < step_ && rows_ > 0; ++i) {
+      Array& array = array_[at_];
+      for (long byte = 0; byte < bytes_; byte += 64) __builtin_prefetch(array.next + byte, 0, 2);
+      array.next += array.stride;
+      if (++at_ == arrays_) at_ = 0, --rows_;
     }
   }
 
  private:
-  struct Rows {
-    const char* first;
-    long stride, bytes;
+  struct Array {
+    const char* next;
+    long stride;
   } array_[8];
-  long arrays_ = 0, lines_ = 0, tokens_ = 0, step_ = 0;
-  long token_ = 0, at_ = 0, byte_ = 0;
+  long arrays_ = 0, bytes_ = 0, rows_ = 0, step_ = 0, at_ = 0;
 };
 
 // A chunk of keys of one class, gathered: pointers to their rows and what is added to their logits.
@@ -154,11 +138,9 @@ struct KeyChunk {
 
   void gather(const Head<T>& head, const std::int32_t* tokens, long n) {
     count = n, token = tokens;
-    for (long j = 0; j < n; ++j) {
-      const long t = tokens[j];
-      k[j] = head.k + t * head.stride, v[j] = head.v + t * head.stride;
-      bias[j] = head.bias_row(t), constant[j] = head.bias_of_key(t);
-    }
+    for (long j = 0; j < n; ++j) k[j] = head.k + tokens[j] * head.stride, v[j] = head.v + tokens[j] * head.stride;
+    for (long j = 0; j < n; ++j) bias[j] = head.bias_row(tokens[j]);
+    for (long j = 0; head.key_bias && j < n; ++j) constant[j] = head.bias_of_key(tokens[j]);
   }
 };
 
@@ -226,13 +208,14 @@ struct Queries {
     if (!head.center) return;
     for (long v = 0; v < vectors; ++v) {
       const std::int32_t* run = layout.group_run.data() + tile * kTileGroups + v / kGroupVectors<T>;
-      for (long i = run[0]; i < run[1]; ++i)
-        bias[v].add(layout.bias_run.data()[i], v % kGroupVectors<T> * kLanes<T>);
+      for (long i = run[0]; i < run[1]; ++i) bias[v].add(layout.bias_run.data()[i], v % kGroupVectors<T> * kLanes<T>);
     }
   }
 
-  // to[d][lane] = factor · from[token of lane][d]; 0 in empty lanes
-  void pack(T* to, const T* from, long stride, long dim, T factor) const {
+  // to[d][lane] = factor · from[token of lane][d]; rows[lane][d], `width` apart, the same by copy_factor, if wanted; 0
+  // in empty lanes and beyond dim
+  void pack(T* to, const T* from, long stride, long dim, T factor, T* rows_to = nullptr, T copy_factor = 1) const {
+    const long width = padded<T>(dim);
     constexpr long n = kLanes<T>;
     for (long lane = 0; lane < count; lane += n) {
       long d = 0;
@@ -240,12 +223,16 @@ struct Queries {
         Vector<T> rows[n];
         for (long i = 0; i < n; ++i)
           rows[i] = token[lane + i] < 0 ? Vector<T>{} : KERNELS_ISA::load(from + token[lane + i] * stride + d);
+        for (long i = 0; rows_to && i < n; ++i) store(rows_to + (lane + i) * width + d, rows[i] * copy_factor);
         transpose<T>(rows);
         for (long i = 0; i < n; ++i) store(to + (d + i) * kTileQueries + lane, rows[i] * factor);
       }
-      for (; d < dim; ++d)
-        for (long i = lane; i < lane + n; ++i)
-          to[d * kTileQueries + i] = token[i] < 0 ? T(0) : from[token[i] * stride + d] * factor;
+      for (; d < width; ++d)
+        for (long i = lane; i < lane + n; ++i) {
+          const T value = token[i] < 0 || d >= dim ? T(0) : from[token[i] * stride + d];
+          if (d < dim) to[d * kTileQueries + i] = value * factor;
+          if (rows_to) rows_to[i * width + d] = value * copy_factor;
+        }
     }
   }
   // to[token of lane][d] = factor[lane] · from[d][lane]
@@ -305,31 +292,32 @@ LOOKHERE_INLINE void add_weighted_rows(T* to, long dim, const KeyChunk<T>& keys,
   });
 }
 
-template <class T>
-LOOKHERE_INLINE T dot(const T* a, const T* b, long n) {
-  Vector<T> sum = {};
-  long i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) sum += load(a + i) * load(b + i);
-  T total = sum_of_lanes<T>(sum);
-  for (; i < n; ++i) total += a[i] * b[i];
-  return total;
-}
+// -- queries outside of the tiles: logits in lanes by keys, outputs by features, a few queries at a time
+// --------------
+inline constexpr long kLooseQueries = 4, kLooseStride = kChunk * kTileQueries / kLooseQueries;
+inline constexpr long kLooseKeys = kLooseStride - 16;  // at a time; whole vectors are written
 
-// to[d] += Σ_j weights[j] · rows[j][d], four sums at a time to hide an addition's latency
+// to[r][d] = by[r] · to[r][d] + Σ_j weights[r][j] · rows[j][d]; `to` (queries, width), weights kLooseStride apart
 template <class T>
-LOOKHERE_INLINE void add_rows(T* to, long dim, const T* rows, long stride, const T* weights, long count) {
-  long d = 0;
-  for (; d + kLanes<T> <= dim; d += kLanes<T>) {
-    Vector<T> sum[4] = {};
-    long j = 0;
-    for (; j + 4 <= count; j += 4)
-#pragma GCC unroll 4
-      for (long i = 0; i < 4; ++i) sum[i] += weights[j + i] * load(rows + (j + i) * stride + d);
-    for (; j < count; ++j) sum[0] += weights[j] * load(rows + j * stride + d);
-    store(to + d, load(to + d) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
-  }
-  for (; d < dim; ++d)
-    for (long j = 0; j < count; ++j) to[d] += weights[j] * rows[j * stride + d];
+LOOKHERE_INLINE void add_rows(T* to, long queries, long dim, const T* by, const T* weights, const T* rows, long stride,
+                              long count) {
+  const long width = padded<T>(dim);
+  for_each_column_tile(dim / kLanes<T>, [&]<int kVectors>(long v) {
+    for_each_row_tile<kLooseQueries>(queries, [&]<int kRows>(long q) {
+      T* const c = to + q * width + v * kLanes<T>;
+      register_tile<T, kRows, kVectors>(
+          count, [&](int r, long j) { return weights[(q + r) * kLooseStride + j]; },
+          [&](long j) { return rows + j * stride + v * kLanes<T>; },
+          [&](int r, int i) { return by[q + r] * load(c + r * width + i * kLanes<T>); },
+          [&](int r, int i, Vector<T> x) { store(c + r * width + i * kLanes<T>, x); });
+    });
+  });
+  for (long d = dim / kLanes<T> * kLanes<T>; d < dim; ++d)
+    for (long q = 0; q < queries; ++q) {
+      T sum = by[q] * to[q * width + d];
+      for (long j = 0; j < count; ++j) sum += weights[q * kLooseStride + j] * rows[j * stride + d];
+      to[q * width + d] = sum;
+    }
 }
 
 // to[j] = Σ_d row[d] · rows[j][d] for j in [0, count); writes whole vectors

@@ -71,6 +71,14 @@ void for_each_query(const AttentionPlan& plan, const AttentionPart& part, F f) {
   for (std::size_t i = 0; part.with_loose && i < layout.loose.size(); ++i) f(layout.loose.data()[i]);
 }
 
+// f(tokens, count) for the queries outside of the tiles, a few at a time.
+template <class F>
+void for_each_loose(const HeadLayout& layout, F f) {
+  const long count = static_cast<long>(layout.loose.size());
+  for (long i = 0; i < count; i += kLooseQueries)
+    f(layout.loose.data() + i, count - i < kLooseQueries ? count - i : kLooseQueries);
+}
+
 template <class S>
 HeadRows<S> rows_in_memory(const S* qkv, const AttentionSizes& z, long image, long h) {
   const long part = z.heads * z.head_dim;

@@ -34,7 +34,8 @@ TEST(AttentionPlan, HasEveryQueryOnce) {
       }
 }
 
-// Every key that a group's query sees is in a class of that group, no key is listed twice, and the count is the plan's.
+// Every key that a group's query sees is in one class of that group, and the count is the plan's. Where the layout keeps
+// its lists, they are the ones found.
 TEST(AttentionPlan, ListsWhatGroupsSee) {
   for (const Direction& direction : directions())
     for (const Grid grid : {Grid{1, 37}, {13, 9}, {14, 14}, {2, 2100}, {1, 5000}})
@@ -42,35 +43,59 @@ TEST(AttentionPlan, ListsWhatGroupsSee) {
         const AttentionPlan plan = plan_of({.view = direction.view, .slope = 0.5}, grid, prefix);
         const HeadLayout& layout = *plan.heads[0];
         const long tokens = grid.patches() + prefix;
+        EXPECT_EQ(layout.tile_class.empty(), tokens > 4000);
         long pairs = static_cast<long>(layout.loose.size()) * tokens;
+        std::vector<std::int32_t> keys;
         for (long tile = 0; tile < layout.tiles(); ++tile) {
-          std::map<std::int32_t, KeyList::Class> seen;
+          std::set<std::pair<long, long>> seen;  // group, key
           kernels::KeyCursor at;
           const auto list = std::make_unique<KeyList>();
           while (kernels::next_keys(layout, grid, prefix, tile, at, *list))
             for (long c = 0; c < list->class_count; ++c) {
-              const KeyList::Class& cls = list->classes[c];
-              for (long i = 0; i < cls.count; ++i) ASSERT_TRUE(seen.emplace(list->key[cls.begin + i], cls).second);
+              const kernels::KeyClass& cls = list->classes[c];
+              for (long i = 0; i < cls.count; ++i)
+                for (long g = 0; g < cls.groups; ++g)
+                  ASSERT_TRUE(seen.emplace(cls.first_group + g, list->key[cls.begin + i]).second);
+              keys.insert(keys.end(), list->key + cls.begin, list->key + cls.begin + cls.count);
               pairs += cls.count * cls.groups * kernels::kGroupQueries;
             }
           const long first = tile * kernels::kTileQueries;
           const long lanes = std::min<long>(kernels::kTileQueries, static_cast<long>(layout.token.size()) - first);
-          const bool all_keys = tokens < 1000;
           for (long lane = 0; lane < lanes; ++lane) {
-            const long query = layout.token[first + lane], group = lane / kernels::kGroupQueries;
+            const long query = layout.token[first + lane];
             if (query < 0) continue;
-            for (long key = 0; key < tokens; key += all_keys ? 1 : 61) {
+            for (long key = 0; key < tokens; key += tokens < 1000 ? 1 : 61) {
               const long q = query - prefix, k = key - prefix;
               if (q >= 0 && k >= 0 && !direction.sees(k / grid.x - q / grid.x, k % grid.x - q % grid.x)) continue;
-              const auto found = seen.find(static_cast<std::int32_t>(key));
-              ASSERT_TRUE(found != seen.end()) << direction.name << " query " << query << " key " << key;
-              ASSERT_LE(found->second.first_group, group);
-              ASSERT_GT(found->second.first_group + found->second.groups, group);
+              ASSERT_TRUE(seen.contains({lane / kernels::kGroupQueries, key}))
+                  << direction.name << " query " << query << " key " << key;
             }
           }
         }
         EXPECT_EQ(pairs, layout.computed) << direction.name;
+        if (!layout.tile_class.empty()) EXPECT_EQ(layout.key, keys) << direction.name;
       }
+}
+
+// Every lane that holds a patch has its bias in one run, where its offset says.
+TEST(AttentionPlan, RunsHoldEveryLanesBias) {
+  for (const LookHereHead& head : every_head())
+    for (const Grid grid : {Grid{1, 1}, {1, 37}, {3, 5}, {14, 14}}) {
+      const AttentionPlan plan = plan_of(head, grid, 2);
+      const HeadLayout& layout = *plan.heads[0];
+      ASSERT_EQ(static_cast<long>(layout.group_run.size()), layout.groups() + 1);
+      for (long group = 0; group < layout.groups(); ++group)
+        for (long lane = 0; lane < kernels::kGroupQueries; ++lane) {
+          const std::int32_t token = layout.token[group * kernels::kGroupQueries + lane];
+          int runs = 0;
+          for (long i = layout.group_run[group]; i < layout.group_run[group + 1]; ++i) {
+            if (!(layout.bias_run[i].lanes >> lane & 1)) continue;
+            ++runs;
+            EXPECT_EQ(layout.bias_run[i].step + lane, layout.offset[token - 2]);
+          }
+          ASSERT_EQ(runs, token >= 2 ? 1 : 0);
+        }
+    }
 }
 
 // Where the bias of a pair stands depends on its offset alone, and differs between offsets.
