@@ -9,7 +9,7 @@ using namespace kernels;
 using namespace kernels::bench;
 
 // Each line of the formula as a pass of its own, the way a library of tensor operations would run it.
-void pass_per_line(const AdamW<float>& p, std::vector<float>& scratch) {
+void pass_per_line(const AdamW<float>& p, Values<float>& scratch) {
   const auto beta1 = static_cast<float>(p.beta1), beta2 = static_cast<float>(p.beta2), eps = static_cast<float>(p.eps);
   const auto shrink = static_cast<float>(1 - p.lr * p.decay), step = static_cast<float>(p.lr / p.bias1);
   const auto root = static_cast<float>(std::sqrt(p.bias2));
@@ -32,7 +32,7 @@ void pass_per_line(const AdamW<float>& p, std::vector<float>& scratch) {
 
 int main(int argc, char** argv) {
   const long n = 22'000'000;
-  std::vector<float> w = random_values(n), m(n), v(n), ema(n), g = random_values(n, 2), scratch;
+  Values<float> w = random_values(n), m(n), v(n), ema(n), g = random_values(n, 2), scratch;
   AdamW<float> problem{.w = w.data(),
                        .m = m.data(),
                        .v = v.data(),

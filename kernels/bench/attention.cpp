@@ -55,9 +55,9 @@ std::vector<LookHereHead> heads_of(const std::string& layout, const AttentionSiz
 }
 
 template <class S>
-std::vector<S> random_as(long n, std::uint32_t seed) {
-  std::vector<S> values;
-  for (const float v : random_values(n, seed)) values.push_back(static_cast<S>(v));
+Values<S> random_as(long n, std::uint32_t seed) {
+  Values<S> values(n);
+  std::ranges::transform(random_values(n, seed), values.begin(), [](float v) { return static_cast<S>(v); });
   return values;
 }
 
@@ -130,8 +130,8 @@ class Rung {
   AttentionSizes sizes_;
   std::vector<LookHereHead> heads_;  // empty: every head sees all
   AttentionPlan plan_;
-  std::vector<float> relative_, workspace_, lse_;
-  std::vector<S> qkv_, dout_, out_, dqkv_;
+  Values<float> relative_, workspace_, lse_;
+  Values<S> qkv_, dout_, out_, dqkv_;
 };
 
 template <class S>

@@ -3,6 +3,7 @@
 #pragma once
 #include <benchmark/benchmark.h>
 #include <omp.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <chrono>
@@ -32,6 +33,24 @@ struct Case {
   std::string dtype = "f32";  // % peak is of this type's multiply-adds: f32 or bf16
   std::string group = {};     // the table ends with a mean for every group and rung
 };
+
+// A bench's values lie as the library's do: on huge pages where there are many.
+template <class T>
+struct HugePages {
+  using value_type = T;
+  T* allocate(std::size_t n) {
+    constexpr std::size_t kPage = 2U << 20;
+    const std::size_t bytes = (n * sizeof(T) + kPage - 1) / kPage * kPage;
+    void* memory = std::aligned_alloc(kPage, bytes);
+    if (!memory) throw std::bad_alloc();
+    madvise(memory, bytes, MADV_HUGEPAGE);
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, std::size_t) { std::free(memory); }
+  bool operator==(const HugePages&) const = default;
+};
+template <class T>
+using Values = std::vector<T, HugePages<T>>;
 
 // The least time of a few calls, in seconds.
 template <class F>
@@ -93,7 +112,7 @@ inline double bf16_peak_gflops() {
 // Bytes read plus bytes written by a copy far larger than the caches, in GB/s. Ordinary stores, as in the kernels.
 inline double copy_gbytes() {
   constexpr long kSize = 1L << 25;
-  std::vector<float> from(kSize, 1), to(kSize);
+  Values<float> from(kSize, 1), to(kSize);
   float one = 1;
   benchmark::DoNotOptimize(one);
   const double seconds = best_seconds(7, [&] {
@@ -109,8 +128,8 @@ inline double copy_gbytes() {
 
 // n reproducible values in [-1, 1).
 template <class T = float>
-std::vector<T> random_values(long n, std::uint32_t seed = 1) {
-  std::vector<T> values(n);
+Values<T> random_values(long n, std::uint32_t seed = 1) {
+  Values<T> values(n);
   for (T& v : values) v = T(static_cast<float>((seed = seed * 1664525U + 1013904223U) >> 8) * 0x1p-23F - 1);
   return values;
 }

@@ -13,9 +13,9 @@ constexpr long kN = 64L * 197 * 1536;
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<float> wide = random_values(kN);
-  std::vector<bf16> narrow = random_values<bf16>(kN);
-  std::vector<double> widest(kN);
+  Values<float> wide = random_values(kN);
+  Values<bf16> narrow = random_values<bf16>(kN);
+  Values<double> widest(kN);
   float* f = wide.data();
   bf16* b = narrow.data();
   double* d = widest.data();

@@ -61,7 +61,7 @@ T* values(int seed) {
   constexpr long kMost = 8320L * 3072, kBytes = (kMost * sizeof(T) >> 21 << 21) + (1L << 21);
   T* memory = static_cast<T*>(std::aligned_alloc(1L << 21, kBytes));
   madvise(memory, kBytes, MADV_HUGEPAGE);
-  const std::vector<float> random = random_values(1L << 16, seed);
+  const Values<float> random = random_values(1L << 16, seed);
   for (long i = 0; i < kMost; ++i) memory[i] = static_cast<T>(random[i & 0xffff]);
   return memory;
 }

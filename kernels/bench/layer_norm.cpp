@@ -64,7 +64,7 @@ void add_cases(std::vector<Case>& cases) {
   struct Data {
     std::vector<A> x = random_values<A>(kN), dx = random_values<A>(kN, 3), residual = dx,
                    w = random_values<A>(kCols, 4), b = w, dw = w, db = w, mean = std::vector<A>(kRows), rstd = mean;
-    std::vector<T> y = random_values<T>(kN), dy = random_values<T>(kN, 2);
+    Values<T> y = random_values<T>(kN), dy = random_values<T>(kN, 2);
   };
   const auto data = std::make_shared<Data>();
   const auto add = [&](const char* kernel, const char* rung, double values, double wide_values,

@@ -14,7 +14,7 @@ constexpr long kImages = 64, kTokens = 197, kCols = 768;
 
 int main(int argc, char** argv) {
   const long n = kImages * kTokens * kCols;
-  std::vector<float> from = random_values(n), to(n), pooled = random_values(kImages * kCols, 2);
+  Values<float> from = random_values(n), to(n), pooled = random_values(kImages * kCols, 2);
   const Patchify<float> image{
       .patches = to.data(), .image = from.data(), .images = kImages, .channels = 3, .patch = 16, .grid = {14, 14}};
   const CopyBlocks<float> behind_class_token{.to = to.data() + kCols,

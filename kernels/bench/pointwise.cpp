@@ -61,7 +61,7 @@ template <class T>
 void add_cases(std::vector<Case>& cases) {
   using A = Acc<T>;
   struct Data {
-    std::vector<T> x = random_values<T>(kN), y = x, dy = random_values<T>(kN, 2), bias = random_values<T>(kCols, 3);
+    Values<T> x = random_values<T>(kN), y = x, dy = random_values<T>(kN, 2), bias = random_values<T>(kCols, 3);
     std::vector<A> stream = random_values<A>(kN, 5), out = stream, gamma = random_values<A>(kCols, 3), sums = gamma,
                    keep = std::vector<A>(kImages, 1.25F);
   };

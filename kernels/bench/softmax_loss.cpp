@@ -9,7 +9,7 @@ using namespace kernels;
 using namespace kernels::bench;
 
 // What a library without the fused operation does: probabilities, then the loss from them, then the gradient.
-void separate_passes(const ClassLoss<float>& p, std::vector<float>& probabilities) {
+void separate_passes(const ClassLoss<float>& p, Values<float>& probabilities) {
   probabilities.resize(p.rows * p.classes);
   for (long r = 0; r < p.rows; ++r) {
     const float* x = p.logits + r * p.classes;
@@ -29,7 +29,7 @@ void separate_passes(const ClassLoss<float>& p, std::vector<float>& probabilitie
 
 int main(int argc, char** argv) {
   const long rows = 1024, classes = 1000;
-  std::vector<float> logits = random_values(rows * classes), dlogits(rows * classes), loss(rows), scratch;
+  Values<float> logits = random_values(rows * classes), dlogits(rows * classes), loss(rows), scratch;
   std::vector<std::int64_t> labels(rows);
   for (long r = 0; r < rows; ++r) labels[r] = r * 7 % classes;
   const ClassLoss<float> problem{.loss = loss.data(),
