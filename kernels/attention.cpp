@@ -13,22 +13,23 @@ namespace kernels {
 namespace KERNELS_ISA {
 namespace {
 
-template <class T>
+template <class S>
 struct Forward {
+  using T = Acc<S>;
   alignas(64) T q[kMaxHeadDim * kTileQueries], out[kMaxHeadDim * kTileQueries];  // (dim, 64)
   alignas(64) T s[kChunk * kTileQueries];                                        // (keys, 64): logits, then weights
   alignas(64) T max[kTileQueries], sum[kTileQueries], scale[kTileQueries];
 
   Ahead ahead;
 
-  void start(const Head<T>& head, const Queries<T>& queries) {
-    queries.pack(q, head.q, head.stride, head.dim, head.scale);
+  void start(const Head<S>& head, const Queries<T>& queries) {
+    queries.pack(q, head.q, head.q_stride, head.dim, head.scale);
     fill(out, T(0), head.dim * kTileQueries);
     fill(max, kLowest<T>, kTileQueries);
     fill(sum, T(0), kTileQueries);
   }
 
-  void add(const Head<T>& head, const Queries<T>& queries, const KeyChunk<T>& keys) {
+  void add(const Head<S>& head, const Queries<T>& queries, const KeyChunk<T>& keys) {
     bool rescale = false;
     for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
       Vector<T> top[kVectors];
@@ -36,7 +37,7 @@ struct Forward {
       for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
         T* to = s + j * kTileQueries + v * kLanes<T>;
         ahead.some();
-        logit_tile<T, kRows, kVectors>(head, queries, keys, q, j, v, [&](int r, int i, Vector<T> x) {
+        logit_tile<kRows, kVectors>(head, queries, keys, q, j, v, [&](int r, int i, Vector<T> x) {
           top[i] = larger<T>(top[i], x);
           store(to + r * kTileQueries + i * kLanes<T>, x);
         });
@@ -68,7 +69,7 @@ struct Forward {
     return any_larger<T>(top, old);
   }
 
-  void finish(const Head<T>& head, const Queries<T>& queries, T* to, long stride, T* lse) {
+  void finish(const Head<S>& head, const Queries<T>& queries, S* to, long stride, T* lse) {
     for (long i = 0; i < queries.count; i += kLanes<T>)
       store(max + i, load(max + i) * static_cast<T>(1 / kLog2e) + log(load(sum + i)));
     for (long i = 0; i < queries.count; ++i) {
@@ -79,11 +80,11 @@ struct Forward {
   }
 
   // Queries by themselves.
-  void loose(const Head<T>& head, const std::int32_t* token, long queries, T* to, long stride, T* lse) {
+  void loose(const Head<S>& head, const std::int32_t* token, long queries, S* to, long stride, T* lse) {
     const long width = padded<T>(head.dim);
     T total[kLooseQueries] = {}, top[kLooseQueries], by[kLooseQueries];
     for (long i = 0; i < queries; ++i) {
-      copy_scaled(q + i * width, head.scale, head.q + token[i] * head.stride, head.dim);
+      copy_scaled(q + i * width, head.scale, head.q + token[i] * head.q_stride, head.dim);
       top[i] = kLowest<T>;
     }
     fill(out, T(0), queries * width);
@@ -126,24 +127,38 @@ struct Forward {
   }
 };
 
-// One head of one image, whose rows are `rows` and whose output goes to `out`.
+// A part of one image and head.
 template <class S>
-void forward_part(const Attention<S>& p, const AttentionPart& part, const HeadRows<Acc<S>>& rows, Acc<S>* out,
-                  long out_stride, const Ahead& ahead) {
+void forward_part(const Attention<S>& p, const AttentionPart& part, const AttentionPart* next) {
   using T = Acc<S>;
-  Forward<T> state;
-  state.ahead = ahead;
-  const Head<T> head(p, part.head, rows);
-  T* const lse = p.lse + (part.image * p.sizes.heads + part.head) * p.sizes.tokens;
+  const AttentionSizes& z = p.sizes;
+  const long stride = z.heads * z.head_dim;
+  const Rows<S> rows(p, part);
+  const Head<S> head(p, part.head, rows.q, keys_of(p, part, rows, p.workspace + p.plan->tables()));
+  S* const out = p.out + rows.first;
+  T* const lse = p.lse + (part.image * z.heads + part.head) * z.tokens;
+  Forward<S> state;
   for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
     const Queries<T> queries(head, tile);
+    const NextQueries then = queries_after(*p.plan, part, next, tile);
+    state.ahead = Ahead();
+    state.ahead.add(out, stride, z.head_dim, queries.token, queries.count);
+    state.ahead.add(Rows<S>(p, *then.part).q, z.head_stride(), z.head_dim, then.token, then.count);
+    if (tile + 1 == part.last_tile) {
+      const std::int32_t* loose = head.layout->loose.data();
+      const long count = static_cast<long>(head.layout->loose.size());
+      state.ahead.add(rows.q, z.head_stride(), z.head_dim, loose, count);
+      state.ahead.add(out, stride, z.head_dim, loose, count);
+    }
+    add_next_keys<S>(state.ahead, p, part, next, tile);
+    state.ahead.start(head.layout->computed / (head.layout->tiles() * 384) * (64 + z.head_dim) / 64);
     state.start(head, queries);
     for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
-    state.finish(head, queries, out, out_stride, lse);
+    state.finish(head, queries, out, stride, lse);
   }
   if (part.with_loose)
     for_each_loose(*head.layout, [&](const std::int32_t* token, long queries) {
-      state.loose(head, token, queries, out, out_stride, lse);
+      state.loose(head, token, queries, out, stride, lse);
     });
 }
 
@@ -151,33 +166,9 @@ void forward_part(const Attention<S>& p, const AttentionPart& part, const HeadRo
 
 template <class S>
 void attention(const Attention<S>& p) {
-  using T = Acc<S>;
   make_tables(*p.plan, p.bias, p.workspace);
-  const AttentionSizes& z = p.sizes;
-  const long out_stride = z.heads * z.head_dim, width = padded<T>(z.head_dim), size = z.tokens * width;
-  for_each_part<S>(*p.plan, z, Split::tiles, [&](const AttentionPart& part, const AttentionPart* next) {
-    const HeadRows<S> from = rows_in_memory(p.qkv, z, part.image, part.head);
-    S* const to = p.out + part.image * z.tokens * out_stride + part.head * z.head_dim;
-    Ahead ahead;
-    if (part.stage) {
-      T* const stage = p.workspace + p.plan->tables() + part.thread * z.stage_size();
-      copy_rows(stage, width, from.q, from.stride, z.tokens, z.head_dim);
-      copy_rows(stage + size, width, from.k, from.stride, z.tokens, z.head_dim);
-      copy_rows(stage + 2 * size, width, from.v, from.stride, z.tokens, z.head_dim);
-      T* const out = stage + 3 * size;
-      forward_part(p, part, {.q = stage, .k = stage + size, .v = stage + 2 * size, .stride = width}, out, width, ahead);
-      for_each_query(*p.plan, part,
-                     [&](long token) { copy_rows(to + token * out_stride, 0, out + token * width, 0, 1, z.head_dim); });
-    } else if constexpr (std::is_same_v<S, T>) {
-      ahead.add(to, out_stride, z.head_dim);
-      if (next) {
-        const HeadRows<S> rows = rows_in_memory(p.qkv, z, next->image, next->head);
-        for (const T* first : {rows.q, rows.k, rows.v}) ahead.add(first, rows.stride, z.head_dim);
-      }
-      ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 384 * (64 + z.head_dim) / 64);
-      forward_part(p, part, from, to, out_stride, ahead);
-    }
-  });
+  for_each_part<S>(*p.plan, p.sizes, Split::tiles,
+                   [&](const AttentionPart& part, const AttentionPart* next) { forward_part(p, part, next); });
 }
 
 }  // namespace KERNELS_ISA

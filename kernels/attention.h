@@ -15,8 +15,8 @@ struct AttentionSizes {
   Grid grid;                             // tokens = prefix + grid.patches()
   long prefix() const { return tokens - grid.patches(); }
   long head_stride() const { return 3 * heads * head_dim; }  // from one token of packed q, k or v to the next
-  // Workspace of a thread that copies the rows of one head before it works on them, in values.
-  long stage_size() const { return 8 * tokens * ((head_dim + 15) / 16 * 16); }
+  // Workspace of a thread: keys, values and their gradients of one head, in values.
+  long stage_size() const { return 4 * tokens * ((head_dim + 15) / 16 * 16); }
 };
 
 // How many values of Acc<T> the kernels want as workspace, with as many threads as the program has now.

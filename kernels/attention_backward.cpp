@@ -43,12 +43,13 @@ LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* we
 }
 
 // Where one image and head has its gradients: (tokens, dim), dq, dk and dv with rows as far apart as those of q, k, v.
-template <class T>
+template <class S>
 struct HeadGradient {
-  T* dq;       // rows as far apart as those of q
+  using T = Acc<S>;
+  S* dq;       // rows as far apart as those of q
   T *dk, *dv;  // rows key_stride apart, nothing between them
   long key_stride;
-  const T *dout, *out;  // rows `stride` apart
+  const S *dout, *out;  // rows `stride` apart
   long stride;
   const T* lse;      // (tokens)
   long table_shift;  // from a value of the bias table to its gradient; 0: not wanted
@@ -61,8 +62,9 @@ T saved_lse(T lse) {
   return lse == -kInfinity ? kInfinity : lse * static_cast<T>(kLog2e);
 }
 
-template <class T>
+template <class S>
 struct Backward {
+  using T = Acc<S>;
   alignas(64) T qt[kMaxHeadDim * kTileQueries], doutt[kMaxHeadDim * kTileQueries];  // (dim, 64), qt scaled for logits
   alignas(64) T q[kTileQueries * kMaxHeadDim], dout[kTileQueries * kMaxHeadDim];    // (64, width), q scaled for dK
   alignas(64) T dqt[kMaxHeadDim * kTileQueries];                                    // (dim, 64)
@@ -70,9 +72,9 @@ struct Backward {
   alignas(64) T lse[kTileQueries], delta[kTileQueries];                             // lse in log2, delta negated
   Ahead ahead;
 
-  void start(const Head<T>& head, const HeadGradient<T>& g, const Queries<T>& queries, T scale) {
+  void start(const Head<S>& head, const HeadGradient<S>& g, const Queries<T>& queries, T scale) {
     const long width = padded<T>(head.dim);
-    queries.pack(qt, head.q, head.stride, head.dim, head.scale, q, scale);
+    queries.pack(qt, head.q, head.q_stride, head.dim, head.scale, q, scale);
     queries.pack(doutt, g.dout, g.stride, head.dim, T(1), dout);
     fill(dqt, T(0), head.dim * kTileQueries);
     for (long i = 0; i < queries.count; ++i)
@@ -88,21 +90,21 @@ struct Backward {
   }
 
   // a[d] · b[d], summed over vectors
-  static Vector<T> products_of(const T* a, const T* b, long dim) {
+  static Vector<T> products_of(const T* a, const S* b, long dim) {
     Vector<T> sum = {};
     long d = 0;
-    for (; d + kLanes<T> <= dim; d += kLanes<T>) sum += load(a + d) * load(b + d);
-    for (; d < dim; ++d) sum[0] += a[d] * b[d];
+    for (; d + kLanes<T> <= dim; d += kLanes<T>) sum += load(a + d) * load_as<T>(b + d);
+    for (; d < dim; ++d) sum[0] += a[d] * static_cast<T>(b[d]);
     return sum;
   }
 
-  void add(const Head<T>& head, const HeadGradient<T>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
+  void add(const Head<S>& head, const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
     const long width = padded<T>(head.dim), lane = keys.first_vector * kLanes<T>;
     for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
       for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
         T* to = p + j * kTileQueries + v * kLanes<T>;
         ahead.some();
-        logit_tile<T, kRows, kVectors>(head, queries, keys, qt, j, v, [&](int r, int i, Vector<T> x) {
+        logit_tile<kRows, kVectors>(head, queries, keys, qt, j, v, [&](int r, int i, Vector<T> x) {
           store(to + r * kTileQueries + i * kLanes<T>, x);
         });
       });
@@ -138,7 +140,7 @@ struct Backward {
   }
 
   // The table's gradient: what LaneBias::load read as vectors goes back as vectors.
-  void add_to_table(const HeadGradient<T>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
+  void add_to_table(const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
     for (long j = 0; j < keys.count; ++j) {
       if (!keys.bias[j]) continue;
       T* row = const_cast<T*>(keys.bias[j]) + g.table_shift;
@@ -151,19 +153,19 @@ struct Backward {
     }
   }
 
-  void finish(const Head<T>& head, const HeadGradient<T>& g, const Queries<T>& queries, T scale) {
+  void finish(const Head<S>& head, const HeadGradient<S>& g, const Queries<T>& queries, T scale) {
     for (T& factor : delta) factor = scale;
-    queries.unpack(g.dq, dqt, head.stride, head.dim, delta);
+    queries.unpack(g.dq, dqt, head.q_stride, head.dim, delta);
   }
 
   // Queries by themselves.
-  void loose(const Head<T>& head, const HeadGradient<T>& g, const std::int32_t* token, long queries, T scale) {
+  void loose(const Head<S>& head, const HeadGradient<S>& g, const std::int32_t* token, long queries, T scale) {
     const long width = padded<T>(head.dim), stride = head.stride;
     T shift[kLooseQueries], sum[kLooseQueries];
     fill(q, T(0), queries * width), fill(dout, T(0), queries * width), fill(dqt, T(0), queries * width);
     for (long i = 0; i < queries; ++i) {
-      copy_scaled(qt + i * width, head.scale, head.q + token[i] * stride, head.dim);
-      copy_scaled(q + i * width, scale, head.q + token[i] * stride, head.dim);
+      copy_scaled(qt + i * width, head.scale, head.q + token[i] * head.q_stride, head.dim);
+      copy_scaled(q + i * width, scale, head.q + token[i] * head.q_stride, head.dim);
       copy_scaled(dout + i * width, T(1), g.dout + token[i] * g.stride, head.dim);
       shift[i] = saved_lse(g.lse[token[i]]);
       sum[i] = sum_of_lanes<T>(products_of(dout + i * width, g.out + token[i] * g.stride, head.dim));
@@ -190,7 +192,7 @@ struct Backward {
       add_to_rows<1, kLooseStride>(to_dv, count, head.dim, p, dout, queries, ahead);
       add_to_rows<1, kLooseStride>(to_dk, count, head.dim, ds, q, queries, ahead);
     }
-    for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * stride, scale, dqt + i * width, head.dim);
+    for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * head.q_stride, scale, dqt + i * width, head.dim);
   }
 };
 
@@ -208,91 +210,50 @@ void for_each_offset(const AttentionBackward<S>& p, long h, F f) {
 
 // One head of one image.
 template <class S>
-void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, const HeadRows<Acc<S>>& rows,
-                   const HeadGradient<Acc<S>>& g, const Ahead& ahead) {
-  using T = Acc<S>;
-  const T scale = p.scale;
-  Backward<T> state;
-  state.ahead = ahead;
-  const Head<T> head(p, part.head, rows);
-  fill(g.dk, T(0), p.sizes.tokens * g.key_stride);
-  fill(g.dv, T(0), p.sizes.tokens * g.key_stride);
-  for (long tile = 0; tile < head.layout->tiles(); ++tile) {
-    const Queries<T> queries(head, tile);
-    state.start(head, g, queries, scale);
-    for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
-    state.finish(head, g, queries, scale);
-  }
-  for_each_loose(*head.layout,
-                 [&](const std::int32_t* token, long queries) { state.loose(head, g, token, queries, scale); });
-}
-
-// The same for one image by way of the workspace.
-template <class S>
-void staged_part(const AttentionBackward<S>& p, const AttentionPart& part) {
+void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, const AttentionPart* next) {
   using T = Acc<S>;
   const AttentionSizes& z = p.sizes;
-  const long width = padded<T>(z.head_dim), size = z.tokens * width, stride = z.heads * z.head_dim;
-  const long image = part.image, first = image * z.tokens * stride + part.head * z.head_dim;
-  T* const stage = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables() + part.thread * z.stage_size();
-  T* const at[8] = {stage,
-                    stage + size,
-                    stage + 2 * size,
-                    stage + 3 * size,
-                    stage + 4 * size,
-                    stage + 5 * size,
-                    stage + 6 * size,
-                    stage + 7 * size};
-  const HeadRows<S> from = rows_in_memory(p.qkv, z, image, part.head);
-  copy_rows(at[0], width, from.q, from.stride, z.tokens, z.head_dim);
-  copy_rows(at[1], width, from.k, from.stride, z.tokens, z.head_dim);
-  copy_rows(at[2], width, from.v, from.stride, z.tokens, z.head_dim);
-  copy_rows(at[3], width, p.dout + first, stride, z.tokens, z.head_dim);
-  copy_rows(at[4], width, p.out + first, stride, z.tokens, z.head_dim);
-  const HeadRows<T> rows{.q = at[0], .k = at[1], .v = at[2], .stride = width};
-  const HeadGradient<T> g{.dq = at[5],
-                          .dk = at[6],
-                          .dv = at[7],
-                          .key_stride = width,
-                          .dout = at[3],
-                          .out = at[4],
-                          .stride = width,
-                          .lse = p.lse + (image * z.heads + part.head) * z.tokens,
-                          .table_shift = p.drelative ? p.plan->tables() : 0};
-  backward_part(p, part, rows, g, Ahead());
-  S* const to = p.dqkv + (from.q - p.qkv);
-  for (long which = 0; which < 3; ++which)
-    copy_rows(to + which * stride, from.stride, at[5 + which], width, z.tokens, z.head_dim);
-}
-
-template <class T>
-void part_in_memory(const AttentionBackward<T>& p, const AttentionPart& part, const AttentionPart* next) {
-  const AttentionSizes& z = p.sizes;
-  const long stride = z.heads * z.head_dim;
-  const auto first = [&](const AttentionPart& of) { return of.image * z.tokens * stride + of.head * z.head_dim; };
-  const long width = padded<T>(z.head_dim);
-  T* const dk = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables() + part.thread * z.stage_size();
-  T* const dq = p.dqkv + part.image * z.tokens * z.head_stride() + part.head * z.head_dim;
-  const HeadGradient<T> g{.dq = dq,
+  const long width = padded<T>(z.head_dim), stride = z.heads * z.head_dim, size = z.tokens * width;
+  T* const workspace = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables();
+  T* const dk = workspace + part.thread * z.stage_size() + 2 * size;
+  const Rows<S> rows(p, part);
+  const Head<S> head(p, part.head, rows.q, keys_of(p, part, rows, workspace));
+  const HeadGradient<S> g{.dq = p.dqkv + (rows.q - p.qkv),
                           .dk = dk,
-                          .dv = dk + z.tokens * width,
+                          .dv = dk + size,
                           .key_stride = width,
-                          .dout = p.dout + first(part),
-                          .out = p.out + first(part),
+                          .dout = p.dout + rows.first,
+                          .out = p.out + rows.first,
                           .stride = stride,
                           .lse = p.lse + (part.image * z.heads + part.head) * z.tokens,
                           .table_shift = p.drelative ? p.plan->tables() : 0};
-  Ahead ahead;
-  for (long i = 0; i < 3; ++i) ahead.add(dq + i * stride, z.head_stride(), z.head_dim);
-  if (next) {
-    const HeadRows<T> rows = rows_in_memory(p.qkv, z, next->image, next->head);
-    for (const T* from : {rows.q, rows.k, rows.v}) ahead.add(from, rows.stride, z.head_dim);
-    for (const T* from : {p.dout, p.out}) ahead.add(from + first(*next), stride, z.head_dim);
+  Backward<S> state;
+  fill(dk, T(0), 2 * size);
+  for (long tile = 0; tile < part.last_tile; ++tile) {
+    const Queries<T> queries(head, tile);
+    const NextQueries then = queries_after(*p.plan, part, next, tile);
+    Ahead& ahead = state.ahead = Ahead();
+    const auto add_queries = [&](const Rows<S>& of, const std::int32_t* token, long count) {
+      ahead.add(of.q, z.head_stride(), z.head_dim, token, count);
+      ahead.add(p.dout + of.first, stride, z.head_dim, token, count);
+      ahead.add(p.out + of.first, stride, z.head_dim, token, count);
+    };
+    add_queries(Rows<S>(p, *then.part), then.token, then.count);
+    if (tile + 1 == part.last_tile)
+      add_queries(rows, head.layout->loose.data(), static_cast<long>(head.layout->loose.size()));
+    ahead.add(g.dq, z.head_stride(), z.head_dim, queries.token, queries.count);
+    add_share(ahead, g.dq + stride, z, part, tile);
+    add_share(ahead, g.dq + 2 * stride, z, part, tile);
+    add_next_keys<S>(ahead, p, part, next, tile);
+    ahead.start(head.layout->computed / (head.layout->tiles() * 384) * (128 + 3 * z.head_dim) / 64);
+    state.start(head, g, queries, p.scale);
+    for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
+    state.finish(head, g, queries, p.scale);
   }
-  ahead.start(z.tokens, p.plan->heads.data()[part.head]->computed / 384 * (128 + 3 * z.head_dim) / 64);
-  backward_part(p, part, rows_in_memory(p.qkv, z, part.image, part.head), g, ahead);
-  copy_rows(dq + stride, z.head_stride(), g.dk, width, z.tokens, z.head_dim);
-  copy_rows(dq + 2 * stride, z.head_stride(), g.dv, width, z.tokens, z.head_dim);
+  for_each_loose(*head.layout,
+                 [&](const std::int32_t* token, long queries) { state.loose(head, g, token, queries, p.scale); });
+  copy_rows(g.dq + stride, z.head_stride(), g.dk, width, z.tokens, z.head_dim);
+  copy_rows(g.dq + 2 * stride, z.head_stride(), g.dv, width, z.tokens, z.head_dim);
 }
 
 }  // namespace
@@ -305,10 +266,7 @@ void attention_backward(const AttentionBackward<S>& p) {
   const Split split = p.drelative ? Split::images_together : Split::heads;
   for_each_part<S>(*p.plan, p.sizes, split, [&](const AttentionPart& part, const AttentionPart* next) {
     if (p.drelative && part.image == 0) for_each_offset(p, part.head, [](T& value, T&) { value = 0; });
-    if (part.stage)
-      staged_part(p, part);
-    else if constexpr (std::is_same_v<S, T>)
-      part_in_memory(p, part, next);
+    backward_part(p, part, next);
     if (p.drelative && part.image + 1 == p.sizes.images)
       for_each_offset(p, part.head, [](const T& value, T& to) { to = value; });
   });

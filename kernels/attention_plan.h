@@ -57,6 +57,9 @@ struct HeadLayout {
 
   long groups() const { return static_cast<long>(seen.size()); }
   long tiles() const { return (groups() + kTileGroups - 1) / kTileGroups; }
+  long lanes(long tile) const {  // in use, empty ones among them included
+    return kGroupQueries * (groups() - tile * kTileGroups < kTileGroups ? groups() - tile * kTileGroups : kTileGroups);
+  }
   // Where the pair (dy, dx) = key - query stands in the table, as a step from `center`.
   long step(long dy, long dx) const;
   long width = 1;  // of the table's rows

@@ -34,13 +34,13 @@ void make_tables(const AttentionPlan& plan, const AttentionBias<S>& bias, Acc<S>
   });
 }
 
-// Explicit vectors, since the compiler cannot know that the rows do not overlap.
-// to[d] = factor · from[d]
-template <class T>
-LOOKHERE_INLINE void copy_scaled(T* to, T factor, const T* from, long n) {
+// to[d] = factor · from[d], converting between the type in memory and the one of the arithmetic. Explicit vectors,
+// since the compiler cannot know that the rows do not overlap.
+template <class To, class From, class T>
+LOOKHERE_INLINE void copy_scaled(To* to, T factor, const From* from, long n) {
   long i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) store(to + i, factor * load(from + i));
-  for (; i < n; ++i) to[i] = factor * from[i];
+  for (; i + kLanes<T> <= n; i += kLanes<T>) store_as(to + i, factor * load_as<T>(from + i));
+  for (; i < n; ++i) to[i] = static_cast<To>(factor * static_cast<T>(from[i]));
 }
 template <class T>
 LOOKHERE_INLINE void fill(T* to, T value, long n) {
@@ -49,27 +49,25 @@ LOOKHERE_INLINE void fill(T* to, T value, long n) {
   for (; i < n; ++i) to[i] = value;
 }
 
-// Copies rows into others `width` apart, converting between the type in memory and the one of the arithmetic.
+// Copies rows into others `width` apart, converting.
 template <class To, class From>
 LOOKHERE_INLINE void copy_rows(To* to, long to_stride, const From* from, long from_stride, long rows, long dim) {
-  using T = std::conditional_t<std::is_same_v<To, bf16>, float, To>;
-  for (long t = 0; t < rows; ++t, to += to_stride, from += from_stride) {
-    long d = 0;
-    for (; d + kLanes<T> <= dim; d += kLanes<T>) store_as(to + d, load_as<T>(from + d));
-    for (; d < dim; ++d) to[d] = static_cast<To>(static_cast<T>(from[d]));
-  }
+  for (long t = 0; t < rows; ++t) copy_scaled(to + t * to_stride, Acc<To>(1), from + t * from_stride, dim);
 }
 
-// Queries, keys and values of one image and head: (tokens, dim), rows `stride` apart.
+// Keys and values of one image and head: (tokens, dim), rows `stride` apart.
 template <class T>
-struct HeadRows {
-  const T *q, *k, *v;
+struct KeyRows {
+  const T *k, *v;
   long stride;
 };
 
 // One head: its rows in one image, and its bias.
-template <class T>
-struct Head : HeadRows<T> {
+template <class S>
+struct Head : KeyRows<Acc<S>> {
+  using T = Acc<S>;
+  const S* q;  // (tokens, dim), rows q_stride apart
+  long q_stride;
   long tokens, dim, prefix;
   Grid grid;
   const HeadLayout* layout;
@@ -78,8 +76,10 @@ struct Head : HeadRows<T> {
   T scale;            // times log2(e)
 
   template <class Problem>
-  Head(const Problem& p, long h, const HeadRows<T>& rows)
-      : HeadRows<T>(rows),
+  Head(const Problem& p, long h, const S* q_rows, const KeyRows<T>& rows)
+      : KeyRows<T>(rows),
+        q(q_rows),
+        q_stride(p.sizes.head_stride()),
         tokens(p.sizes.tokens),
         dim(p.sizes.head_dim),
         prefix(p.plan->prefix),
@@ -102,30 +102,32 @@ struct Head : HeadRows<T> {
 // Rows that are needed soon, asked for a few at a time between products: they come while others are worked on.
 class Ahead {
  public:
-  // (tokens, dim), rows `stride` apart; the same dim for all
+  // Rows `stride` apart: those of `tokens`, if given, else the first `count`.
   template <class T>
-  void add(const T* first, long stride, long dim) {
+  void add(const T* first, long stride, long dim, const std::int32_t* tokens, long count) {
     constexpr long kSize = static_cast<long>(sizeof(T));
-    array_[arrays_++] = {reinterpret_cast<const char*>(first), stride * kSize};
-    bytes_ = dim * kSize;
+    if (count == 0) return;
+    array_[arrays_++] = {reinterpret_cast<const char*>(first), stride * kSize, dim * kSize, count, tokens};
+    rows_ += count;
   }
   // All of them within so many calls of some().
-  void start(long tokens, long calls) { rows_ = tokens, step_ = tokens * arrays_ / (calls + 1) + 1; }
+  void start(long calls) { step_ = rows_ / (calls + 1) + 1; }
   LOOKHERE_INLINE void some() {
-    for (long i = 0; i < step_ && rows_ > 0; ++i) {
-      Array& array = array_[at_];
-      for (long byte = 0; byte < bytes_; byte += 64) __builtin_prefetch(array.next + byte, 0, 2);
-      array.next += array.stride;
-      if (++at_ == arrays_) at_ = 0, --rows_;
+    for (long i = 0; i < step_ && at_ < arrays_; ++i) {
+      const Rows& rows = array_[at_];
+      const char* row = rows.first + (rows.tokens ? rows.tokens[row_] : row_) * rows.stride;
+      for (long byte = 0; byte < rows.bytes; byte += 64) __builtin_prefetch(row + byte, 0, 2);
+      if (++row_ == rows.count) row_ = 0, ++at_;
     }
   }
 
  private:
-  struct Array {
-    const char* next;
-    long stride;
-  } array_[8];
-  long arrays_ = 0, bytes_ = 0, rows_ = 0, step_ = 0, at_ = 0;
+  struct Rows {
+    const char* first;
+    long stride, bytes, count;
+    const std::int32_t* tokens;
+  } array_[12];
+  long arrays_ = 0, rows_ = 0, step_ = 0, at_ = 0, row_ = 0;
 };
 
 // A chunk of keys of one class, gathered: pointers to their rows and what is added to their logits.
@@ -136,7 +138,8 @@ struct KeyChunk {
   const T *k[kChunk], *v[kChunk], *bias[kChunk];
   T constant[kChunk];
 
-  void gather(const Head<T>& head, const std::int32_t* tokens, long n) {
+  template <class S>
+  void gather(const Head<S>& head, const std::int32_t* tokens, long n) {
     count = n, token = tokens;
     for (long j = 0; j < n; ++j) k[j] = head.k + tokens[j] * head.stride, v[j] = head.v + tokens[j] * head.stride;
     for (long j = 0; j < n; ++j) bias[j] = head.bias_row(tokens[j]);
@@ -145,9 +148,10 @@ struct KeyChunk {
 };
 
 // f(chunk) for every key that a tile may see, class by class, at most kChunk keys at a time.
-template <class T, class F>
-LOOKHERE_INLINE void for_each_chunk(const Head<T>& head, long tile, F f) {
+template <class S, class F>
+LOOKHERE_INLINE void for_each_chunk(const Head<S>& head, long tile, F f) {
   const HeadLayout& layout = *head.layout;
+  using T = Acc<S>;
   KeyChunk<T> chunk;
   const auto visit = [&](const std::int32_t* key, const KeyClass* classes, long count) {
     for (long c = 0; c < count; ++c) {
@@ -199,7 +203,8 @@ struct Queries {
   const std::int32_t* token;  // (64), -1: no query
   LaneBias<T> bias[kTileVectorCount<T>];
 
-  Queries(const Head<T>& head, long tile) {
+  template <class S>
+  Queries(const Head<S>& head, long tile) {
     const HeadLayout& layout = *head.layout;
     token = layout.token.data() + tile * kTileQueries;
     const long groups =
@@ -214,7 +219,8 @@ struct Queries {
 
   // to[d][lane] = factor · from[token of lane][d]; rows[lane][d], `width` apart, the same by copy_factor, if wanted; 0
   // in empty lanes and beyond dim
-  void pack(T* to, const T* from, long stride, long dim, T factor, T* rows_to = nullptr, T copy_factor = 1) const {
+  template <class S>
+  void pack(T* to, const S* from, long stride, long dim, T factor, T* rows_to = nullptr, T copy_factor = 1) const {
     const long width = padded<T>(dim);
     constexpr long n = kLanes<T>;
     for (long lane = 0; lane < count; lane += n) {
@@ -222,21 +228,22 @@ struct Queries {
       for (; d + n <= dim; d += n) {
         Vector<T> rows[n];
         for (long i = 0; i < n; ++i)
-          rows[i] = token[lane + i] < 0 ? Vector<T>{} : KERNELS_ISA::load(from + token[lane + i] * stride + d);
+          rows[i] = token[lane + i] < 0 ? Vector<T>{} : load_as<T>(from + token[lane + i] * stride + d);
         for (long i = 0; rows_to && i < n; ++i) store(rows_to + (lane + i) * width + d, rows[i] * copy_factor);
         transpose<T>(rows);
         for (long i = 0; i < n; ++i) store(to + (d + i) * kTileQueries + lane, rows[i] * factor);
       }
       for (; d < width; ++d)
         for (long i = lane; i < lane + n; ++i) {
-          const T value = token[i] < 0 || d >= dim ? T(0) : from[token[i] * stride + d];
+          const T value = token[i] < 0 || d >= dim ? T(0) : static_cast<T>(from[token[i] * stride + d]);
           if (d < dim) to[d * kTileQueries + i] = value * factor;
           if (rows_to) rows_to[i * width + d] = value * copy_factor;
         }
     }
   }
   // to[token of lane][d] = factor[lane] · from[d][lane]
-  void unpack(T* to, const T* from, long stride, long dim, const T* factor) const {
+  template <class S>
+  void unpack(S* to, const T* from, long stride, long dim, const T* factor) const {
     constexpr long n = kLanes<T>;
     for (long lane = 0; lane < count; lane += n) {
       const Vector<T> by = KERNELS_ISA::load(factor + lane);
@@ -246,19 +253,19 @@ struct Queries {
         for (long i = 0; i < n; ++i) rows[i] = KERNELS_ISA::load(from + (d + i) * kTileQueries + lane) * by;
         transpose<T>(rows);
         for (long i = 0; i < n; ++i)
-          if (token[lane + i] >= 0) store(to + token[lane + i] * stride + d, rows[i]);
+          if (token[lane + i] >= 0) store_as(to + token[lane + i] * stride + d, rows[i]);
       }
       for (; d < dim; ++d)
         for (long i = lane; i < lane + n; ++i)
-          if (token[i] >= 0) to[token[i] * stride + d] = from[d * kTileQueries + i] * factor[i];
+          if (token[i] >= 0) to[token[i] * stride + d] = static_cast<S>(from[d * kTileQueries + i] * factor[i]);
     }
   }
 };
 
 // A tile of Sᵀ = bias + K·Qᵀ: keys j.. of the chunk, its vectors v.. ; finish(row, vector, logits in log2), both from
 // 0.
-template <class T, int kRows, int kVectors, class Finish>
-LOOKHERE_INLINE void logit_tile(const Head<T>& head, const Queries<T>& queries, const KeyChunk<T>& keys, const T* q,
+template <int kRows, int kVectors, class S, class T, class Finish>
+LOOKHERE_INLINE void logit_tile(const Head<S>& head, const Queries<T>& queries, const KeyChunk<T>& keys, const T* q,
                                 long j, long v, Finish finish) {
   const bool by_key = head.key_bias != nullptr;
   const LaneBias<T>* bias = queries.bias + keys.first_vector + v;
@@ -340,8 +347,10 @@ LOOKHERE_INLINE void dots(T* to, const T* row, const T* rows, long stride, long 
 }
 
 // The logits, in log2, of a query outside of the tiles for keys from `begin` on; `row` is its scaled query.
-template <class T>
-LOOKHERE_INLINE void loose_logits(T* to, const Head<T>& head, const T* row, long query, long begin, long count) {
+template <class S>
+LOOKHERE_INLINE void loose_logits(Acc<S>* to, const Head<S>& head, const Acc<S>* row, long query, long begin,
+                                  long count) {
+  using T = Acc<S>;
   dots(to, row, head.k + begin * head.stride, head.stride, head.dim, count);
   if (!head.center || query < head.prefix) return;
   const std::int32_t* offset = head.layout->offset.data();

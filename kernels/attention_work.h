@@ -14,7 +14,7 @@ namespace kernels::KERNELS_ISA {
 struct AttentionPart {
   long image, head, first_tile, last_tile;
   bool with_loose;  // the queries outside of the tiles too
-  bool stage;       // its rows are copied into the workspace first
+  bool stage;       // its keys and values are copied into the workspace first
   long thread;      // whose part of the workspace may be used
 };
 
@@ -26,7 +26,7 @@ enum class Split { tiles, heads, images_together };
 // table's). Which way it is split changes no result.
 template <class S, class F>
 void for_each_part(const AttentionPlan& plan, const AttentionSizes& z, Split split, F f) {
-  // Rows of one head lie a few pages apart, on few of the caches' sets: many of them are read faster from a copy. bf16
+  // Keys of one head lie a few pages apart, on few of the caches' sets: many of them are read faster from a copy. bf16
   // is copied anyhow: the arithmetic is in f32.
   const bool stage = z.tokens > 256 || !std::is_same_v<S, Acc<S>>;
   const long items = z.images * z.heads, threads = omp_get_max_threads(), work = z.tokens * z.tokens * z.head_dim;
@@ -51,24 +51,75 @@ void for_each_part(const AttentionPlan& plan, const AttentionSizes& z, Split spl
     });
   const auto part = [&](long i) { return part_at(i / (z.heads * runs), i / runs % z.heads, i % runs); };
   // Taking parts ahead leaves threads with nothing to do at the end: only where there are many.
-  if (stage || items < 16 * threads)
-    return parallel_for_uneven(items * runs, work, [&](long i) { f(part(i), nullptr); });
+  if (items < 16 * threads) return parallel_for_uneven(items * runs, work, [&](long i) { f(part(i), nullptr); });
   parallel_for_ahead(items, work, [&](long i, long next) {
     const AttentionPart ahead = part(next);
     f(part(i), next < items ? &ahead : nullptr);
   });
 }
 
-// f(token) for the queries of a part.
-template <class F>
-void for_each_query(const AttentionPlan& plan, const AttentionPart& part, F f) {
-  const HeadLayout& layout = *plan.heads.data()[part.head];
-  const std::int32_t* token = layout.token.data();
-  const long end = part.last_tile * kTileQueries < layout.groups() * kGroupQueries ? part.last_tile * kTileQueries
-                                                                                   : layout.groups() * kGroupQueries;
-  for (long i = part.first_tile * kTileQueries; i < end; ++i)
-    if (token[i] >= 0) f(token[i]);
-  for (std::size_t i = 0; part.with_loose && i < layout.loose.size(); ++i) f(layout.loose.data()[i]);
+// Where one image and head has its rows in memory: of q, k and v head_stride apart, of the output heads · head_dim.
+template <class S>
+struct Rows {
+  const S *q, *k, *v;
+  long first;  // of the output, and of its gradient
+  template <class Problem>
+  Rows(const Problem& p, const AttentionPart& part) {
+    const AttentionSizes& z = p.sizes;
+    const long width = z.heads * z.head_dim;
+    q = p.qkv + part.image * z.tokens * z.head_stride() + part.head * z.head_dim;
+    k = q + width, v = k + width;
+    first = part.image * z.tokens * width + part.head * z.head_dim;
+  }
+};
+
+// Keys and values where the kernel reads them: in memory, or copied into the thread's part of `workspace`.
+template <class S, class Problem>
+KeyRows<Acc<S>> keys_of(const Problem& p, const AttentionPart& part, const Rows<S>& rows, Acc<S>* workspace) {
+  using T = Acc<S>;
+  const AttentionSizes& z = p.sizes;
+  if constexpr (std::is_same_v<S, T>)
+    if (!part.stage) return {.k = rows.k, .v = rows.v, .stride = z.head_stride()};
+  const long width = padded<T>(z.head_dim);
+  T* const k = workspace + part.thread * z.stage_size();
+  T* const v = k + z.tokens * width;
+  copy_rows(k, width, rows.k, z.head_stride(), z.tokens, z.head_dim);
+  copy_rows(v, width, rows.v, z.head_stride(), z.tokens, z.head_dim);
+  return {.k = k, .v = v, .stride = width};
+}
+
+// Queries that a thread works on after a tile: those of the next tile, or of the next head's first; none at the end.
+struct NextQueries {
+  const AttentionPart* part;
+  const std::int32_t* token;
+  long count;
+};
+inline NextQueries queries_after(const AttentionPlan& plan, const AttentionPart& part, const AttentionPart* next,
+                                 long tile) {
+  const bool here = tile + 1 < part.last_tile;
+  if (!here && !next) return {&part, nullptr, 0};
+  const AttentionPart& of = here ? part : *next;
+  const HeadLayout& layout = *plan.heads.data()[of.head];
+  const long first = here ? tile + 1 : of.first_tile;
+  return {&of, layout.token.data() + first * kTileQueries, layout.lanes(first)};
+}
+
+// Adds a tile's share of all tokens' rows.
+template <class T>
+void add_share(Ahead& ahead, const T* rows, const AttentionSizes& z, const AttentionPart& part, long tile) {
+  const long tiles = part.last_tile - part.first_tile, at = tile - part.first_tile;
+  const long begin = z.tokens * at / tiles, end = z.tokens * (at + 1) / tiles;
+  ahead.add(rows + begin * z.head_stride(), z.head_stride(), z.head_dim, nullptr, end - begin);
+}
+
+// The same of the next head's keys and values, unless there are too many to be kept.
+template <class S, class Problem>
+void add_next_keys(Ahead& ahead, const Problem& p, const AttentionPart& part, const AttentionPart* next, long tile) {
+  constexpr long kMost = 256L << 10;  // bytes, of a second-level cache of half a megabyte and more
+  if (!next || p.sizes.tokens * p.sizes.head_dim * static_cast<long>(2 * sizeof(S)) > kMost) return;
+  const Rows<S> rows(p, *next);
+  add_share(ahead, rows.k, p.sizes, part, tile);
+  add_share(ahead, rows.v, p.sizes, part, tile);
 }
 
 // f(tokens, count) for the queries outside of the tiles, a few at a time.
@@ -77,13 +128,6 @@ void for_each_loose(const HeadLayout& layout, F f) {
   const long count = static_cast<long>(layout.loose.size());
   for (long i = 0; i < count; i += kLooseQueries)
     f(layout.loose.data() + i, count - i < kLooseQueries ? count - i : kLooseQueries);
-}
-
-template <class S>
-HeadRows<S> rows_in_memory(const S* qkv, const AttentionSizes& z, long image, long h) {
-  const long part = z.heads * z.head_dim;
-  const S* q = qkv + image * z.tokens * z.head_stride() + h * z.head_dim;
-  return {.q = q, .k = q + part, .v = q + 2 * part, .stride = z.head_stride()};
 }
 
 }  // namespace kernels::KERNELS_ISA
