@@ -27,10 +27,12 @@ constexpr long kLarge = 1L << 60;
 constexpr long kLarge = 256L << 10;
 #endif
 
-// Sizes are rounded up to one of eight steps per power of two, so that near-equal requests share blocks.
+// Sizes are rounded up so that near-equal requests share blocks: to an eighth of the next power of two, or, where it
+// costs megabytes, to a 128th.
 long size_class(long bytes) {
+  const long steps = bytes < kLarge ? 8 : 128;
   long step = kAlignment;
-  while (step * 8 < bytes) step *= 2;
+  while (step * steps < bytes) step *= 2;
   return bytes <= kAlignment ? kAlignment : (bytes + step - 1) / step * step;
 }
 
