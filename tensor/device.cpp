@@ -27,8 +27,8 @@ constexpr long kLarge = 1L << 60;
 constexpr long kLarge = 256L << 10;
 #endif
 
-// Sizes are rounded up so that near-equal requests share blocks: to an eighth of the next power of two, or, where it
-// costs megabytes, to a 128th.
+// Sizes are rounded up so that near-equal requests share blocks: to one of eight steps per power of two. Of large
+// blocks that could waste megabytes: they have 128 steps, which are whole pages.
 long size_class(long bytes) {
   const long steps = bytes < kLarge ? 8 : 128;
   long step = kAlignment;

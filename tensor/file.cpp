@@ -121,6 +121,7 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
 }
 
 void MappedFile::release(const unsigned char* begin, long bytes) const {
+  // Pages go as a whole. Neighbours that share one lose nothing: nobody writes here, so the file has every byte.
   const long page = sysconf(_SC_PAGESIZE), from = (begin - data_) / page * page;
   madvise(data_ + from, static_cast<std::size_t>(begin - data_ + bytes - from), MADV_DONTNEED);
 }
