@@ -98,6 +98,15 @@ TEST(CliErrors, WhatCannotBeWritten) {
     expect_refusal({command, kIo, "cannot write to standard output: "}, nowhere);
 }
 
+TEST(CliErrors, Environment) {
+  const std::pair<const char*, const char*> mistakes[] = {
+      {"LOOKHERE_ISA=sse9", "LOOKHERE_ISA: wanted portable, avx2, avx512 or avx512_bf16"},
+      {"LOOKHERE_GEMM=mkl", "LOOKHERE_GEMM: wanted own, openblas or onednn"}};
+  for (const auto& [variable, message] : mistakes)
+    expect_refusal({{"info"}, kInput, message},
+                   {.environment = {variable}, .file_size_limit = 0, .memory_limit = 0, .standard_output = {}});
+}
+
 // A run whose disk fills up keeps what it had.
 TEST(CliErrors, AFullDiskLeavesTheCheckpoint) {
   const TemporaryFolder folder;
