@@ -15,7 +15,7 @@ TEST(CliErrors, CommandLine) {
       {{"train", "--dim"}, kInput, "--dim"},
       {{"train", "--dim", "wide"}, kInput, "--dim = wide"},
       {{"train", "--dim", "1.5"}, kInput, "--dim = 1.5"},
-      {{"train", "--dim", "99999999999999999999"}, kInput, "dim must be in"},
+      {{"train", "--data", "shapes", "--dim", "99999999999999999999", "--output", "%run"}, kInput, "dim must be in"},
       {{"train", "--lr", "1e-3x"}, kInput, "--lr = 1e-3x"},
       {{"train", "--bce-loss=maybe"}, kInput, "--bce-loss"},
       {{"train", "--seed", "1", "--seed", "2"}, kInput, "--seed"},
