@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "kernels/gemm_own.h"
+#include "kernels/isa.h"
 #include "kernels/pointwise.h"
 
 namespace kernels {
@@ -24,13 +25,14 @@ struct Choice {
 };
 
 Choice choose() {
+  const GemmBackend usual = isa() == Isa::portable ? GemmBackend::openblas : GemmBackend::own;
   const char* wanted = std::getenv("LOOKHERE_GEMM");
-  if (!wanted || !*wanted) return {GemmBackend::own, ""};
+  if (!wanted || !*wanted) return {usual, ""};
   for (const GemmBackend candidate : kEveryGemmBackend)
     if (std::strcmp(wanted, name_of(candidate)) == 0)
       return can_run(candidate) ? Choice{candidate, ""}
-                                : Choice{GemmBackend::own, "LOOKHERE_GEMM: this build lacks the one it names"};
-  return {GemmBackend::own, "LOOKHERE_GEMM: wanted own, openblas or onednn"};
+                                : Choice{usual, "LOOKHERE_GEMM: this build lacks the one it names"};
+  return {usual, "LOOKHERE_GEMM: wanted own, openblas or onednn"};
 }
 
 const Choice& choice() {

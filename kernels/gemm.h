@@ -12,8 +12,9 @@ inline constexpr GemmBackend kEveryGemmBackend[] = {GemmBackend::own, GemmBacken
 
 const char* name_of(GemmBackend backend);  // as the environment variable spells it
 bool can_run(GemmBackend backend);         // onednn: only where its header was found when this was built
-// $LOOKHERE_GEMM if it names one that can run, else own, which kernels/README.md shows to be the fastest for every
-// shape of a ViT. Settled by the first call and the same from then on.
+// $LOOKHERE_GEMM if it names one that can run; else own, the fastest of those always there for every shape of a ViT
+// (kernels/README.md), but openblas where kernels are portable (LOOKHERE_ISA): it has faster code for old processors.
+// Settled by the first call and the same from then on.
 GemmBackend gemm_backend();
 // What is wrong with $LOOKHERE_GEMM, as one line; empty if nothing.
 const char* gemm_problem();

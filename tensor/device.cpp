@@ -9,6 +9,7 @@
 #include <mutex>
 #include <new>
 
+#include "kernels/gemm.h"
 #include "kernels/isa.h"
 #include "tensor/error.h"
 #include "tensor/large_blocks.h"
@@ -27,10 +28,12 @@ constexpr long kLarge = 1L << 60;
 constexpr long kLarge = 256L << 10;
 #endif
 
-// Sizes are rounded up to one of eight steps per power of two, so that near-equal requests share blocks.
+// Sizes are rounded up so that near-equal requests share blocks: to one of eight steps per power of two. Of large
+// blocks that could waste megabytes: they have 128 steps, which are whole pages.
 long size_class(long bytes) {
+  const long steps = bytes < kLarge ? 8 : 128;
   long step = kAlignment;
-  while (step * 8 < bytes) step *= 2;
+  while (step * steps < bytes) step *= 2;
   return bytes <= kAlignment ? kAlignment : (bytes + step - 1) / step * step;
 }
 
@@ -136,15 +139,15 @@ void Pool::release_kept() {
 }
 
 void check_processor() {
-  const std::string problem = kernels::isa_problem();
-  check(problem.empty(), problem);
+  for (const char* problem : {kernels::isa_problem(), kernels::gemm_problem()}) check(!*problem, problem);
 }
 
 std::string describe_cpu() {
   std::string config = openblas_get_config();
   config.resize(std::min(config.find_last_not_of(' ') + 1, config.size()));
   return concat("BLAS ", config, ", core type ", openblas_get_corename(), ", kernels ",
-                kernels::name_of(kernels::isa()), ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");
+                kernels::name_of(kernels::isa()), ", products ", kernels::name_of(kernels::gemm_backend()), ", ",
+                thread_count(), thread_count() == 1 ? " thread" : " threads");
 }
 
 std::string blas_warning() {

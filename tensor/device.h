@@ -34,9 +34,10 @@ class Pool {
   std::shared_ptr<State> state_;  // shared with every block: a tensor may outlive the pool at exit
 };
 
-// Throws Error if $LOOKHERE_ISA names no instruction set that the kernels can use here (kernels/isa.h).
+// Throws Error if $LOOKHERE_ISA or $LOOKHERE_GEMM name what the kernels cannot use here (kernels/isa.h,
+// kernels/gemm.h).
 void check_processor();
-// One line: BLAS and its build, core type, instruction set, threads.
+// One line: BLAS and its build, core type, instruction set, who multiplies, threads.
 std::string describe_cpu();
 // What is wrong with BLAS: not its OpenMP build, or fewer threads than the rest of the program; empty if all is well.
 std::string blas_warning();

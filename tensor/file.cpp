@@ -120,6 +120,12 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
   size_ = status.st_size;
 }
 
+void MappedFile::release(const unsigned char* begin, long bytes) const {
+  // Pages go as a whole. Neighbours that share one lose nothing: nobody writes here, so the file has every byte.
+  const long page = sysconf(_SC_PAGESIZE), from = (begin - data_) / page * page;
+  madvise(data_ + from, static_cast<std::size_t>(begin - data_ + bytes - from), MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_) ::munmap(data_, static_cast<std::size_t>(size_));
 }

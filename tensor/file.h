@@ -45,6 +45,8 @@ class MappedFile {
   long size() const { return size_; }                  // bytes
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), static_cast<std::size_t>(size_)}; }
   const std::string& path() const { return path_; }
+  // Frees the memory of these bytes. Whoever reads them again gets them from the file again.
+  void release(const unsigned char* begin, long bytes) const;
 
  private:
   void swap(MappedFile& other) noexcept {

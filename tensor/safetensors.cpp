@@ -122,11 +122,14 @@ Tensor Safetensors::read(const std::string& name) const {
     if (entry.dtype != stored_name(dtype)) continue;
     Tensor t = empty(entry.shape, dtype);
     std::memcpy(t.raw(), from, static_cast<std::size_t>(t.bytes()));
+    file_.release(from, t.bytes());
     return t;
   }
   check(entry.dtype == "F16", path(), ": tensor ", shown(name), ": wanted F32, F64, BF16, F16 or I64, got ",
         entry.dtype);
-  return read_half(entry.shape, from);
+  Tensor t = read_half(entry.shape, from);
+  file_.release(from, entry.end - entry.begin);
+  return t;
 }
 
 void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {

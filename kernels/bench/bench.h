@@ -64,6 +64,17 @@ double best_seconds(int calls, F f) {
   return best;
 }
 
+// `value` in every lane, which the compiler takes for unknown; and a vector that it takes for needed.
+inline Vector<float> unknown(float value) {
+  benchmark::DoNotOptimize(value);
+  return Vector<float>{} + value;
+}
+inline void need(Vector<float> vector) {
+  float lanes[kLanes<float>];
+  store(lanes, vector);
+  benchmark::DoNotOptimize(&lanes[0]);
+}
+
 // f32 multiply-adds per second on all threads, in GFLOP/s: as many independent chains as hide the latency.
 inline double peak_gflops() {
   constexpr int kChains = 12;
@@ -71,13 +82,12 @@ inline double peak_gflops() {
   const double seconds = best_seconds(7, [] {
 #pragma omp parallel
     {
-      Vector<float> sum[kChains] = {}, factor = sum[0] + 0.999F, term = sum[0] + 0.001F;
-      benchmark::DoNotOptimize(factor);
-      benchmark::DoNotOptimize(term);
+      Vector<float> sum[kChains] = {};
+      const Vector<float> factor = unknown(0.999F), term = unknown(0.001F);
       for (long i = 0; i < kSteps; ++i)
 #pragma GCC unroll 12
         for (auto& s : sum) s = s * factor + term;
-      for (auto& s : sum) benchmark::DoNotOptimize(s);
+      for (const auto& s : sum) need(s);
     }
   });
   return 2e-9 * kChains * kLanes<float> * kSteps * omp_get_max_threads() / seconds;
@@ -91,8 +101,8 @@ inline double bf16_peak_gflops() {
   const double seconds = best_seconds(7, [] {
 #pragma omp parallel
     {
-      Vector<float> sum[kChains] = {}, one = sum[0] + 1.F;
-      benchmark::DoNotOptimize(one);
+      Vector<float> sum[kChains] = {};
+      const Vector<float> one = unknown(1);
       for (long i = 0; i < kSteps; ++i)
 #pragma GCC unroll 12
         for (int c = 0; c < kChains; ++c) {
@@ -100,7 +110,7 @@ inline double bf16_peak_gflops() {
           asm("vdpbf16ps %1, %1, %0" : "+v"(s) : "v"(one));
           sum[c] = s;
         }
-      for (auto& s : sum) benchmark::DoNotOptimize(s);
+      for (const auto& s : sum) need(s);
     }
   });
   return 4e-9 * kChains * kLanes<float> * kSteps * omp_get_max_threads() / seconds;

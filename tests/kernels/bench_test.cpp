@@ -8,10 +8,11 @@ namespace lookhere {
 namespace {
 
 TEST(Bench, WritesOneJsonObjectPerCase) {
-  if (!std::filesystem::exists("build/bench/attention")) GTEST_SKIP() << "build/bench/attention is not built";
+  if (!std::filesystem::exists(built("bench/attention"))) GTEST_SKIP() << "the bench is not built";
   const TemporaryFolder folder;
-  const std::string command = "OMP_WAIT_POLICY=passive JSON='" + folder / "cases.jsonl" +
-                              "' build/bench/attention --benchmark_min_time=0.0001 --benchmark_repetitions=1"
+  const std::string command = "OMP_WAIT_POLICY=passive JSON='" + folder / "cases.jsonl" + "' " +
+                              built("bench/attention") +
+                              " --benchmark_min_time=0.0001 --benchmark_repetitions=1"
                               " '--benchmark_filter=attention/fused.*64x50' >'" +
                               folder / "table" + "' 2>&1";
   ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder / "table");

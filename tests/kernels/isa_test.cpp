@@ -27,11 +27,11 @@ TEST(InstructionSet, EachIncludesTheOnesBefore) {
 }
 
 TEST(InstructionSet, ForcedByTheEnvironment) {
-  if (!std::filesystem::exists("build/lookhere")) GTEST_SKIP() << "build/lookhere is not built";
+  if (!std::filesystem::exists(built("lookhere"))) GTEST_SKIP() << "lookhere is not built";
   const auto info = [](const std::string& isa) {
     const TemporaryFolder folder;
     const int status =
-        std::system(("LOOKHERE_ISA=" + isa + " build/lookhere info >" + (folder / "out") + " 2>&1").c_str());
+        std::system(("LOOKHERE_ISA=" + isa + " " + built("lookhere") + " info >" + (folder / "out") + " 2>&1").c_str());
     return std::to_string(status >> 8) + " " + read_file(folder / "out");
   };
   for (const Isa isa : kernels::kEveryIsa) {

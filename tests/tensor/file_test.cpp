@@ -194,5 +194,19 @@ TEST(Shown, IsFitForOneLine) {
   EXPECT_EQ(shown(std::string(79, 'x') + "äö"), '"' + std::string(79, 'x') + "...\"");  // no half characters
 }
 
+TEST(MappedFile, ReleasedBytesAreReadAgain) {
+  const TemporaryFolder folder;
+  std::string bytes;
+  for (int i = 0; i < 30000; ++i) bytes += static_cast<char>(i * 7);
+  write_file(folder / "a", bytes);
+  const MappedFile file(folder / "a");
+  EXPECT_EQ(file.text(), bytes);
+  file.release(file.data() + 5000, 10000);
+  EXPECT_EQ(file.text(), bytes);
+  file.release(file.data(), 30000);
+  file.release(file.data() + 30000, 0);
+  EXPECT_EQ(file.text(), bytes);
+}
+
 }  // namespace
 }  // namespace lookhere

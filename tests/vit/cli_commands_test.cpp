@@ -1,6 +1,7 @@
 // From training to pictures, as a user would go: results on stdout, everything else on stderr.
 #include <nlohmann/json.hpp>
 
+#include "kernels/gemm.h"
 #include "tensor/npy.h"
 #include "tests/vit/program.h"
 #include "tests/vit/show_pictures.h"
@@ -176,6 +177,8 @@ TEST_F(CliCommands, Info) {
   const std::string machine = quiet_output_of({"info"});
   EXPECT_TRUE(machine.starts_with("lookhere  0.")) << machine;
   EXPECT_NE(machine.find("\ncpu       "), std::string::npos);
+  const std::string product = kernels::name_of(kernels::gemm_backend());
+  EXPECT_NE(machine.find(", products " + product + ", "), std::string::npos) << machine;
   const std::string about = quiet_output_of({"info", file("run/last.safetensors")});
   for (const char* part :
        {"metadata  config = {", "metadata  progress = {", "metadata  recipe = {", "heads     ", "  layer  0 ",

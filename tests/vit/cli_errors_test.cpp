@@ -15,7 +15,7 @@ TEST(CliErrors, CommandLine) {
       {{"train", "--dim"}, kInput, "--dim"},
       {{"train", "--dim", "wide"}, kInput, "--dim = wide"},
       {{"train", "--dim", "1.5"}, kInput, "--dim = 1.5"},
-      {{"train", "--dim", "99999999999999999999"}, kInput, "dim must be in"},
+      {{"train", "--data", "shapes", "--dim", "99999999999999999999", "--output", "%run"}, kInput, "dim must be in"},
       {{"train", "--lr", "1e-3x"}, kInput, "--lr = 1e-3x"},
       {{"train", "--bce-loss=maybe"}, kInput, "--bce-loss"},
       {{"train", "--seed", "1", "--seed", "2"}, kInput, "--seed"},
@@ -98,6 +98,15 @@ TEST(CliErrors, WhatCannotBeWritten) {
     expect_refusal({command, kIo, "cannot write to standard output: "}, nowhere);
 }
 
+TEST(CliErrors, Environment) {
+  const std::pair<const char*, const char*> mistakes[] = {
+      {"LOOKHERE_ISA=sse9", "LOOKHERE_ISA: wanted portable, avx2, avx512 or avx512_bf16"},
+      {"LOOKHERE_GEMM=mkl", "LOOKHERE_GEMM: wanted own, openblas or onednn"}};
+  for (const auto& [variable, message] : mistakes)
+    expect_refusal({{"info"}, kInput, message},
+                   {.environment = {variable}, .file_size_limit = 0, .memory_limit = 0, .standard_output = {}});
+}
+
 // A run whose disk fills up keeps what it had.
 TEST(CliErrors, AFullDiskLeavesTheCheckpoint) {
   const TemporaryFolder folder;
@@ -127,7 +136,15 @@ TEST(CliErrors, Diverged) {
 }
 
 TEST(CliErrors, OutOfMemory) {
+#if defined(__SANITIZE_ADDRESS__)
+  // Its own tables take terabytes of address space; it has a limit of its own.
+  const Surroundings small{.environment = {"ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256"},
+                           .file_size_limit = 0,
+                           .memory_limit = 0,
+                           .standard_output = {}};
+#else
   const Surroundings small{.environment = {}, .file_size_limit = 0, .memory_limit = 1L << 30, .standard_output = {}};
+#endif
   const Words large{"--dim", "8192", "--heads", "64", "--output", "%run"};
   expect_refusal(
       {Words{"train", "--data", "shapes", "--shapes-train", "8", "--shapes-test", "8", "--batch-size", "4"} + large,

@@ -57,12 +57,13 @@ ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype
   norm_ = LayerNorm(config.dim, sizes.norm_eps, init_);
   if (config.head == HeadType::linear) {
     head_ = Linear(config.dim, config.classes, init_);
-    return;
+  } else {
+    head_fc1_ = Linear(config.dim, config.mlp_hidden(), init_);
+    head_.weight = init_.constant({config.classes, config.mlp_hidden()}, 0);
+    // Every class starts at a sigmoid of about 1/1000, as the paper's.
+    head_.bias = init_.constant({config.classes}, -6.9);
   }
-  head_fc1_ = Linear(config.dim, config.mlp_hidden(), init_);
-  head_.weight = init_.constant({config.classes, config.mlp_hidden()}, 0);
-  head_.bias =
-      init_.constant({config.classes}, -6.9);  // every class starts at a sigmoid of about 1/1000, as the paper's
+  Pool::of(Device::cpu).release_kept();  // what the values were drawn in
 }
 
 Var ViT::operator()(const Var& images) {

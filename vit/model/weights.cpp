@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "tensor/dispatch.h"
 #include "vit/model/json.h"
 
 namespace lookhere {
@@ -35,9 +36,10 @@ void check_shapes(const Safetensors& file, const ViTConfig& c) {
 }
 
 void check_finite(const Tensor& t, const std::string& path, const std::string& name) {
-  const Tensor values = t.to(Dtype::f64);
-  for (long i = 0; i < t.numel(); ++i)
-    check(std::isfinite(values.data<double>()[i]), path, ": tensor '", name, "' is not finite at element ", i);
+  dispatch(t, [&]<class T>(auto) {
+    for (long i = 0; i < t.numel(); ++i)
+      check(std::isfinite(t.data<T>()[i]), path, ": tensor '", name, "' is not finite at element ", i);
+  });
 }
 
 }  // namespace
@@ -92,6 +94,7 @@ void load_weights(ViT& model, const Safetensors& file, const std::string& prefix
     p.set_value(value);
     known.insert(name);
   });
+  Pool::of(Device::cpu).release_kept();  // what the values were read into
   if (!prefix.empty()) return;
   for (const Safetensors::Entry& entry : file.entries())
     check(known.contains(entry.name) || belongs_to_training(entry.name), file.path(), ": unexpected tensor ",
