@@ -1,5 +1,5 @@
 // Brings the operands of a product into the order in which the register tile reads them, as slots
-// (kernels/gemm_tile.h).
+// (kernels/register_tile.h).
 #pragma once
 #include <algorithm>
 #include <utility>
@@ -49,21 +49,6 @@ inline V shuffle(V a, V b, std::integer_sequence<long, i...>) {
   return __builtin_shufflevector(a, b, (kFirst + i / kGroup * kScale + i % kGroup * kJump)...);
 }
 using Lanes = std::make_integer_sequence<long, kWidth>;
-
-// kWidth vectors as the rows of a matrix: each round interleaves the rows of its upper half with those of its lower.
-inline void transpose(Vector<Word> (&row)[kWidth]) {
-#pragma GCC unroll 4
-  for (long round = 1; round < kWidth; round *= 2) {
-    Vector<Word> mixed[kWidth];
-#pragma GCC unroll 8
-    for (long i = 0; i < kWidth / 2; ++i) {
-      mixed[2 * i] = shuffle<0, 1, 2, kWidth>(row[i], row[i + kWidth / 2], Lanes{});
-      mixed[2 * i + 1] = shuffle<kWidth / 2, 1, 2, kWidth>(row[i], row[i + kWidth / 2], Lanes{});
-    }
-#pragma GCC unroll 16
-    for (long i = 0; i < kWidth; ++i) row[i] = mixed[i];
-  }
-}
 
 // The slots of kWidth neighbouring columns: `row` holds their first step, `next` the second where a slot has two.
 template <class T, class From>
@@ -175,7 +160,7 @@ inline void pack_transposed(Slot<T>* out, const PartOf<From>& b) {
         const long k = s * kDepth<T>;
         for (long c = 0; c < std::min(kWidth, b.columns - j); ++c)
           block[c] = slots_along<T>(b.at + (j + c) * b.row_size + k, b.depth - k);
-        transpose(block);
+        transpose<Word>(block);
         for (long r = 0; r < std::min(kWidth, slots - s); ++r)
           store(reinterpret_cast<Word*>(out + (s + r) * columns + v), block[r]);
       }
