@@ -83,6 +83,8 @@ struct Worker {
   Slot<T>*packed_a, *packed_b;  // (kPackedA), (kPackedB)
   float* scratch;               // (kScratchRows, kMostColumns)
 
+  // Every value of B is used once: packing more of it than one panel at a time would only fill the cache.
+  bool few_rows() const { return part.rows <= kTileRows; }
   static long slots_of(long steps) { return divide_up(steps, kDepth<T>); }
 
   struct Block {
@@ -101,11 +103,11 @@ struct Worker {
     const long most = !p.c ? kMostSlotsWithoutC : p.transposed_a ? kMostSlotsTransposed : kMostSlots;
     const long slots = std::max(1L, even_part(slots_of(p.k), most)), depth = slots * kDepth<T>;
     const long blocks = std::max(1L, divide_up(p.k, depth));
-    const long room = p.transposed_a ? kPackedBFetchingAhead : kPackedB;
+    const long room = few_rows() ? slots * kTileColumns : p.transposed_a ? kPackedBFetchingAhead : kPackedB;
     const long columns =
         round_up(even_part(part.columns, std::min(kMostColumns, room / slots / kTileColumns * kTileColumns)), kWidth);
-    const bool few_rows = !p.c && blocks > 1;
-    const long rows = few_rows ? kScratchRows : part.rows;
+    const bool in_scratch = !p.c && blocks > 1;
+    const long rows = in_scratch ? kScratchRows : part.rows;
     for (long i = 0; i < part.rows; i += rows)
       for (long j = 0; j < part.columns; j += columns)
         for (long s = 0; s < blocks; ++s) {
@@ -117,9 +119,9 @@ struct Worker {
           Block block{.part = here,
                       .c = p.c ? p.c + here.row * p.n + here.column : scratch,
                       .c_row = p.c ? p.n : here.columns,
-                      .c_strip = p.c        ? kTileRows * p.n
-                                 : few_rows ? kTileRows * here.columns
-                                            : 0,
+                      .c_strip = p.c          ? kTileRows * p.n
+                                 : in_scratch ? kTileRows * here.columns
+                                              : 0,
                       .k = k,
                       .depth = std::min(depth, p.k - k),
                       .next_k = next_k,
@@ -144,7 +146,8 @@ struct Worker {
   void bring_b(Block& block) const {
     const PartOf<B> b = part_of_b(block.part, block.k, block.depth);
     if constexpr (std::is_same_v<Slot<T>, B> && std::is_same_v<T, B>)
-      if (!p.transposed_b && p.n % kWidth == 0 && p.n * b.depth <= kPackedB && part.rows <= kRowsWorthPacking) {
+      if (!p.transposed_b && p.n % kWidth == 0 &&
+          (few_rows() || (p.n * b.depth <= kPackedB && part.rows <= kRowsWorthPacking))) {
         block.b = b.at, block.packed_b = false;
         return;
       }

@@ -1,5 +1,5 @@
 // Brings the operands of a product into the order in which the register tile reads them, as slots
-// (kernels/gemm_tile.h).
+// (kernels/register_tile.h).
 #pragma once
 #include <algorithm>
 #include <utility>
@@ -50,21 +50,6 @@ inline V shuffle(V a, V b, std::integer_sequence<long, i...>) {
 }
 using Lanes = std::make_integer_sequence<long, kWidth>;
 
-// kWidth vectors as the rows of a matrix: each round interleaves the rows of its upper half with those of its lower.
-inline void transpose(Vector<Word> (&row)[kWidth]) {
-#pragma GCC unroll 4
-  for (long round = 1; round < kWidth; round *= 2) {
-    Vector<Word> mixed[kWidth];
-#pragma GCC unroll 8
-    for (long i = 0; i < kWidth / 2; ++i) {
-      mixed[2 * i] = shuffle<0, 1, 2, kWidth>(row[i], row[i + kWidth / 2], Lanes{});
-      mixed[2 * i + 1] = shuffle<kWidth / 2, 1, 2, kWidth>(row[i], row[i + kWidth / 2], Lanes{});
-    }
-#pragma GCC unroll 16
-    for (long i = 0; i < kWidth; ++i) row[i] = mixed[i];
-  }
-}
-
 // The slots of kWidth neighbouring columns: `row` holds their first step, `next` the second where a slot has two.
 template <class T, class From>
 inline Vector<Word> slots_across(const From* row, const From* next) {
@@ -88,21 +73,24 @@ inline Vector<Word> slots_across(const From* row, const From* next, long count) 
   return slots_across<T>(edge[0], edge[1]);
 }
 
-// The slots of kWidth neighbouring steps of one column, of which `count` values are left.
+// The slots of kWidth neighbouring steps of one column.
 template <class T, class From>
-inline Vector<Word> slots_along(const From* column, long count) {
-  constexpr long kValues = kDepth<T> * kWidth;
-  From edge[kValues];
-  if (count < kValues) {
-    for (long i = 0; i < kValues; ++i) edge[i] = i < count ? column[i] : From();
-    column = edge;
-  }
+inline Vector<Word> slots_along(const From* column) {
   if constexpr (kDepth<T> == 1) {
     return slots_across<T>(column, column);
   } else {
     const Vector<Word> low = halves(column), high = halves(column + kWidth);
     return shuffle<0, 2, 1, 0>(low, high, Lanes{}) | shuffle<1, 2, 1, 0>(low, high, Lanes{}) << 16;
   }
+}
+// The same where only `count` values are left.
+template <class T, class From>
+inline Vector<Word> slots_along(const From* column, long count) {
+  constexpr long kValues = kDepth<T> * kWidth;
+  if (count >= kValues) return slots_along<T>(column);
+  From edge[kValues] = {};
+  for (long i = 0; i < count; ++i) edge[i] = column[i];
+  return slots_along<T>(edge);
 }
 
 // How columns are cut into panels: of kTileVectors vectors or less, and never of 4 + 4 + 1 where 3 + 3 + 3 would do.
@@ -162,23 +150,44 @@ inline void pack_rows(Slot<T>* out, const PartOf<From>& b) {
     out += columns * slots, part.at += columns, part.columns -= columns;
   }
 }
+// kWidth columns and as many slots: without conditions, so that the block stays in registers.
+template <class T, class From>
+inline void pack_block(Slot<T>* out, long out_row, const From* at, long row_size) {
+  Vector<Word> block[kWidth];
+#pragma GCC unroll 16
+  for (long c = 0; c < kWidth; ++c) block[c] = slots_along<T>(at + c * row_size);
+  transpose<Word>(block);
+#pragma GCC unroll 16
+  for (long r = 0; r < kWidth; ++r) store(reinterpret_cast<Word*>(out + r * out_row), block[r]);
+}
+// The same where fewer columns, or values along k, exist.
+template <class T, class From>
+inline void pack_block(Slot<T>* out, long out_row, const From* at, long row_size, long columns, long depth) {
+  Vector<Word> block[kWidth] = {};
+  for (long c = 0; c < std::min(kWidth, columns); ++c) block[c] = slots_along<T>(at + c * row_size, depth);
+  transpose<Word>(block);
+  const long slots = (depth + kDepth<T> - 1) / kDepth<T>;
+  for (long r = 0; r < std::min(kWidth, slots); ++r) store(reinterpret_cast<Word*>(out + r * out_row), block[r]);
+}
 template <class T, class From>
 inline void pack_transposed(Slot<T>* out, const PartOf<From>& b) {
+  constexpr long kBlock = kDepth<T> * kWidth;  // values along k
   const Panels panels(b.columns);
   const long slots = (b.depth + kDepth<T> - 1) / kDepth<T>;
   long j = 0;
   for (long i = 0; i < panels.count; ++i) {
     const long columns = panels.columns(i);
-    for (long v = 0; v < columns; v += kWidth, j += kWidth)
-      for (long s = 0; s < slots; s += kWidth) {
-        Vector<Word> block[kWidth] = {};
-        const long k = s * kDepth<T>;
-        for (long c = 0; c < std::min(kWidth, b.columns - j); ++c)
-          block[c] = slots_along<T>(b.at + (j + c) * b.row_size + k, b.depth - k);
-        transpose(block);
-        for (long r = 0; r < std::min(kWidth, slots - s); ++r)
-          store(reinterpret_cast<Word*>(out + (s + r) * columns + v), block[r]);
-      }
+    for (long v = 0; v < columns; v += kWidth, j += kWidth) {
+      const From* at = b.at + j * b.row_size;
+      Slot<T>* to = out + v;
+      const long left = b.columns - j;
+      long k = 0;
+      if (left >= kWidth)
+        for (; k + kBlock <= b.depth; k += kBlock, to += kWidth * columns)
+          pack_block<T>(to, columns, at + k, b.row_size);
+      for (; k < b.depth; k += kBlock, to += kWidth * columns)
+        pack_block<T>(to, columns, at + k, b.row_size, left, b.depth - k);
+    }
     out += columns * slots;
   }
 }

@@ -1,49 +1,13 @@
-// The inner loop of matrix products: a register tile of C that adds up broadcast values of A times packed rows of B,
-// f32, or bf16 two steps along k at a time where the processor has an instruction for it.
+// Tiles of a matrix product: where the register tile's operands lie in memory, and what to do at the edges of C.
 #pragma once
-#include <bit>
-#include <cstdint>
-#include <type_traits>
-
-#include "kernels/tile.h"
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
+#include "kernels/register_tile.h"
 
 namespace kernels::KERNELS_ISA {
 
-// A slot is what a tile takes from A or B at a time, always 32 bits: a float, or two bf16 that are neighbours along k.
-// Without AVX512_BF16 bf16 is multiplied as float: packing rounds, the product of two bf16 is exact in f32.
-struct Pair {
-  std::uint16_t first, second;
-};
-#if defined(__AVX512BF16__)
-template <class T>
-using Slot = std::conditional_t<std::is_same_v<T, bf16>, Pair, float>;
-#else
-template <class T>
-using Slot = float;
-#endif
-template <class T>
-inline constexpr long kDepth = std::is_same_v<Slot<T>, Pair> ? 2 : 1;  // steps along k in a slot
-
-using Word = std::uint32_t;
 inline constexpr long kWidth = kLanes<float>;                // slots in a vector
 inline constexpr long kTileColumns = kTileVectors * kWidth;  // of C
 
-inline Vector<float> multiply_add(Vector<float> sum, float a, Vector<Word> b) {
-  return sum + a * reinterpret_cast<Vector<float>>(b);
-}
-#if defined(__AVX512BF16__)
-inline Vector<float> multiply_add(Vector<float> sum, Pair a, Vector<Word> b) {
-  const Vector<Word> pair = Vector<Word>{} + std::bit_cast<Word>(a);
-  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(pair), "v"(b));
-  return sum;
-}
-#endif
-
-// C(r, ·) = start(r, ·) + Σ_s A(r, s) · B(s, ·), always in the order of s: however a product is cut into tiles and
-// blocks, the bits are the same.
+// C(r, ·) = start(r, ·) + Σ_s A(r, s) · B(s, ·)
 template <class S>
 struct TileOfProduct {
   float* c;            // rows c_row apart
@@ -55,30 +19,13 @@ struct TileOfProduct {
 
 template <int kRows, int kVectors, class S>
 void multiply_tile(const TileOfProduct<S>& p) {
-  Vector<float> acc[kRows][kVectors] = {};
-  if (p.start) {
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) acc[r][v] = load(p.start + r * p.start_row + v * kWidth);
-  }
-  const S *a = p.a, *b = p.b;
-  const long a_row = p.a_row, a_step = p.a_step, b_step = p.b_step;
-  for (long s = p.steps; s > 0; --s, a += a_step, b += b_step) {
-    Vector<Word> row[kVectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) row[v] = *reinterpret_cast<const Vector<Word>*>(b + v * kWidth);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const S value = a[r * a_row];
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) acc[r][v] = multiply_add(acc[r][v], value, row[v]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store(p.c + r * p.c_row + v * kWidth, acc[r][v]);
+  float* const c = p.c;  // a copy: what is stored there cannot change it
+  const long c_row = p.c_row;
+  register_tile<S, kRows, kVectors>(
+      p.steps, [&](int r, long s) { return p.a[r * p.a_row + s * p.a_step]; },
+      [&](long s) { return p.b + s * p.b_step; },
+      [&](int r, int v) { return p.start ? load(p.start + r * p.start_row + v * kWidth) : Vector<float>{}; },
+      [=](int r, int v, Vector<float> x) { store(c + r * c_row + v * kWidth, x); });
 }
 
 template <int kRows, class S>

@@ -1,32 +1,84 @@
-// The micro-kernel of every product: a tile of C stays in registers while rows of B are multiplied by single values of
-// A:
+// The micro-kernel of every product, in GEMM and attention: a tile of C stays in registers while rows of B are
+// multiplied by single values of A:
 //   C[r][·] = start(r, ·) + Σ_k a(r, k) · B[k][·]
 // Where the operands come from and what becomes of the result is the caller's: functions that the compiler inlines.
 #pragma once
-#include "kernels/lanes.h"
+#include <bit>
+#include <cstdint>
+#include <type_traits>
 
-namespace kernels::KERNELS_ISA {
+#include "kernels/lanes.h"
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
+namespace kernels {
+
+using Word = std::uint32_t;
+
+// Two bf16 that are neighbours along k, as one 32-bit word. Any two that lie side by side in memory may be read as one.
+struct [[gnu::may_alias]] Pair {
+  std::uint16_t first, second;
+};
+template <>
+struct AccumulateIn<Pair> {
+  using type = float;
+};
+
+namespace KERNELS_ISA {
+
+template <>
+struct VectorOf<Pair> {
+  typedef Word type __attribute__((vector_size(kVectorBytes), aligned(alignof(Word)), may_alias));
+};
+
+// A slot is what a tile takes from A or B at a time: a float, a double, or a Pair, which AVX512_BF16 multiplies and
+// adds up with one instruction. Elsewhere bf16 is multiplied as float: the product of two bf16 is exact in f32.
+#if defined(__AVX512BF16__)
+template <class T>
+using Slot = std::conditional_t<std::is_same_v<T, bf16>, Pair, T>;
+#else
+template <class T>
+using Slot = Acc<T>;
+#endif
+template <class T>
+inline constexpr long kDepth = std::is_same_v<Slot<T>, Pair> ? 2 : 1;  // steps along k in a slot
+
+// sum + a · b; of pairs both products are added
+template <class S>
+LOOKHERE_INLINE Vector<S> multiply_add(Vector<S> sum, S a, Vector<S> b) {
+  return sum + a * b;
+}
+#if defined(__AVX512BF16__)
+LOOKHERE_INLINE Vector<float> multiply_add(Vector<float> sum, Pair a, Vector<Pair> b) {
+  const Vector<Word> pair = Vector<Word>{} + std::bit_cast<Word>(a);
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(pair), "v"(b));
+  return sum;
+}
+#endif
 
 // kRows × kVectors accumulators, one row of B and a broadcast fill the registers: 6×4 of 32, or 6×2 of 16.
-//   a(r, k): a value;  b(k): a pointer to kVectors vectors;  start(r, v): a vector;  finish(r, v, vector)
-template <class T, int kRows, int kVectors, class A, class B, class Start, class Finish>
+//   a(r, k): a slot;  b(k): a pointer to kVectors vectors of slots;  start(r, v): a vector of Acc<S>;
+//   finish(r, v, vector)
+// Steps are added in the order of k: however a product is cut into tiles, the bits are the same.
+template <class S, int kRows, int kVectors, class A, class B, class Start, class Finish>
 LOOKHERE_INLINE void register_tile(long steps, A a, B b, Start start, Finish finish) {
-  Vector<T> c[kRows][kVectors];
+  Vector<Acc<S>> c[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) c[r][v] = start(r, v);
 #pragma GCC unroll 2
   for (long k = 0; k < steps; ++k) {
-    Vector<T> row[kVectors];
-    const T* from = b(k);
+    Vector<S> row[kVectors];
+    const S* from = b(k);
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) row[v] = load(from + v * kLanes<T>);
+    for (int v = 0; v < kVectors; ++v) row[v] = load(from + v * kLanes<S>);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const T value = a(r, k);
+      const S value = a(r, k);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) c[r][v] += value * row[v];
+      for (int v = 0; v < kVectors; ++v) c[r][v] = multiply_add(c[r][v], value, row[v]);
     }
   }
 #pragma GCC unroll 16
@@ -68,4 +120,5 @@ LOOKHERE_INLINE void for_each_column_tile(long count, F f) {
   if (v < count) f.template operator()<1>(v);
 }
 
-}  // namespace kernels::KERNELS_ISA
+}  // namespace KERNELS_ISA
+}  // namespace kernels

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "kernels/bench/bench.h"
+#include "kernels/register_tile.h"
 
 namespace {
 
@@ -34,24 +35,30 @@ void row_order(const Gemm<float>& p) {
     }
 }
 
-// kernels/tile.h holds a tile of C in registers; the blocks of B stay in the caches; rows are split over threads.
-void register_tile(const Gemm<float>& p) {
-  constexpr long kRows = 48, kSteps = 256, kColumns = 256;
+// kernels/register_tile.h holds a tile of C in registers; the blocks of B stay in the caches; rows are split over
+// threads. The columns must fill vectors.
+void tiles_in_registers(const Gemm<float>& p) {
+  constexpr long kRowBlock = 48, kSteps = 256, kColumns = 256;
   std::fill_n(p.c, p.m * p.n, 0.F);
-  parallel_for((p.m + kRows - 1) / kRows, kRows * p.n * p.k, [&](long block) {
-    const long row = block * kRows, rows = std::min(kRows, p.m - row);
+  const auto multiply_block = [&](long row, long rows, long step, long steps, long column, long columns) {
+    for_each_column_tile(columns / kLanes<float>, [&]<int kVectors>(long vector) {
+      const float* b = p.b + step * p.n + column + vector * kLanes<float>;
+      for_each_row_tile<kRowsBeside<kVectors>>(rows, [&]<int kRows>(long r) {
+        const float* a = p.a + (row + r) * p.k + step;
+        float* c = p.c + (row + r) * p.n + column + vector * kLanes<float>;
+        register_tile<float, kRows, kVectors>(
+            steps, [&](int i, long k) { return a[i * p.k + k]; }, [&](long k) { return b + k * p.n; },
+            [&](int i, int v) { return load(c + i * p.n + v * kLanes<float>); },
+            [&](int i, int v, Vector<float> x) { store(c + i * p.n + v * kLanes<float>, x); });
+      });
+    });
+  };
+  parallel_for((p.m + kRowBlock - 1) / kRowBlock, kRowBlock * p.n * p.k, [&](long block) {
+    const long row = block * kRowBlock;
     for (long k = 0; k < p.k; k += kSteps)
       for (long j = 0; j < p.n; j += kColumns)
-        tile_product<float>({.c = p.c + row * p.n + j,
-                             .c_row = p.n,
-                             .a = p.a + row * p.k + k,
-                             .a_row = p.k,
-                             .a_k = 1,
-                             .b = p.b + k * p.n + j,
-                             .b_row = p.n,
-                             .m = rows,
-                             .n = std::min(kColumns, p.n - j),
-                             .k = std::min(kSteps, p.k - k)});
+        multiply_block(row, std::min(kRowBlock, p.m - row), k, std::min(kSteps, p.k - k), j,
+                       std::min(kColumns, p.n - j));
   });
 }
 
@@ -138,7 +145,7 @@ int main(int argc, char** argv) {
             s, rung, [s, b = backend] { gemm(Cpu{}, gemm_of(s, f), b); }, group);
   };
   const std::pair<const char*, void (*)(const Gemm<float>&)> ladder[] = {
-      {"three loops", three_loops}, {"row order", row_order}, {"register tile", register_tile}};
+      {"three loops", three_loops}, {"row order", row_order}, {"register tile", tiles_in_registers}};
   const Shape cube{"NN", 384, 384, 384};
   for (const auto& [rung, run] : ladder) add(cube, rung, [cube, r = run] { r(gemm_of(cube, f)); });
   add_backends(cube, "");

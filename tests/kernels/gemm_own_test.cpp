@@ -13,8 +13,9 @@ using kernels::GemmBackend;
 struct Sizes {
   long rows, in, out;
 };
-const Sizes kSizes[] = {{1, 1, 1},  {7, 3, 5},    {12, 64, 16},   {50, 33, 70},  {33, 1, 7},
-                        {6, 0, 20}, {65, 48, 96}, {100, 700, 33}, {9, 601, 130}, {58, 5001, 20}};
+const Sizes kSizes[] = {{1, 1, 1},    {7, 3, 5},     {12, 64, 16},   {50, 33, 70},  {33, 1, 7},
+                        {6, 0, 20},   {65, 48, 96},  {100, 700, 33}, {9, 601, 130}, {58, 5001, 20},
+                        {1, 96, 500}, {2, 1600, 48}, {64, 40, 10}};
 constexpr long kTokens = 3;
 
 // The last argument f(T{}, backend) gets every pair that can run.

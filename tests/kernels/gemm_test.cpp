@@ -31,9 +31,31 @@ std::vector<double> triple_loop(const kernels::Gemm<T>& p, const std::vector<T>&
 struct Sizes {
   long m, n, k;
 };
-const Sizes kSizes[] = {{1, 1, 1},     {1, 130, 2},     {3, 5, 7},     {17, 1, 33},    {33, 7, 1},
-                        {6, 64, 5},    {64, 64, 9},     {65, 31, 67},  {127, 65, 129}, {5, 3, 0},
-                        {100, 200, 0}, {13, 150, 1030}, {97, 33, 513}, {50, 1100, 20}};
+const Sizes kSizes[] = {{1, 1, 1},
+                        {1, 130, 2},
+                        {3, 5, 7},
+                        {17, 1, 33},
+                        {33, 7, 1},
+                        {6, 64, 5},
+                        {64, 64, 9},
+                        {65, 31, 67},
+                        {127, 65, 129},
+                        {5, 3, 0},
+                        {100, 200, 0},
+                        {13, 150, 1030},
+                        {97, 33, 513},
+                        {50, 1100, 20},
+                        // few rows, whose B is not packed ahead or not at all; classifiers; gradients of small layers
+                        {1, 1000, 96},
+                        {1, 48, 1700},
+                        {4, 77, 900},
+                        {6, 64, 800},
+                        {7, 64, 800},
+                        {128, 10, 192},
+                        {10, 192, 128},
+                        {128, 192, 10},
+                        {192, 192, 600},
+                        {1, 1, 2000}};
 
 // All transposes, with and without `accumulate`.
 template <class T>
