@@ -13,23 +13,24 @@ namespace kernels {
 namespace KERNELS_ISA {
 namespace {
 
-template <class S>
+template <class S, class O>
 struct Forward {
   using T = Acc<S>;
-  alignas(64) T q[kMaxHeadDim * kTileQueries], out[kMaxHeadDim * kTileQueries];  // (dim, 64)
-  alignas(64) T s[kChunk * kTileQueries];                                        // (keys, 64): logits, then weights
+  alignas(64) O q[kMaxHeadDim / kSlotValues<O> * kTileQueries];          // (dim in slots, 64)
+  alignas(64) T out[kMaxHeadDim * kTileQueries];                         // (dim, 64)
+  alignas(64) T s[kChunk * kTileQueries];                                // (keys, 64): logits, then weights
+  alignas(64) O weights[kPairs<O> ? kChunk * kTileQueries : kLanes<O>];  // of pairs of keys
   alignas(64) T max[kTileQueries], sum[kTileQueries], scale[kTileQueries];
-
   Ahead ahead;
 
-  void start(const Head<S>& head, const Queries<T>& queries) {
-    queries.pack(q, head.q, head.q_stride, head.dim, head.scale);
+  void start(const Head<S, O>& head, const Queries<T>& queries) {
+    queries.pack(q, head.q, head.q_stride, head.dim);
     fill(out, T(0), head.dim * kTileQueries);
     fill(max, kLowest<T>, kTileQueries);
     fill(sum, T(0), kTileQueries);
   }
 
-  void add(const Head<S>& head, const Queries<T>& queries, const KeyChunk<T>& keys) {
+  void add(const Head<S, O>& head, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
     bool rescale = false;
     for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
       Vector<T> top[kVectors];
@@ -44,15 +45,20 @@ struct Forward {
       });
       for (int i = 0; i < kVectors; ++i) rescale |= soften(keys, v + i, top[i]);
     });
+    const O* by_key;
+    if constexpr (kPairs<O>)
+      pair_up(weights, s, keys), by_key = weights;
+    else
+      by_key = s;
     if (rescale)
-      add_weighted_rows(out, head.dim, keys, keys.v, s, ahead,
+      add_weighted_rows(out, head.dim, keys, by_key, ahead,
                         [&](long v, Vector<T> old) { return old * load(scale + v * kLanes<T>); });
     else
-      add_weighted_rows(out, head.dim, keys, keys.v, s, ahead, [](long, Vector<T> old) { return old; });
+      add_weighted_rows(out, head.dim, keys, by_key, ahead, [](long, Vector<T> old) { return old; });
   }
 
   // Logits become weights relative to the new maximum; true if that differs from the old one in any lane.
-  bool soften(const KeyChunk<T>& keys, long v, Vector<T> top) {
+  bool soften(const KeyChunk<S, O>& keys, long v, Vector<T> top) {
     const long lane = (keys.first_vector + v) * kLanes<T>;
     const Vector<T> old = load(max + lane), by = exp2(old - top);
     store(scale + v * kLanes<T>, by);
@@ -69,7 +75,7 @@ struct Forward {
     return any_larger<T>(top, old);
   }
 
-  void finish(const Head<S>& head, const Queries<T>& queries, S* to, long stride, T* lse) {
+  void finish(const Head<S, O>& head, const Queries<T>& queries, S* to, long stride, T* lse) {
     for (long i = 0; i < queries.count; i += kLanes<T>)
       store(max + i, load(max + i) * static_cast<T>(1 / kLog2e) + log(load(sum + i)));
     for (long i = 0; i < queries.count; ++i) {
@@ -80,11 +86,12 @@ struct Forward {
   }
 
   // Queries by themselves.
-  void loose(const Head<S>& head, const std::int32_t* token, long queries, S* to, long stride, T* lse) {
+  void loose(const Head<S, O>& head, const std::int32_t* token, long queries, S* to, long stride, T* lse) {
     const long width = padded<T>(head.dim);
+    alignas(64) T rows[kLooseQueries * kMaxHeadDim];
     T total[kLooseQueries] = {}, top[kLooseQueries], by[kLooseQueries];
     for (long i = 0; i < queries; ++i) {
-      copy_scaled(q + i * width, head.scale, head.q + token[i] * head.q_stride, head.dim);
+      copy_scaled(rows + i * width, head.scale, head.q + token[i] * head.q_stride, head.dim);
       top[i] = kLowest<T>;
     }
     fill(out, T(0), queries * width);
@@ -92,7 +99,7 @@ struct Forward {
       const long count = head.tokens - begin < kLooseKeys ? head.tokens - begin : kLooseKeys;
       for (long i = 0; i < queries; ++i) {
         T* const row = s + i * kLooseStride;
-        loose_logits(row, head, q + i * width, token[i], begin, count);
+        loose_logits(row, head, rows + i * width, token[i], begin, count);
         const T before = top[i];
         top[i] = largest(row, count, before);
         by[i] = exp2(Vector<T>{} + (before - top[i]))[0];
@@ -128,16 +135,16 @@ struct Forward {
 };
 
 // A part of one image and head.
-template <class S>
+template <class O, class S>
 void forward_part(const Attention<S>& p, const AttentionPart& part, const AttentionPart* next) {
   using T = Acc<S>;
   const AttentionSizes& z = p.sizes;
   const long stride = z.heads * z.head_dim;
   const Rows<S> rows(p, part);
-  const Head<S> head(p, part.head, rows.q, keys_of(p, part, rows, p.workspace + p.plan->tables()));
+  const Head<S, O> head(p, part.head, rows.q, keys_of<S, O>(p, part, rows, p.workspace + p.plan->tables(), true));
   S* const out = p.out + rows.first;
   T* const lse = p.lse + (part.image * z.heads + part.head) * z.tokens;
-  Forward<S> state;
+  Forward<S, O> state;
   for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
     const Queries<T> queries(head, tile);
     const NextQueries then = queries_after(*p.plan, part, next, tile);
@@ -153,7 +160,7 @@ void forward_part(const Attention<S>& p, const AttentionPart& part, const Attent
     add_next_keys<S>(state.ahead, p, part, next, tile);
     state.ahead.start(head.layout->computed / (head.layout->tiles() * 384) * (64 + z.head_dim) / 64);
     state.start(head, queries);
-    for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, queries, keys); });
+    for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, queries, keys); });
     state.finish(head, queries, out, stride, lse);
   }
   if (part.with_loose)
@@ -167,8 +174,12 @@ void forward_part(const Attention<S>& p, const AttentionPart& part, const Attent
 template <class S>
 void attention(const Attention<S>& p) {
   make_tables(*p.plan, p.bias, p.workspace);
-  for_each_part<S>(*p.plan, p.sizes, Split::tiles,
-                   [&](const AttentionPart& part, const AttentionPart* next) { forward_part(p, part, next); });
+  for_each_part(*p.plan, p.sizes, Split::tiles, [&](const AttentionPart& part, const AttentionPart* next) {
+    if (p.sizes.head_dim % kDepth<S> == 0)
+      forward_part<Slot<S>>(p, part, next);
+    else
+      forward_part<Acc<S>>(p, part, next);
+  });
 }
 
 }  // namespace KERNELS_ISA

@@ -12,18 +12,18 @@ namespace kernels {
 namespace KERNELS_ISA {
 namespace {
 
-// to[j][d] += Σ_i weight(j, i) · rows[i][d] for i in [0, lanes): `rows` are (lanes, width), padded to whole vectors,
-// weight(j, i) = weights[j · key_step + i · lane_step]
-template <long key_step, long lane_step, class T>
-LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* weights, const T* rows, long lanes,
+// to[j][d] += Σ_i weight(j, i) · rows[i][d] for i in [0, lanes), in slots: `rows` are (lanes, width), padded to whole
+// vectors, weight(j, i) = weights[j · key_step + i · lane_step]
+template <long key_step, long lane_step, class T, class O>
+LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const O* weights, const O* rows, long lanes,
                                  Ahead& ahead) {
   const long width = padded<T>(dim);
   for_each_column_tile(dim / kLanes<T>, [&]<int kVectors>(long v) {
-    const T* b = rows + v * kLanes<T>;
+    const O* b = rows + v * kLanes<T>;
     for_each_row_tile<kRowsBeside<kVectors>>(count, [&]<int kRows>(long j) {
-      const T* w = weights + j * key_step;
+      const O* w = weights + j * key_step;
       ahead.some();
-      register_tile<T, kRows, kVectors>(
+      register_tile<O, kRows, kVectors>(
           lanes, [&](int r, long i) { return w[r * key_step + i * lane_step]; }, [&](long i) { return b + i * width; },
           [&](int r, int i) { return load(to[j + r] + (v + i) * kLanes<T>); },
           [&](int r, int i, Vector<T> x) { store(to[j + r] + (v + i) * kLanes<T>, x); });
@@ -32,8 +32,8 @@ LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const T* we
   const long done = dim / kLanes<T> * kLanes<T>;
   if (done == dim) return;  // the rest of a row may not be written as a whole vector: it ends inside of one
   for_each_row_tile<8>(count, [&]<int kRows>(long j) {
-    const T* w = weights + j * key_step;
-    register_tile<T, kRows, 1>(
+    const O* w = weights + j * key_step;
+    register_tile<O, kRows, 1>(
         lanes, [&](int r, long i) { return w[r * key_step + i * lane_step]; },
         [&](long i) { return rows + i * width + done; }, [](int, int) { return Vector<T>{}; },
         [&](int r, int, Vector<T> x) {
@@ -62,43 +62,47 @@ T saved_lse(T lse) {
   return lse == -kInfinity ? kInfinity : lse * static_cast<T>(kLog2e);
 }
 
-template <class S>
+template <class S, class O>
 struct Backward {
   using T = Acc<S>;
-  alignas(64) T qt[kMaxHeadDim * kTileQueries], doutt[kMaxHeadDim * kTileQueries];  // (dim, 64), qt scaled for logits
-  alignas(64) T q[kTileQueries * kMaxHeadDim], dout[kTileQueries * kMaxHeadDim];    // (64, width), q scaled for dK
-  alignas(64) T dqt[kMaxHeadDim * kTileQueries];                                    // (dim, 64)
-  alignas(64) T p[kChunk * kTileQueries], ds[kChunk * kTileQueries];                // (keys, 64)
-  alignas(64) T lse[kTileQueries], delta[kTileQueries];                             // lse in log2, delta negated
+  static constexpr long kValues = kSlotValues<O>, kKeys = kPairs<O> ? kChunk : 1;
+  alignas(64) O qt[kMaxHeadDim / kValues * kTileQueries], doutt[kMaxHeadDim / kValues * kTileQueries];  // (slots, 64)
+  alignas(64) O q[kTileQueries / kValues * kMaxHeadDim], dout[kTileQueries / kValues * kMaxHeadDim];  // (slots, width)
+  alignas(64) T dqt[kMaxHeadDim * kTileQueries];                                                      // (dim, 64)
+  alignas(64) T p[kChunk * kTileQueries], ds[kChunk * kTileQueries];                                  // (keys, 64)
+  // The same as operands of the next products, with pairs: of neighbouring lanes, and dS of neighbouring keys.
+  alignas(64) O p_rows[kKeys * kTileQueries], ds_rows[kKeys * kTileQueries], ds_keys[kKeys * kTileQueries];
+  alignas(64) T lse[kTileQueries], delta[kTileQueries];  // lse in log2, delta negated
   Ahead ahead;
 
-  void start(const Head<S>& head, const HeadGradient<S>& g, const Queries<T>& queries, T scale) {
-    const long width = padded<T>(head.dim);
-    queries.pack(qt, head.q, head.q_stride, head.dim, head.scale, q, scale);
-    queries.pack(doutt, g.dout, g.stride, head.dim, T(1), dout);
+  void start(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries) {
+    queries.pack(qt, head.q, head.q_stride, head.dim);
+    queries.pack(doutt, g.dout, g.stride, head.dim);
+    queries.pack_rows(q, head.q, head.q_stride, head.dim);
+    queries.pack_rows(dout, g.dout, g.stride, head.dim);
     fill(dqt, T(0), head.dim * kTileQueries);
     for (long i = 0; i < queries.count; ++i)
       lse[i] = queries.token[i] < 0 ? std::numeric_limits<T>::infinity() : saved_lse(g.lse[queries.token[i]]);
     for (long i = 0; i < queries.count; i += kLanes<T>) {
       Vector<T> products[kLanes<T>] = {};
       for (long l = 0; l < kLanes<T>; ++l) {
-        const long token = queries.token[i + l] < 0 ? 0 : queries.token[i + l];  // dout is 0 there
-        products[l] = products_of(dout + (i + l) * width, g.out + token * g.stride, head.dim);
+        const long token = queries.token[i + l];
+        if (token >= 0) products[l] = products_of(g.dout + token * g.stride, g.out + token * g.stride, head.dim);
       }
       store(delta + i, -sums_of_rows<T>(products));
     }
   }
 
   // a[d] · b[d], summed over vectors
-  static Vector<T> products_of(const T* a, const S* b, long dim) {
+  static Vector<T> products_of(const S* a, const S* b, long dim) {
     Vector<T> sum = {};
     long d = 0;
-    for (; d + kLanes<T> <= dim; d += kLanes<T>) sum += load(a + d) * load_as<T>(b + d);
-    for (; d < dim; ++d) sum[0] += a[d] * static_cast<T>(b[d]);
+    for (; d + kLanes<T> <= dim; d += kLanes<T>) sum += load_as<T>(a + d) * load_as<T>(b + d);
+    for (; d < dim; ++d) sum[0] += static_cast<T>(a[d]) * static_cast<T>(b[d]);
     return sum;
   }
 
-  void add(const Head<S>& head, const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
+  void add(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
     const long width = padded<T>(head.dim), lane = keys.first_vector * kLanes<T>;
     for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
       for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
@@ -120,9 +124,9 @@ struct Backward {
       const long at = lane + v * kLanes<T>;
       for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
         ahead.some();
-        register_tile<T, kRows, kVectors>(
-            head.dim, [&](int r, long d) { return keys.v[j + r][d]; },
-            [&](long d) { return doutt + d * kTileQueries + at; },
+        register_tile<O, kRows, kVectors>(
+            head.dim / kValues, [&](int r, long s) { return keys.v[j + r][s]; },
+            [&](long s) { return doutt + s * kTileQueries + at; },
             [&](int, int i) { return load(delta + at + i * kLanes<T>); },
             [&](int r, int i, Vector<T> x) {
               const long to = (j + r) * kTileQueries + (v + i) * kLanes<T>;
@@ -130,17 +134,26 @@ struct Backward {
             });
       });
     });
-    add_weighted_rows(dqt, head.dim, keys, keys.k, ds, ahead, [](long, Vector<T> old) { return old; });
+    const O *weights = nullptr, *dweights = nullptr, *dweights_by_key = nullptr;
+    if constexpr (kPairs<O>) {
+      round_rows(p_rows, p, keys), round_rows(ds_rows, ds, keys), pair_up(ds_keys, ds, keys);
+      weights = p_rows, dweights = ds_rows, dweights_by_key = ds_keys;
+    } else {
+      weights = p, dweights = dweights_by_key = ds;
+    }
+    add_weighted_rows(dqt, head.dim, keys, dweights_by_key, ahead, [](long, Vector<T> old) { return old; });
+    constexpr long kKeyStep = kTileQueries / kValues;
+    const long first = lane / kValues * width, lanes = keys.vectors * kLanes<T> / kValues;
     T* rows[kChunk];
     for (long j = 0; j < keys.count; ++j) rows[j] = g.dv + keys.token[j] * g.key_stride;
-    add_to_rows<kTileQueries, 1>(rows, keys.count, head.dim, p, dout + lane * width, keys.vectors * kLanes<T>, ahead);
+    add_to_rows<kKeyStep, 1>(rows, keys.count, head.dim, weights, dout + first, lanes, ahead);
     for (long j = 0; j < keys.count; ++j) rows[j] = g.dk + keys.token[j] * g.key_stride;
-    add_to_rows<kTileQueries, 1>(rows, keys.count, head.dim, ds, q + lane * width, keys.vectors * kLanes<T>, ahead);
+    add_to_rows<kKeyStep, 1>(rows, keys.count, head.dim, dweights, q + first, lanes, ahead);
     if (g.table_shift) add_to_table(g, queries, keys);
   }
 
   // The table's gradient: what LaneBias::load read as vectors goes back as vectors.
-  void add_to_table(const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<T>& keys) {
+  void add_to_table(const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
     for (long j = 0; j < keys.count; ++j) {
       if (!keys.bias[j]) continue;
       T* row = const_cast<T*>(keys.bias[j]) + g.table_shift;
@@ -153,22 +166,25 @@ struct Backward {
     }
   }
 
-  void finish(const Head<S>& head, const HeadGradient<S>& g, const Queries<T>& queries, T scale) {
+  void finish(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, T scale) {
     for (T& factor : delta) factor = scale;
     queries.unpack(g.dq, dqt, head.q_stride, head.dim, delta);
   }
 
   // Queries by themselves.
-  void loose(const Head<S>& head, const HeadGradient<S>& g, const std::int32_t* token, long queries, T scale) {
+  void loose(const Head<S, O>& head, const HeadGradient<S>& g, const std::int32_t* token, long queries, T scale) {
     const long width = padded<T>(head.dim), stride = head.stride;
+    // Of each query: scaled for logits, as it is, and the gradients of its output and of itself.
+    alignas(64) T scaled[kLooseQueries * kMaxHeadDim], row[kLooseQueries * kMaxHeadDim] = {};
+    alignas(64) T drow[kLooseQueries * kMaxHeadDim] = {}, dq[kLooseQueries * kMaxHeadDim] = {};
     T shift[kLooseQueries], sum[kLooseQueries];
-    fill(q, T(0), queries * width), fill(dout, T(0), queries * width), fill(dqt, T(0), queries * width);
     for (long i = 0; i < queries; ++i) {
-      copy_scaled(qt + i * width, head.scale, head.q + token[i] * head.q_stride, head.dim);
-      copy_scaled(q + i * width, scale, head.q + token[i] * head.q_stride, head.dim);
-      copy_scaled(dout + i * width, T(1), g.dout + token[i] * g.stride, head.dim);
+      const S *from = head.q + token[i] * head.q_stride, *dfrom = g.dout + token[i] * g.stride;
+      copy_scaled(scaled + i * width, head.scale, from, head.dim);
+      copy_scaled(row + i * width, T(1), from, head.dim);
+      copy_scaled(drow + i * width, T(1), dfrom, head.dim);
       shift[i] = saved_lse(g.lse[token[i]]);
-      sum[i] = sum_of_lanes<T>(products_of(dout + i * width, g.out + token[i] * g.stride, head.dim));
+      sum[i] = sum_of_lanes<T>(products_of(dfrom, g.out + token[i] * g.stride, head.dim));
     }
     for (long begin = 0; begin < head.tokens; begin += kChunk) {
       const long count = head.tokens - begin < kChunk ? head.tokens - begin : kChunk;
@@ -177,8 +193,8 @@ struct Backward {
         to_dk[j] = g.dk + (begin + j) * g.key_stride, to_dv[j] = g.dv + (begin + j) * g.key_stride;
       for (long i = 0; i < queries; ++i) {
         T *const weights = p + i * kLooseStride, *const dweights = ds + i * kLooseStride;
-        loose_logits(weights, head, qt + i * width, token[i], begin, count);
-        dots(dweights, dout + i * width, head.v + begin * stride, stride, head.dim, count);
+        loose_logits(weights, head, scaled + i * width, token[i], begin, count);
+        dots(dweights, drow + i * width, head.v + begin * stride, stride, head.dim, count);
         for (long j = 0; j < count; j += kLanes<T>) {
           store(weights + j, exp2(load(weights + j) - shift[i]));
           store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
@@ -188,11 +204,11 @@ struct Backward {
             const_cast<T*>(bias)[g.table_shift + head.layout->offset.data()[token[i] - head.prefix]] += dweights[j];
       }
       const T keep[kLooseQueries] = {1, 1, 1, 1};
-      add_rows(dqt, queries, head.dim, keep, ds, head.k + begin * stride, stride, count);
-      add_to_rows<1, kLooseStride>(to_dv, count, head.dim, p, dout, queries, ahead);
-      add_to_rows<1, kLooseStride>(to_dk, count, head.dim, ds, q, queries, ahead);
+      add_rows(dq, queries, head.dim, keep, ds, head.k + begin * stride, stride, count);
+      add_to_rows<1, kLooseStride>(to_dv, count, head.dim, p, drow, queries, ahead);
+      add_to_rows<1, kLooseStride>(to_dk, count, head.dim, ds, row, queries, ahead);
     }
-    for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * head.q_stride, scale, dqt + i * width, head.dim);
+    for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * head.q_stride, scale, dq + i * width, head.dim);
   }
 };
 
@@ -209,7 +225,7 @@ void for_each_offset(const AttentionBackward<S>& p, long h, F f) {
 }
 
 // One head of one image.
-template <class S>
+template <class O, class S>
 void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, const AttentionPart* next) {
   using T = Acc<S>;
   const AttentionSizes& z = p.sizes;
@@ -217,7 +233,7 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
   T* const workspace = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables();
   T* const dk = workspace + part.thread * z.stage_size() + 2 * size;
   const Rows<S> rows(p, part);
-  const Head<S> head(p, part.head, rows.q, keys_of(p, part, rows, workspace));
+  const Head<S, O> head(p, part.head, rows.q, keys_of<S, O>(p, part, rows, workspace, false));
   const HeadGradient<S> g{.dq = p.dqkv + (rows.q - p.qkv),
                           .dk = dk,
                           .dv = dk + size,
@@ -227,7 +243,7 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
                           .stride = stride,
                           .lse = p.lse + (part.image * z.heads + part.head) * z.tokens,
                           .table_shift = p.drelative ? p.plan->tables() : 0};
-  Backward<S> state;
+  Backward<S, O> state;
   fill(dk, T(0), 2 * size);
   for (long tile = 0; tile < part.last_tile; ++tile) {
     const Queries<T> queries(head, tile);
@@ -246,14 +262,14 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
     add_share(ahead, g.dq + 2 * stride, z, part, tile);
     add_next_keys<S>(ahead, p, part, next, tile);
     ahead.start(head.layout->computed / (head.layout->tiles() * 384) * (128 + 3 * z.head_dim) / 64);
-    state.start(head, g, queries, p.scale);
-    for_each_chunk(head, tile, [&](const KeyChunk<T>& keys) { state.add(head, g, queries, keys); });
+    state.start(head, g, queries);
+    for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, g, queries, keys); });
     state.finish(head, g, queries, p.scale);
   }
   for_each_loose(*head.layout,
                  [&](const std::int32_t* token, long queries) { state.loose(head, g, token, queries, p.scale); });
-  copy_rows(g.dq + stride, z.head_stride(), g.dk, width, z.tokens, z.head_dim);
-  copy_rows(g.dq + 2 * stride, z.head_stride(), g.dv, width, z.tokens, z.head_dim);
+  copy_rows(g.dq + stride, z.head_stride(), p.scale, g.dk, width, z.tokens, z.head_dim);
+  copy_rows(g.dq + 2 * stride, z.head_stride(), T(1), g.dv, width, z.tokens, z.head_dim);
 }
 
 }  // namespace
@@ -264,9 +280,12 @@ void attention_backward(const AttentionBackward<S>& p) {
   make_tables(*p.plan, p.bias, p.workspace);
   // The gradient of a head's table is a sum over all images: one thread adds them.
   const Split split = p.drelative ? Split::images_together : Split::heads;
-  for_each_part<S>(*p.plan, p.sizes, split, [&](const AttentionPart& part, const AttentionPart* next) {
+  for_each_part(*p.plan, p.sizes, split, [&](const AttentionPart& part, const AttentionPart* next) {
     if (p.drelative && part.image == 0) for_each_offset(p, part.head, [](T& value, T&) { value = 0; });
-    backward_part(p, part, next);
+    if (p.sizes.head_dim % kDepth<S> == 0)
+      backward_part<Slot<S>>(p, part, next);
+    else
+      backward_part<Acc<S>>(p, part, next);
     if (p.drelative && part.image + 1 == p.sizes.images)
       for_each_offset(p, part.head, [](const T& value, T& to) { to = value; });
   });

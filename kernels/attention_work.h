@@ -5,8 +5,8 @@
 
 #include <type_traits>
 
+#include "kernels/attention_loose.h"
 #include "kernels/attention_tile.h"
-#include "kernels/isa.h"
 
 namespace kernels::KERNELS_ISA {
 
@@ -14,7 +14,6 @@ namespace kernels::KERNELS_ISA {
 struct AttentionPart {
   long image, head, first_tile, last_tile;
   bool with_loose;  // the queries outside of the tiles too
-  bool stage;       // its keys and values are copied into the workspace first
   long thread;      // whose part of the workspace may be used
 };
 
@@ -24,11 +23,8 @@ enum class Split { tiles, heads, images_together };
 // (the forward pass: a tile's results are its own); with Split::heads one thread has them all (the backward pass adds
 // every tile's share to the keys' gradients), with Split::images_together those of all images in order (and to the
 // table's). Which way it is split changes no result.
-template <class S, class F>
+template <class F>
 void for_each_part(const AttentionPlan& plan, const AttentionSizes& z, Split split, F f) {
-  // Keys of one head lie a few pages apart, on few of the caches' sets: many of them are read faster from a copy. bf16
-  // is copied anyhow: the arithmetic is in f32.
-  const bool stage = z.tokens > 256 || !std::is_same_v<S, Acc<S>>;
   const long items = z.images * z.heads, threads = omp_get_max_threads(), work = z.tokens * z.tokens * z.head_dim;
   const long tiles = plan.heads.data()[0]->tiles() + 1, wanted = split == Split::tiles ? 4 * threads / items : 1;
   const long runs = wanted < 1 ? 1 : wanted < tiles ? wanted : tiles;
@@ -39,7 +35,6 @@ void for_each_part(const AttentionPlan& plan, const AttentionSizes& z, Split spl
                          .first_tile = own_tiles * run / runs,
                          .last_tile = own_tiles * (run + 1) / runs,
                          .with_loose = run + 1 == runs,
-                         .stage = stage,
                          .thread = omp_get_thread_num()};
   };
   if (split == Split::images_together)
@@ -73,19 +68,33 @@ struct Rows {
   }
 };
 
-// Keys and values where the kernel reads them: in memory, or copied into the thread's part of `workspace`.
-template <class S, class Problem>
-KeyRows<Acc<S>> keys_of(const Problem& p, const AttentionPart& part, const Rows<S>& rows, Acc<S>* workspace) {
-  using T = Acc<S>;
+// Keys and values where the kernel reads them: in memory, or copied into the thread's part of `workspace`, whose second
+// half stays free. Keys of one head lie a few pages apart, on few of the caches' sets: many are read faster from a
+// copy.
+template <class S, class O, class Problem>
+KeyRows<S, O> keys_of(const Problem& p, const AttentionPart& part, const Rows<S>& rows, Acc<S>* workspace,
+                      bool weigh_values) {
+  using Stored = KeyRows<S, O>::Stored;
   const AttentionSizes& z = p.sizes;
-  if constexpr (std::is_same_v<S, T>)
-    if (!part.stage) return {.k = rows.k, .v = rows.v, .stride = z.head_stride()};
-  const long width = padded<T>(z.head_dim);
-  T* const k = workspace + part.thread * z.stage_size();
-  T* const v = k + z.tokens * width;
-  copy_rows(k, width, rows.k, z.head_stride(), z.tokens, z.head_dim);
-  copy_rows(v, width, rows.v, z.head_stride(), z.tokens, z.head_dim);
-  return {.k = k, .v = v, .stride = width};
+  const long width = padded<Acc<S>>(z.head_dim), size = z.tokens * width;
+  KeyRows<S, O> keys;
+  auto* copy = reinterpret_cast<Stored*>(workspace + part.thread * z.stage_size());
+  if constexpr (std::is_same_v<S, Stored>) keys.k = rows.k, keys.v = rows.v, keys.stride = z.head_stride();
+  if (z.tokens > 256 || !std::is_same_v<S, Stored>) {
+    copy_rows(copy, width, Acc<S>(1), rows.k, z.head_stride(), z.tokens, z.head_dim);
+    copy_rows(copy + size, width, Acc<S>(1), rows.v, z.head_stride(), z.tokens, z.head_dim);
+    keys.k = copy, keys.v = copy + size, keys.stride = width;
+  }
+  const Stored* weighted = weigh_values ? keys.v : keys.k;
+  if constexpr (kPairs<O>) {
+    Pair* to = reinterpret_cast<Pair*>(copy + 2 * size);
+    for (long t = 0; t < z.tokens; ++t, weighted += keys.stride)
+      side_by_side(to + t * width, weighted, t + 1 < z.tokens ? weighted + keys.stride : nullptr, z.head_dim, width);
+    keys.weighted = to, keys.weighted_stride = width;
+  } else {
+    keys.weighted = weighted, keys.weighted_stride = keys.stride;
+  }
+  return keys;
 }
 
 // Queries that a thread works on after a tile: those of the next tile, or of the next head's first; none at the end.

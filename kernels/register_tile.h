@@ -3,62 +3,13 @@
 //   C[r][·] = start(r, ·) + Σ_k a(r, k) · B[k][·]
 // Where the operands come from and what becomes of the result is the caller's: functions that the compiler inlines.
 #pragma once
-#include <bit>
-#include <cstdint>
-#include <type_traits>
-
 #include "kernels/lanes.h"
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
+#include "kernels/pairs.h"
 
-namespace kernels {
-
-using Word = std::uint32_t;
-
-// Two bf16 that are neighbours along k, as one 32-bit word. Any two that lie side by side in memory may be read as one.
-struct [[gnu::may_alias]] Pair {
-  std::uint16_t first, second;
-};
-template <>
-struct AccumulateIn<Pair> {
-  using type = float;
-};
-
-namespace KERNELS_ISA {
-
-template <>
-struct VectorOf<Pair> {
-  typedef Word type __attribute__((vector_size(kVectorBytes), aligned(alignof(Word)), may_alias));
-};
-
-// A slot is what a tile takes from A or B at a time: a float, a double, or a Pair, which AVX512_BF16 multiplies and
-// adds up with one instruction. Elsewhere bf16 is multiplied as float: the product of two bf16 is exact in f32.
-#if defined(__AVX512BF16__)
-template <class T>
-using Slot = std::conditional_t<std::is_same_v<T, bf16>, Pair, T>;
-#else
-template <class T>
-using Slot = Acc<T>;
-#endif
-template <class T>
-inline constexpr long kDepth = std::is_same_v<Slot<T>, Pair> ? 2 : 1;  // steps along k in a slot
-
-// sum + a · b; of pairs both products are added
-template <class S>
-LOOKHERE_INLINE Vector<S> multiply_add(Vector<S> sum, S a, Vector<S> b) {
-  return sum + a * b;
-}
-#if defined(__AVX512BF16__)
-LOOKHERE_INLINE Vector<float> multiply_add(Vector<float> sum, Pair a, Vector<Pair> b) {
-  const Vector<Word> pair = Vector<Word>{} + std::bit_cast<Word>(a);
-  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(pair), "v"(b));
-  return sum;
-}
-#endif
+namespace kernels::KERNELS_ISA {
 
 // kRows × kVectors accumulators, one row of B and a broadcast fill the registers: 6×4 of 32, or 6×2 of 16.
-//   a(r, k): a slot;  b(k): a pointer to kVectors vectors of slots;  start(r, v): a vector of Acc<S>;
+//   a(r, k): a slot;  b(k): a pointer to the values of kVectors vectors;  start(r, v): a vector of Acc<S>;
 //   finish(r, v, vector)
 // Steps are added in the order of k: however a product is cut into tiles, the bits are the same.
 template <class S, int kRows, int kVectors, class A, class B, class Start, class Finish>
@@ -71,9 +22,9 @@ LOOKHERE_INLINE void register_tile(long steps, A a, B b, Start start, Finish fin
 #pragma GCC unroll 2
   for (long k = 0; k < steps; ++k) {
     Vector<S> row[kVectors];
-    const S* from = b(k);
+    const auto* from = b(k);
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) row[v] = load(from + v * kLanes<S>);
+    for (int v = 0; v < kVectors; ++v) row[v] = load_slots<S>(from, v * kLanes<S>);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const S value = a(r, k);
@@ -120,5 +71,4 @@ LOOKHERE_INLINE void for_each_column_tile(long count, F f) {
   if (v < count) f.template operator()<1>(v);
 }
 
-}  // namespace KERNELS_ISA
-}  // namespace kernels
+}  // namespace kernels::KERNELS_ISA
