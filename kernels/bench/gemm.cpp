@@ -113,7 +113,8 @@ Gemm<float> gemm_of(const Shape& s, const Operands<float>& o) {
 // y = x·Wᵀ + b and GELU(y), both stored
 template <class T>
 void bias_gelu(const Shape& s, const Operands<T>& o, const float* w) {
-  linear<T>(Cpu{}, {.y = o.c, .gelu = o.d, .x = o.a, .w = w, .b = w, .rows = s.m, .in = s.k, .out = s.n});
+  linear<T>(Cpu{}, {.y = o.c, .gelu = o.d, .x = o.a, .w = w, .b = w, .rows = s.m, .in = s.k, .out = s.n},
+            GemmBackend::own);
 }
 // What a linear layer does with this shape in bf16.
 void bf16_layer(const Shape& s, const Operands<bf16>& o, const Operands<float>& f) {
