@@ -153,7 +153,7 @@ inline void pack_rows(Slot<T>* out, const PartOf<From>& b) {
 // kWidth columns and as many slots: without conditions, so that the block stays in registers.
 template <class T, class From>
 inline void pack_block(Slot<T>* out, long out_row, const From* at, long row_size) {
-  Vector<Word> block[kWidth];
+  alignas(kVectorBytes) Vector<Word> block[kWidth];
 #pragma GCC unroll 16
   for (long c = 0; c < kWidth; ++c) block[c] = slots_along<T>(at + c * row_size);
   transpose<Word>(block);
@@ -163,7 +163,7 @@ inline void pack_block(Slot<T>* out, long out_row, const From* at, long row_size
 // The same where fewer columns, or values along k, exist.
 template <class T, class From>
 inline void pack_block(Slot<T>* out, long out_row, const From* at, long row_size, long columns, long depth) {
-  Vector<Word> block[kWidth] = {};
+  alignas(kVectorBytes) Vector<Word> block[kWidth] = {};
   for (long c = 0; c < std::min(kWidth, columns); ++c) block[c] = slots_along<T>(at + c * row_size, depth);
   transpose<Word>(block);
   const long slots = (depth + kDepth<T> - 1) / kDepth<T>;

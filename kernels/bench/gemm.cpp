@@ -1,6 +1,6 @@
 // The matrix product's ladder: three loops, loops in an order that vectorises, a register tile, then packed panels and
 // cache blocks (own), beside BLAS libraries; after it the shapes of ViT layers, forward (NT), back to the input (NN)
-// and to the weights (TN): ViT-Ti at 65 and 197 tokens, ViT-S and ViT-B at 197, nano at 50.
+// and to the weights (TN): ViT-Ti at 65 and 197 tokens, ViT-S and ViT-B at 197, nano at 50; last, classifiers.
 #include "kernels/gemm.h"
 
 #include <sys/mman.h>
@@ -90,6 +90,10 @@ const Shape kShapes[] = {
     {"NT", 3200, 384, 96},   {"TN", 192, 192, 8320},  {"TN", 192, 768, 8320},  {"TN", 768, 192, 8320},
     {"TN", 384, 1536, 1576}, {"TN", 768, 3072, 1576}, {"TN", 3072, 768, 1576}, {"TN", 96, 384, 3200}};
 
+// Few rows or few columns: the classifier of one image, of a batch of 8 and of 128, forward and backward.
+const Shape kHeadShapes[] = {{"NT", 1, 1000, 768}, {"NT", 8, 1000, 384}, {"NT", 128, 10, 192}, {"NN", 8, 384, 1000},
+                             {"NN", 128, 192, 10}, {"TN", 1000, 384, 8}, {"TN", 10, 192, 128}};
+
 Case make_case(const Shape& s, const std::string& rung, const std::function<void()>& run) {
   return {.kernel = "gemm",
           .rung = rung,
@@ -162,5 +166,6 @@ int main(int argc, char** argv) {
       add(
           s, "own, bf16 +GELU", [s] { bias_gelu(s, h, f.b); }, "NT", "bf16");
   }
+  for (const Shape& s : kHeadShapes) add_backends(s, "heads");
   return run_all(argc, argv, cases);
 }
