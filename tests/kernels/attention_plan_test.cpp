@@ -73,7 +73,9 @@ TEST(AttentionPlan, ListsWhatGroupsSee) {
           }
         }
         EXPECT_EQ(pairs, layout.computed) << direction.name;
-        if (!layout.tile_class.empty()) EXPECT_EQ(layout.key, keys) << direction.name;
+        if (!layout.tile_class.empty()) {
+          EXPECT_EQ(layout.key, keys) << direction.name;
+        }
       }
 }
 
