@@ -34,8 +34,8 @@ TEST(AttentionPlan, HasEveryQueryOnce) {
       }
 }
 
-// Every key that a group's query sees is in one class of that group, and the count is the plan's. Where the layout keeps
-// its lists, they are the ones found.
+// Every key that a group's query sees is in one class of that group, and the count is the plan's. Where the layout
+// keeps its lists, they are the ones found.
 TEST(AttentionPlan, ListsWhatGroupsSee) {
   for (const Direction& direction : directions())
     for (const Grid grid : {Grid{1, 37}, {13, 9}, {14, 14}, {2, 2100}, {1, 5000}})
