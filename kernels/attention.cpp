@@ -45,7 +45,7 @@ struct Forward {
       });
       for (int i = 0; i < kVectors; ++i) rescale |= soften(keys, v + i, top[i]);
     });
-    const O* by_key;
+    const O* by_key = nullptr;
     if constexpr (kPairs<O>)
       pair_up(weights, s, keys), by_key = weights;
     else

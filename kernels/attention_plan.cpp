@@ -206,8 +206,8 @@ int class_of(int first, int groups) {
 // Into which classes the keys of a mask go, as bits. Neighbouring groups share a pass, which reads a key once for all
 // of them, if it has enough keys to be worth it; else each group has them in its own.
 int classes_of(int mask, std::int32_t count) {
-  int classes = 0;
-  for (int first = 0, size; first < kTileGroups; first += size) {
+  int classes = 0, size = 1;
+  for (int first = 0; first < kTileGroups; first += size) {
     size = 1;
     if (!(mask >> first & 1)) continue;
     while (count >= KeyList::kWorthAPass && mask >> (first + size) & 1) ++size;

@@ -74,7 +74,7 @@ struct Rows {
 template <class S, class O, class Problem>
 KeyRows<S, O> keys_of(const Problem& p, const AttentionPart& part, const Rows<S>& rows, Acc<S>* workspace,
                       bool weigh_values) {
-  using Stored = KeyRows<S, O>::Stored;
+  using Stored = typename KeyRows<S, O>::Stored;
   const AttentionSizes& z = p.sizes;
   const long width = padded<Acc<S>>(z.head_dim), size = z.tokens * width;
   KeyRows<S, O> keys;

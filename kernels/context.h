@@ -41,15 +41,16 @@ template <class F>
 void parallel_for_ahead(long n, long work, F f) {
   long taken = 0;
   const auto take = [&] {
-    long i;
+    long i = 0;
 #pragma omp atomic capture
     i = taken++;
     return i < n ? i : n;
   };
 #pragma omp parallel if (n > 1 && n * work > 20000)
-  for (long i = take(), next; i < n; i = next) {
-    next = take();
+  for (long i = take(); i < n;) {
+    const long next = take();
     f(i, next);
+    i = next;
   }
 }
 

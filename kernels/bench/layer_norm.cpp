@@ -62,8 +62,8 @@ template <class T>
 void add_cases(std::vector<Case>& cases) {
   using A = Acc<T>;
   struct Data {
-    std::vector<A> x = random_values<A>(kN), dx = random_values<A>(kN, 3), residual = dx,
-                   w = random_values<A>(kCols, 4), b = w, dw = w, db = w, mean = std::vector<A>(kRows), rstd = mean;
+    Values<A> x = random_values<A>(kN), dx = random_values<A>(kN, 3), residual = dx, w = random_values<A>(kCols, 4),
+              b = w, dw = w, db = w, mean = Values<A>(kRows), rstd = mean;
     Values<T> y = random_values<T>(kN), dy = random_values<T>(kN, 2);
   };
   const auto data = std::make_shared<Data>();

@@ -62,8 +62,8 @@ void add_cases(std::vector<Case>& cases) {
   using A = Acc<T>;
   struct Data {
     Values<T> x = random_values<T>(kN), y = x, dy = random_values<T>(kN, 2), bias = random_values<T>(kCols, 3);
-    std::vector<A> stream = random_values<A>(kN, 5), out = stream, gamma = random_values<A>(kCols, 3), sums = gamma,
-                   keep = std::vector<A>(kImages, 1.25F);
+    Values<A> stream = random_values<A>(kN, 5), out = stream, gamma = random_values<A>(kCols, 3), sums = gamma,
+              keep = Values<A>(kImages, 1.25F);
   };
   const auto data = std::make_shared<Data>();
   T *to = data->y.data(), *from = data->x.data(), *grad = data->dy.data(), *bias = data->bias.data();
