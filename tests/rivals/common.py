@@ -13,7 +13,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("BUILD", "build")
-# Huge pages, as ours has; without the others glibc returns every large tensor to the kernel and pays for its page faults again: PyTorch loses 10-50 %.
+# Huge pages, as ours has. Without the others glibc returns every large tensor to the kernel and pays for its page faults
+# again: PyTorch loses 10-50 %.
 FAIR_MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "THP_MEM_ALLOC_ENABLE": "1"}
 DISTURBED = [0]  # rounds that began on a busy machine
 REPETITIONS = 5  # of each case of our benches, which report the median
