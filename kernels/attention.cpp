@@ -13,6 +13,9 @@ namespace kernels {
 namespace KERNELS_ISA {
 namespace {
 
+template <class T>
+constexpr T kLowest = T(-1e30);  // finite, so that -inf minus it stays -inf; 2^(kLowest - max) is 0
+
 template <class S, class O>
 struct Forward {
   using T = Acc<S>;
@@ -158,7 +161,7 @@ void forward_part(const Attention<S>& p, const AttentionPart& part, const Attent
       state.ahead.add(out, stride, z.head_dim, loose, count);
     }
     add_next_keys<S>(state.ahead, p, part, next, tile);
-    state.ahead.start(head.layout->computed / (head.layout->tiles() * 384) * (64 + z.head_dim) / 64);
+    state.ahead.start(register_tiles(*head.layout) * (64 + z.head_dim) / 64);
     state.start(head, queries);
     for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, queries, keys); });
     state.finish(head, queries, out, stride, lse);

@@ -212,16 +212,12 @@ struct Backward {
   }
 };
 
-// f(value in the table, value in the order of bias.relative) for every offset of one head
+// for_each_offset of the gradient of one head's table and that of bias.relative
 template <class S, class F>
-void for_each_offset(const AttentionBackward<S>& p, long h, F f) {
-  const Grid grid = p.plan->grid;
+void for_each_gradient(const AttentionBackward<S>& p, long h, F f) {
   const HeadLayout& layout = *p.plan->heads[h];
   Acc<S>* center = p.workspace + p.plan->tables() + h * p.plan->table_stride + AttentionPlan::kTablePad + layout.center;
-  const long down = layout.step(1, 0), right = layout.step(0, 1);
-  Acc<S>* to = p.drelative + h * relative_size(grid);
-  for (long dy = grid.y - 1; dy > -grid.y; --dy)
-    for (long dx = grid.x - 1; dx > -grid.x; --dx, ++to) f(center[dy * down + dx * right], *to);
+  for_each_offset(layout, p.plan->grid, center, p.drelative + h * relative_size(p.plan->grid), f);
 }
 
 // One head of one image.
@@ -261,7 +257,7 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
     add_share(ahead, g.dq + stride, z, part, tile);
     add_share(ahead, g.dq + 2 * stride, z, part, tile);
     add_next_keys<S>(ahead, p, part, next, tile);
-    ahead.start(head.layout->computed / (head.layout->tiles() * 384) * (128 + 3 * z.head_dim) / 64);
+    ahead.start(register_tiles(*head.layout) * (128 + 3 * z.head_dim) / 64);
     state.start(head, g, queries);
     for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, g, queries, keys); });
     state.finish(head, g, queries, p.scale);
@@ -281,13 +277,13 @@ void attention_backward(const AttentionBackward<S>& p) {
   // The gradient of a head's table is a sum over all images: one thread adds them.
   const Split split = p.drelative ? Split::images_together : Split::heads;
   for_each_part(*p.plan, p.sizes, split, [&](const AttentionPart& part, const AttentionPart* next) {
-    if (p.drelative && part.image == 0) for_each_offset(p, part.head, [](T& value, T&) { value = 0; });
+    if (p.drelative && part.image == 0) for_each_gradient(p, part.head, [](T& value, T&) { value = 0; });
     if (p.sizes.head_dim % kDepth<S> == 0)
       backward_part<Slot<S>>(p, part, next);
     else
       backward_part<Acc<S>>(p, part, next);
     if (p.drelative && part.image + 1 == p.sizes.images)
-      for_each_offset(p, part.head, [](const T& value, T& to) { to = value; });
+      for_each_gradient(p, part.head, [](const T& value, T& to) { to = value; });
   });
 }
 

@@ -14,6 +14,14 @@ inline constexpr double kLog2e = 1.4426950408889634;
 template <class T>
 inline constexpr long kGroupVectors = kGroupQueries / kLanes<T>;
 
+// f(value in a head's table, value in the order of bias.relative) for every offset; `center` is the table's.
+template <class T, class U, class F>
+void for_each_offset(const HeadLayout& layout, Grid grid, T* center, U* relative, F f) {
+  const long down = layout.step(1, 0), right = layout.step(0, 1);
+  for (long dy = grid.y - 1; dy > -grid.y; --dy)
+    for (long dx = grid.x - 1; dx > -grid.x; --dx, ++relative) f(center[dy * down + dx * right], *relative);
+}
+
 // Softmax is computed with powers of two: logits are scaled by log2(e) and so are these tables, one per head, laid out
 // along the head's walk (attention_plan.h).
 template <class S>
@@ -24,11 +32,8 @@ void make_tables(const AttentionPlan& plan, const AttentionBias<S>& bias, Acc<S>
   parallel_for(static_cast<long>(plan.heads.size()), relative_size(grid), [&](long h) {
     const HeadLayout& layout = *plan.heads[h];
     T* center = workspace + h * plan.table_stride + AttentionPlan::kTablePad + layout.center;
-    const T* from = bias.relative + h * relative_size(grid);
-    const long down = layout.step(1, 0), right = layout.step(0, 1);
-    for (long dy = grid.y - 1; dy > -grid.y; --dy)
-      for (long dx = grid.x - 1; dx > -grid.x; --dx, ++from)
-        center[dy * down + dx * right] = *from * static_cast<T>(kLog2e);
+    for_each_offset(layout, grid, center, bias.relative + h * relative_size(grid),
+                    [](T& value, const T& from) { value = from * static_cast<T>(kLog2e); });
   });
 }
 
@@ -40,18 +45,18 @@ LOOKHERE_INLINE void copy_scaled(To* to, T factor, const From* from, long n) {
   for (; i + kLanes<T> <= n; i += kLanes<T>) store_as(to + i, factor * load_as<T>(from + i));
   for (; i < n; ++i) to[i] = static_cast<To>(factor * static_cast<T>(from[i]));
 }
-template <class T>
-LOOKHERE_INLINE void fill(T* to, T value, long n) {
-  long i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) store(to + i, Vector<T>{} + value);
-  for (; i < n; ++i) to[i] = value;
-}
-
 // The same for rows.
 template <class To, class From, class T>
 LOOKHERE_INLINE void copy_rows(To* to, long to_stride, T factor, const From* from, long from_stride, long rows,
                                long dim) {
   for (long t = 0; t < rows; ++t) copy_scaled(to + t * to_stride, factor, from + t * from_stride, dim);
+}
+
+template <class T>
+LOOKHERE_INLINE void fill(T* to, T value, long n) {
+  long i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) store(to + i, Vector<T>{} + value);
+  for (; i < n; ++i) to[i] = value;
 }
 
 // Keys and values of one image and head.

@@ -203,6 +203,12 @@ int class_of(int first, int groups) {
   return kFirstOfSize[groups] + first;
 }
 
+// A class of fewer keys is not worth a pass over its own: the start of a product then costs more than reading keys
+// again.
+constexpr std::int32_t kWorthAPass = 16;
+// Keys of large classes are in two classes at most, of the other ones in as many as there are groups.
+static_assert(2 * 2 * KeyList::kMaxKeys + kMasks * kWorthAPass * kTileGroups <= 5 * KeyList::kMaxKeys);
+
 // Into which classes the keys of a mask go, as bits. Neighbouring groups share a pass, which reads a key once for all
 // of them, if it has enough keys to be worth it; else each group has them in its own.
 int classes_of(int mask, std::int32_t count) {
@@ -210,7 +216,7 @@ int classes_of(int mask, std::int32_t count) {
   for (int first = 0; first < kTileGroups; first += size) {
     size = 1;
     if (!(mask >> first & 1)) continue;
-    while (count >= KeyList::kWorthAPass && mask >> (first + size) & 1) ++size;
+    while (count >= kWorthAPass && mask >> (first + size) & 1) ++size;
     classes |= 1 << class_of(first, size);
   }
   return classes;

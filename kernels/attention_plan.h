@@ -48,7 +48,7 @@ struct HeadLayout {
   std::vector<GroupView> seen;          // (groups)
   std::vector<BiasRun> bias_run;        // of all groups, one after the other
   std::vector<std::int32_t> group_run;  // (groups + 1): a group's first run
-  std::vector<std::int32_t> loose;      // queries that fill no group: computed one by one
+  std::vector<std::int32_t> loose;      // queries that fill no group: computed outside of the tiles
   // The keys of every tile, as next_keys finds them; for large grids empty.
   std::vector<std::int32_t> key;
   std::vector<KeyClass> key_class;
@@ -83,7 +83,7 @@ AttentionPlan make_attention_plan(const std::vector<LookHereHead>& heads, long h
 
 // The keys that the groups of one tile may see, by class. A key may be in several classes, of other groups each.
 struct KeyList {
-  static constexpr long kMaxKeys = 2048, kMaxClasses = 10, kWorthAPass = 16;
+  static constexpr long kMaxKeys = 2048, kMaxClasses = 10;
   std::int32_t key[5 * kMaxKeys];  // tokens: 2·kMaxKeys, those between others twice, those of small classes more often
   KeyClass classes[kMaxClasses];
   long class_count = 0;

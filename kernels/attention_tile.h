@@ -7,8 +7,6 @@ namespace kernels::KERNELS_ISA {
 
 template <class T>
 inline constexpr long kTileVectorCount = kTileQueries / kLanes<T>;
-template <class T>
-inline constexpr T kLowest = T(-1e30);  // finite, so that -inf minus it stays -inf; 2^(kLowest - max) is 0
 
 // The bias of one vector of queries: pieces of the table that lie side by side, each for some lanes; 0 for the prefix.
 template <class T>
@@ -43,9 +41,7 @@ struct Queries {
   Queries(const Head<S, O>& head, long tile) {
     const HeadLayout& layout = *head.layout;
     token = layout.token.data() + tile * kTileQueries;
-    const long groups =
-        layout.groups() - tile * kTileGroups < kTileGroups ? layout.groups() - tile * kTileGroups : long{kTileGroups};
-    count = groups * kGroupQueries, vectors = groups * kGroupVectors<T>;
+    count = layout.lanes(tile), vectors = count / kLanes<T>;
     if (!head.center) return;
     for (long v = 0; v < vectors; ++v) {
       const std::int32_t* run = layout.group_run.data() + tile * kTileGroups + v / kGroupVectors<T>;

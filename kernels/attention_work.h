@@ -113,6 +113,12 @@ inline NextQueries queries_after(const AttentionPlan& plan, const AttentionPart&
   return {&of, layout.token.data() + first * kTileQueries, layout.lanes(first)};
 }
 
+// About how many register tiles of 6 × 64 pairs a tile's logits take: as many chances to ask for rows. A product with
+// features in the place of keys takes head_dim / 64 times as many.
+inline long register_tiles(const HeadLayout& layout) {
+  return layout.computed / (layout.tiles() * kTileRows * kTileQueries);
+}
+
 // Adds a tile's share of all tokens' rows.
 template <class T>
 void add_share(Ahead& ahead, const T* rows, const AttentionSizes& z, const AttentionPart& part, long tile) {
