@@ -11,6 +11,7 @@
 #include "tensor/file.h"
 #include "vit/cli/commands.h"
 #include "vit/eval/accuracy.h"
+#include "vit/show/console.h"
 #include "vit/show/progress.h"
 #include "vit/train/shards.h"
 
@@ -148,24 +149,24 @@ nlohmann::ordered_json to_json(const BenchCommand& c, const ViTConfig& config, c
   return json;
 }
 
-void print(const nlohmann::ordered_json& json) {
+void print_report(const nlohmann::ordered_json& json) {
   const auto number = [&](const char* name) { return json[name].get<double>(); };
   const auto text = [&](const char* name) { return json[name].get<std::string>(); };
-  fmt::print("{:<8}  {} {}, {}, batch {}, {}x{} px, {} tokens\n", text("bench"), text("model"), text("position"),
-             text("dtype"), json["batch_size"].get<long>(), json["img_size"][0].get<long>(),
-             json["img_size"][1].get<long>(), json["tokens"].get<long>());
-  fmt::print("machine   {} threads, {}\n", json["threads"].get<long>(), text("isa"));
-  fmt::print("time      {:.4g} s, the median of {}; {:.4g} s at best\n", number("seconds"), json["steps"].get<long>(),
-             number("seconds_min"));
-  fmt::print("speed     {:.4g} images/s\n", number("images_per_second"));
-  fmt::print("memory    {:.0f} MB in tensors, {:.0f} MB in all\n\n", number("peak_pool_bytes") / 1e6,
-             number("peak_rss_bytes") / 1e6);
-  fmt::print("{:<22} {:>6} {:>12} {:>12} {:>8}\n", "operation", "calls", "forward ms", "backward ms", "share");
+  print("{:<8}  {} {}, {}, batch {}, {}x{} px, {} tokens\n", text("bench"), text("model"), text("position"),
+        text("dtype"), json["batch_size"].get<long>(), json["img_size"][0].get<long>(), json["img_size"][1].get<long>(),
+        json["tokens"].get<long>());
+  print("machine   {} threads, {}\n", json["threads"].get<long>(), text("isa"));
+  print("time      {:.4g} s, the median of {}; {:.4g} s at best\n", number("seconds"), json["steps"].get<long>(),
+        number("seconds_min"));
+  print("speed     {:.4g} images/s\n", number("images_per_second"));
+  print("memory    {:.0f} MB in tensors, {:.0f} MB in all\n\n", number("peak_pool_bytes") / 1e6,
+        number("peak_rss_bytes") / 1e6);
+  print("{:<22} {:>6} {:>12} {:>12} {:>8}\n", "operation", "calls", "forward ms", "backward ms", "share");
   const double all = number("seconds_mean");  // as the operations' times are means
   double rest = all;
   const auto row = [&](const std::string& name, long calls, double forward, double backward) {
-    fmt::print("{:<22} {:>6} {:>12.2f} {:>12.2f} {:>6.1f} %\n", name, calls, 1e3 * forward, 1e3 * backward,
-               100 * (forward + backward) / all);
+    print("{:<22} {:>6} {:>12.2f} {:>12.2f} {:>6.1f} %\n", name, calls, 1e3 * forward, 1e3 * backward,
+          100 * (forward + backward) / all);
     rest -= forward + backward;
   };
   for (const auto& entry : json["operations"])
@@ -201,7 +202,7 @@ void BenchCommand::run() const {
     measured = measure("bench forward", steps, [&] { logits_of(model, images, dtype_of(valid)); });
   }
   const nlohmann::ordered_json result = to_json(*this, config, measured);
-  print(result);
+  print_report(result);
   if (!json.empty()) write_atomically(json, [&](FileWriter& out) { out.write(result.dump(1) + "\n"); });
 }
 

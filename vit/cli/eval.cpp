@@ -7,6 +7,7 @@
 
 #include "vit/cli/commands.h"
 #include "vit/model/weights.h"
+#include "vit/show/console.h"
 #include "vit/show/progress.h"
 
 namespace lookhere {
@@ -40,11 +41,11 @@ void EvalCommand::run() const {
     const nlohmann::ordered_json object{{"model", model},          {"data", data},        {"img_size", {height, width}},
                                         {"images", result.images}, {"loss", result.loss}, {"top1", result.top1},
                                         {"top5", result.top5}};
-    fmt::print("{}\n", object.dump());
+    print("{}\n", object.dump());
     return;
   }
-  fmt::print("images {}\nsize   {}x{}\nloss   {:.4f}\ntop-1  {:.2f} %\ntop-5  {:.2f} %\n", result.images, height, width,
-             result.loss, result.top1, result.top5);
+  print("images {}\nsize   {}x{}\nloss   {:.4f}\ntop-1  {:.2f} %\ntop-5  {:.2f} %\n", result.images, height, width,
+        result.loss, result.top1, result.top5);
 }
 
 }  // namespace lookhere

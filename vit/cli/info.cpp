@@ -5,35 +5,36 @@
 
 #include "vit/cli/commands.h"
 #include "vit/model/weights.h"
+#include "vit/show/console.h"
 #include "vit/train/checkpoint.h"
 
 namespace lookhere {
 namespace {
 
 void print_machine() {
-  fmt::print("lookhere  {}\ncpu       {}\ndevices   cpu (this build has no CUDA back end)\n", kVersion, describe_cpu());
+  print("lookhere  {}\ncpu       {}\ndevices   cpu (this build has no CUDA back end)\n", kVersion, describe_cpu());
 }
 
 void print_heads(const ViTConfig& config) {
   if (config.position.type != PositionType::lookhere) return;
   const LookHereConfig& lh = config.position.lookhere;
   const bool official = has_official_layout(lh.directions[0], config.heads);
-  fmt::print("heads     {}\n",
-             official ? "the authors' layout" : "lookhere.cpp's rule for head counts without an official layout");
+  print("heads     {}\n",
+        official ? "the authors' layout" : "lookhere.cpp's rule for head counts without an official layout");
   for (long layer = 0; layer < config.depth; ++layer) {
     std::string line;
     const std::vector<LookHereHead> heads = lookhere_heads(lh, config.heads, config.depth, layer);
     const std::vector<std::string> names = head_names(lh, config.heads, config.depth, layer);
     for (std::size_t h = 0; h < heads.size(); ++h) line += fmt::format("  {} {:.3g}", names[h], heads[h].slope);
-    fmt::print("  layer {:>2} x{:<5.3g}{}\n", layer, heads[0].layer_slope, line);
+    print("  layer {:>2} x{:<5.3g}{}\n", layer, heads[0].layer_slope, line);
   }
 }
 
 }  // namespace
 
 void announce() {
-  fmt::print(stderr, "lookhere {}: {}\n", kVersion, describe_cpu());
-  if (const std::string warning = blas_warning(); !warning.empty()) fmt::print(stderr, "warning: {}\n", warning);
+  say("lookhere {}: {}\n", kVersion, describe_cpu());
+  if (const std::string warning = blas_warning(); !warning.empty()) say("warning: {}\n", warning);
 }
 
 void InfoCommand::run() const {
@@ -41,18 +42,18 @@ void InfoCommand::run() const {
   const Safetensors open(file);
   long values = 0, bytes = 0;
   for (const auto& entry : open.entries()) values += entry.shape.numel(), bytes += entry.end - entry.begin;
-  fmt::print("file      {}: {} tensors, {} values, {:.1f} MB\n", file, open.entries().size(), values,
-             static_cast<double>(bytes) / 1e6);
-  for (const auto& [key, value] : open.metadata()) fmt::print("metadata  {} = {}\n", key, value);
+  print("file      {}: {} tensors, {} values, {:.1f} MB\n", file, open.entries().size(), values,
+        static_cast<double>(bytes) / 1e6);
+  for (const auto& [key, value] : open.metadata()) print("metadata  {} = {}\n", key, value);
   if (open.metadata().contains("config")) {
     const ViTConfig config = config_of(open);
-    fmt::print("model     {}x{} px, {}x{} patches of {}, {} blocks of {} features and {} heads, {} classes\n",
-               config.height, config.width, config.grid().y, config.grid().x, config.patch, config.depth, config.dim,
-               config.heads, config.classes);
+    print("model     {}x{} px, {}x{} patches of {}, {} blocks of {} features and {} heads, {} classes\n", config.height,
+          config.width, config.grid().y, config.grid().x, config.patch, config.depth, config.dim, config.heads,
+          config.classes);
     print_heads(config);
   }
   for (const auto& entry : open.entries())
-    fmt::print("tensor    {:<40} {:<5} {}\n", entry.name, entry.dtype, concat(entry.shape));
+    print("tensor    {:<40} {:<5} {}\n", entry.name, entry.dtype, concat(entry.shape));
 }
 
 }  // namespace lookhere

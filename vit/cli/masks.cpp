@@ -8,6 +8,7 @@
 #include "tensor/file.h"
 #include "vit/cli/commands.h"
 #include "vit/model/weights.h"
+#include "vit/show/console.h"
 
 namespace lookhere {
 namespace {
@@ -54,7 +55,7 @@ void MasksCommand::run() const {
   }
   const std::string svg = masks_svg(config.position.lookhere, config.heads, config.depth, patches, options);
   write_atomically(output, [&](FileWriter& out) { out.write(svg); });
-  fmt::print("{}\n", output);
+  print("{}\n", output);
 }
 
 }  // namespace lookhere

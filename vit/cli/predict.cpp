@@ -11,6 +11,7 @@
 #include "vit/eval/accuracy.h"
 #include "vit/model/weights.h"
 #include "vit/show/bars.h"
+#include "vit/show/console.h"
 #include "vit/show/gallery.h"
 #include "vit/show/progress.h"
 
@@ -88,8 +89,8 @@ void PredictCommand::run() const {
                                     : read_from_data(image, colon, vit.config());
   const Tensor logits = logits_of(vit, question.image);
   const std::vector<float> p = softmax(logits.data<float>(), vit.config().classes);
-  fmt::print("{}", top_k_bars(question.class_names, p, top_k));
-  if (!question.answer.empty()) fmt::print("it is: {}\n", question.answer);
+  print("{}", top_k_bars(question.class_names, p, top_k));
+  if (!question.answer.empty()) print("it is: {}\n", question.answer);
 }
 
 void GalleryCommand::run() const {
@@ -109,7 +110,7 @@ void GalleryCommand::run() const {
   progress.finish_quietly();
   const std::string svg = gallery_svg(dataset, predictions);
   write_atomically(output, [&](FileWriter& out) { out.write(svg); });
-  fmt::print("{}\n", output);
+  print("{}\n", output);
 }
 
 }  // namespace lookhere

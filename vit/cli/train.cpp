@@ -8,6 +8,7 @@
 
 #include "tensor/file.h"
 #include "vit/cli/commands.h"
+#include "vit/show/console.h"
 #include "vit/show/plot.h"
 #include "vit/show/progress.h"
 #include "vit/train/loop.h"
@@ -110,9 +111,9 @@ void TrainCommand::run() const {
   }
   Trainer trainer(recipe, folder, checkpoint);
   const ViTConfig& config = trainer.model().config();
-  fmt::print(stderr, "{} training and {} test images of {}; {} parameters, {}x{} patches, {} heads; run folder {}\n",
-             trainer.training_data().size(), trainer.test_data().size(), recipe.data, trainer.model().parameter_count(),
-             config.grid().y, config.grid().x, config.heads, folder);
+  say("{} training and {} test images of {}; {} parameters, {}x{} patches, {} heads; run folder {}\n",
+      trainer.training_data().size(), trainer.test_data().size(), recipe.data, trainer.model().parameter_count(),
+      config.grid().y, config.grid().x, config.heads, folder);
   stop_on_signals();
   Watcher watcher(trainer, recipe.epochs);
   const auto outcome = trainer.run(
@@ -120,13 +121,12 @@ void TrainCommand::run() const {
   const Progression& at = trainer.progression();
   if (outcome == Trainer::Outcome::stopped) {
     watcher.finish(fmt::format("stopped after step {} of {}", at.step, trainer.total_steps()));
-    fmt::print(stderr, "saved; go on with: lookhere train --resume {}\n", folder);
+    say("saved; go on with: lookhere train --resume {}\n", folder);
     if (interrupted) throw Error("interrupted", Exit::interrupted);
     return;
   }
   watcher.finish(fmt::format("best top-1 {:.2f} % after epoch {}", at.best_top1, at.best_epoch + 1));
-  fmt::print("top1 {:.2f}\nbest {}\ncurve {}\n", at.best_top1, trainer.file("best.safetensors"),
-             trainer.file("curve.svg"));
+  print("top1 {:.2f}\nbest {}\ncurve {}\n", at.best_top1, trainer.file("best.safetensors"), trainer.file("curve.svg"));
 }
 
 }  // namespace lookhere

@@ -1,0 +1,216 @@
+// The command line: flags to structs.
+#include "vit/cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <set>
+
+#include "vit/cli/commands.h"
+#include "vit/train/checkpoint.h"
+
+namespace lookhere {
+namespace {
+
+// A command's subcommand.
+CLI::App* add_command(CLI::App& app, const char* name, const char* description, const char* examples) {
+  CLI::App* sub = app.add_subcommand(name, description);
+  sub->footer(std::string("Examples:\n") + examples);
+  sub->option_defaults()->always_capture_default();
+  return sub;
+}
+
+// One option per field of the recipe, each with timm's name where timm has it: all, or those named.
+void add_fields(CLI::App* sub, Recipe& recipe, const std::set<std::string>& only = {}) {
+  recipe.visit([&]<class T>(const char* name, T& field, const char* description) {
+    const std::string flag = std::string("--") + name;
+    if (!only.empty() && !only.contains(name)) return;
+    if constexpr (std::is_same_v<T, bool>)
+      sub->add_flag(flag + ",!--no-" + name, field, description);
+    else
+      sub->add_option(flag == "--batch-size" ? "-b," + flag
+                      : flag == "--workers"  ? "-j," + flag
+                                             : flag,
+                      field, description);
+  });
+}
+
+void add_train(CLI::App& app, TrainCommand& c) {
+  CLI::App* sub = add_command(app, "train",
+                              "Train a model; the run folder gets config.toml, summary.csv, metrics.jsonl,"
+                              " curve.svg, last.safetensors and best.safetensors",
+                              "  lookhere train --data fashion --output runs/fashion\n"
+                              "  lookhere train --data shapes --position lh45 --epochs 5\n"
+                              "  lookhere train --resume runs/fashion\n"
+                              "  lookhere train -c runs/fashion/config.toml --lr 1e-3 --output runs/other");
+  sub->add_option("--output", c.output, "run folder (default: runs/<time>-<model>-<position>-<data>)");
+  sub->add_option("--resume", c.resume,
+                  "go on with this run folder or checkpoint; its options hold unless given again");
+  sub->add_option("--max-steps", c.max_steps, "save and stop after this many updates (0: no limit)");
+  sub->add_option("-c,--config", c.config, "read options from a TOML file; the command line wins");
+  add_fields(sub, c.recipe);
+}
+
+void add_eval(CLI::App& app, EvalCommand& c) {
+  CLI::App* sub = add_command(app, "eval", "Accuracy of a model on a test set, at any resolution",
+                              "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
+                              "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56");
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("--data", c.data, "fashion, shapes, cifar10, cifar100, or a folder");
+  sub->add_option("--img-size", c.img_size, "resize the images to this side (0: the model's)");
+  sub->add_option("-b,--batch-size", c.batch_size, "images at a time");
+  sub->add_option("-j,--workers", c.workers, "threads that prepare batches");
+  sub->add_flag("--use-ema", c.use_ema, "the averaged weights of a checkpoint");
+  sub->add_flag("--json", c.json, "one JSON object instead of a table");
+}
+
+void add_predict(CLI::App& app, PredictCommand& c) {
+  CLI::App* sub = add_command(app, "predict", "The most probable classes of one image, as bars",
+                              "  lookhere predict --model best.safetensors fashion:0\n"
+                              "  lookhere predict --model best.safetensors image.npy");
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("image", c.image, "FILE.npy (float32 CHW, normalised) or DATA:INDEX of a test set")->required();
+  sub->add_option("--top-k", c.top_k, "how many classes");
+}
+
+void add_gallery(CLI::App& app, GalleryCommand& c) {
+  CLI::App* sub = add_command(app, "gallery", "Test images and what the model takes them for, as a picture",
+                              "  lookhere gallery --model best.safetensors --data fashion --output predictions.svg");
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("--data", c.data, "fashion, shapes, cifar10, cifar100, or a folder");
+  sub->add_option("--count", c.count, "how many images, from the first");
+  sub->add_option("--output", c.output, "picture (svg)");
+}
+
+void add_forward(CLI::App& app, ForwardCommand& c) {
+  CLI::App* sub = add_command(app, "forward", "Logits of images",
+                              "  lookhere forward --model best.safetensors --images x.npy --output logits.npy");
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("--images", c.images, "npy, float32 NCHW, normalised, any height and width divisible by the patch")
+      ->required();
+  sub->add_option("--output", c.output, "where the logits go (npy, images x classes)")->required();
+}
+
+void add_gradients(CLI::App& app, GradientsCommand& c) {
+  CLI::App* sub = add_command(
+      app, "gradients", "Gradient of the mean cross-entropy for every parameter",
+      "  lookhere gradients --model best.safetensors --images x.npy --labels y.npy --output grads.safetensors");
+  sub->add_option("--model", c.model, "model file")->required();
+  sub->add_option("--images", c.images, "npy, float32 NCHW, normalised")->required();
+  sub->add_option("--labels", c.labels, "npy, integers")->required();
+  sub->add_option("--output", c.output, "where the gradients go (safetensors; the loss is in the metadata)")
+      ->required();
+}
+
+void add_masks(CLI::App& app, MasksCommand& c) {
+  CLI::App* sub = add_command(app, "masks", "Every head's field of view and penalty as a picture",
+                              "  lookhere masks --position lh45 --grid 14x14 --output masks.svg\n"
+                              "  lookhere masks --position lookhere --directions halves-none --heads 6 --layer all\n"
+                              "  lookhere masks --model best.safetensors --layer all");
+  sub->add_option("--model", c.model, "draw the masks of this file");
+  sub->add_option("--grid", c.grid, "rows x columns of patches (default: the model's, 14x14)");
+  sub->add_option("--query", c.query, "row,column of the patch that looks (default: the centre)");
+  sub->add_option("--layer", c.layer, "a layer from 0, or all");
+  sub->add_option("--output", c.output, "picture (svg)");
+  add_fields(sub, c.recipe,
+             {"position", "directions", "global-slope", "layer-slopes", "distance", "fill", "heads", "depth"});
+}
+
+void add_bench(CLI::App& app, BenchCommand& c) {
+  CLI::App* sub = add_command(app, "bench", "Time of a training step or a forward pass by operation, and its memory",
+                              "  lookhere bench step --model vit_small --batch-size 8 --position lh180\n"
+                              "  lookhere bench forward --model vit_base --img-size 1024 --position lh45 -b 1");
+  sub->add_option("what", c.what, "step (forward, loss, backward, AdamW) or forward (as in evaluation)")->required();
+  sub->add_option("--steps", c.steps, "how many to time (0: as many as fit eight seconds)");
+  sub->add_option("--classes", c.classes, "classes to tell apart (0: the model's)");
+  sub->add_option("--json", c.json, "write the numbers to this file as well");
+  add_fields(sub, c.recipe, {"model",     "position",        "directions", "global-slope", "layer-slopes", "distance",
+                             "fill",      "img-size",        "patch-size", "dim",          "depth",        "heads",
+                             "mlp-ratio", "layer-scale",     "head",       "pool",         "batch-size",   "drop",
+                             "drop-path", "model-ema-decay", "bce-loss",   "shards",       "dtype",        "seed"});
+}
+
+void add_info(CLI::App& app, InfoCommand& c) {
+  CLI::App* sub = add_command(app, "info", "What is in a model or checkpoint; without a file: about this program",
+                              "  lookhere info\n  lookhere info best.safetensors");
+  sub->add_option("file", c.file, "safetensors file");
+}
+
+// The value of an option before the command line is parsed: --name VALUE, --name=VALUE, -n VALUE, -nVALUE.
+std::string early_value(int argc, char** argv, const std::string& name) {
+  std::string value;
+  for (int i = 2; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == name && i + 1 < argc) value = argv[i + 1];
+    if (argument.starts_with(name + "=")) value = argument.substr(name.size() + 1);
+    if (name.size() == 2 && argument.size() > 2 && argument.starts_with(name)) value = argument.substr(2);
+  }
+  return value;
+}
+
+// What a resumed run or a file says holds unless the command line says otherwise, so it must be there before parsing.
+void load_recipe(int argc, char** argv, Recipe& recipe) {
+  const std::string run = early_value(argc, argv, "--resume");
+  if (!run.empty()) recipe = recipe_of(Safetensors(checkpoint_path(run)));
+  for (const char* name : {"-c", "--config"})
+    if (const std::string file = early_value(argc, argv, name); !file.empty()) update_from_toml(recipe, file);
+}
+
+// Every command with what its options are read into.
+struct Commands {
+  TrainCommand train;
+  EvalCommand eval;
+  PredictCommand predict;
+  GalleryCommand gallery;
+  ForwardCommand forward;
+  GradientsCommand gradients;
+  MasksCommand masks;
+  BenchCommand bench;
+  InfoCommand info;
+
+  void add_to(CLI::App& app) {
+    add_train(app, train), add_eval(app, eval), add_predict(app, predict), add_gallery(app, gallery);
+    add_forward(app, forward), add_gradients(app, gradients), add_masks(app, masks), add_bench(app, bench);
+    add_info(app, info);
+  }
+  void run(const std::string& name) const {
+    if (name == "train") train.run();
+    if (name == "eval") eval.run();
+    if (name == "predict") predict.run();
+    if (name == "gallery") gallery.run();
+    if (name == "forward") forward.run();
+    if (name == "gradients") gradients.run();
+    if (name == "masks") masks.run();
+    if (name == "bench") bench.run();
+    if (name == "info") info.run();
+  }
+};
+
+}  // namespace
+
+std::function<void()> parse_command_line(int argc, char** argv) {
+  CLI::App app{"Train, evaluate and explain Vision Transformers with LookHere attention", "lookhere"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("lookhere ") + kVersion);
+  app.footer(
+      "Exit codes: 0 done, 2 wrong input, 3 out of memory, 4 training diverged, 5 file system, 130 interrupted.\n"
+      "Threads: OMP_NUM_THREADS.");
+  const auto commands = std::make_shared<Commands>();
+  const std::string command = argc > 1 ? argv[1] : "";
+  if (command == "train") load_recipe(argc, argv, commands->train.recipe);
+  commands->add_to(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    app.exit(success);
+    return [] {};
+  } catch (const CLI::ParseError& error) {
+    const bool known = !app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == command; }).empty();
+    if (!known && !command.empty())
+      fail("there is no ", command.starts_with("-") ? "option" : "command", " '", command, "' (see lookhere --help)");
+    fail(error.what(), " (see lookhere ", command, known ? " " : "", "--help)");
+  }
+  return [commands, name = app.get_subcommands().front()->get_name()] { commands->run(name); };
+}
+
+}  // namespace lookhere
