@@ -138,7 +138,7 @@ clean:
 
 # -- What Debian packages are needed: each target asks only for its own ------------------------------------------------
 CLANG      := $(patsubst clang++%,clang% libomp-dev,$(filter clang++%,$(notdir $(CXX))))
-BUILD_DEPS := g++ $(CLANG) libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev librandom123-dev zlib1g-dev libpng-dev
+BUILD_DEPS := g++ $(CLANG) libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev librandom123-dev zlib1g-dev libpng-dev libxxhash-dev
 TEST_DEPS  := $(BUILD_DEPS) libgtest-dev libgmock-dev libbenchmark-dev
 LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev
 DATA_DEPS  := dataset-fashion-mnist

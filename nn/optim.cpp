@@ -43,7 +43,7 @@ std::string AdamW::first_bad_gradient() const {
     dispatch(grad, [&]<class T>(auto ctx) {
       kernels::sum_of_squares<T>(ctx, {.sum = &sum, .x = grad.data<T>(), .n = grad.numel()});
     });
-    if (!std::isfinite(sum)) return slot.parameter.name;
+    if (!std::isfinite(sum)) return "the gradient of " + slot.parameter.name;
   }
   return "the gradient's norm";
 }

@@ -19,7 +19,7 @@ class AdamW {
   AdamW(const std::vector<Parameter>& parameters, AdamWOptions options);
 
   // One update from the parameters' gradients, which are then cleared; a parameter without one stays as it is. If any
-  // gradient is not finite nothing changes and `bad_tensor` names the first.
+  // gradient is not finite nothing changes and `bad_tensor` names the first: "the gradient of norm.weight".
   struct Report {
     double gradient_norm = 0;
     std::string bad_tensor;  // empty: the update was made

@@ -1,70 +1,104 @@
 // POSIX calls behind tensor/file.h. The order write, fsync, rename, fsync of the folder is what makes writing atomic.
 #include "tensor/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
-#include <system_error>
+#include <memory>
 
 #include "tensor/error.h"
+#include "tensor/posix.h"
 
 namespace lookhere {
 namespace {
 
-// Repeats a call that a signal interrupted.
-template <class F>
-auto retry(F call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
+// A temporary file's name is that of the file to be, ".tmp-", the process id, "-" and a number: unlike any name in use.
+constexpr std::size_t kLongestSuffix = 32;
+const std::string kMark = ".tmp-";
+
+// The part of a temporary name before the mark: of a long name only as much as leaves room for the rest.
+std::string stem_of(const std::string& name, int folder) {
+  const long longest = ::fpathconf(folder, _PC_NAME_MAX);
+  const std::size_t room = longest > 0 ? static_cast<std::size_t>(longest) : 255;
+  std::size_t length = std::min(name.size(), std::max(room, kLongestSuffix) - kLongestSuffix);
+  if (name.size() + kLongestSuffix <= room) return name;
+  while (length > 0 && (name[length] & 0xC0) == 0x80) --length;  // not within a UTF-8 character
+  return name.substr(0, length);
 }
 
-// Throws Error "cannot VERB PATH: REASON" unless ok, with the reason that the call just before left in errno.
-void check_system(bool ok, const char* verb, const std::string& path) {
-  if (ok) return;
-  const int code = errno;
-  check_io(false, "cannot ", verb, ' ', path, ": ", std::generic_category().message(code));
+bool is_temporary(const std::string& name, const std::string& stem) {
+  if (!name.starts_with(stem + kMark)) return false;
+  const std::string numbers = name.substr(stem.size() + kMark.size());
+  const std::size_t dash = numbers.find('-');
+  const auto digits = [](const std::string& text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+  };
+  return dash != numbers.npos && digits(numbers.substr(0, dash)) && digits(numbers.substr(dash + 1));
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
+// The folder that a file is in, open, and the file's name in it: what happens there needs no long paths.
+struct Place {
+  explicit Place(const std::string& path) : name(std::filesystem::path(path).filename().string()) {
+    std::string parent = std::filesystem::path(path).parent_path().string();
+    if (parent.empty()) parent = ".";
+    folder = Descriptor(retry([&] { return ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  operator int() const { return value_; }
-  // Network file systems report a full disk only here. After EINTR Linux has closed the file all the same.
-  bool close() { return ::close(std::exchange(value_, -1)) == 0 || errno == EINTR; }
-
- private:
-  int value_;
+  std::string name;
+  Descriptor folder;
 };
 
-// Removes the temporary file unless it has been renamed.
+// Removes what earlier writers of this file left when they were killed. A writer at work holds its file's lock.
+void remove_leftovers(const Place& place) {
+  const int copy = ::dup(place.folder);
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
+  if (!entries && copy >= 0) ::close(copy);
+  if (!entries) return;
+  ::rewinddir(entries.get());
+  const std::string stem = stem_of(place.name, place.folder);
+  while (const dirent* entry = ::readdir(entries.get())) {
+    if (!is_temporary(entry->d_name, stem)) continue;
+    constexpr int kNoSurprises = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const Descriptor file(retry([&] { return ::openat(place.folder, entry->d_name, kNoSurprises); }));
+    struct stat status {};
+    if (file < 0 || ::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    if (lock(file) == Lock::held) ::unlinkat(place.folder, entry->d_name, 0);
+  }
+}
+
+// A new file beside the one to be, locked; removed unless it has been renamed.
 struct Temporary {
-  std::string path;
+  const Place& place;
+  std::string name;
+  Descriptor file, locked;  // both are the same file; the lock stays until the second one is closed
   bool renamed = false;
-  ~Temporary() {
-    if (!renamed) ::unlink(path.c_str());
-  }
-};
 
-// Unlike any name in use: the process id tells processes apart, the number threads. A file that has the name already
-// was left by a crash (process ids come back), so it can go.
-std::string temporary_name(const std::string& path) {
-  static std::atomic<long> number = 0;
-  std::string name = concat(path, ".tmp-", ::getpid(), '-', number++);
-  ::unlink(name.c_str());
-  return name;
-}
+  Temporary(const Place& where, const std::string& path) : place(where) {
+    static std::atomic<long> number = 0;
+    const std::string stem = stem_of(place.name, place.folder);
+    struct stat status {};
+    while (true) {
+      name = concat(stem, kMark, ::getpid(), '-', number++);
+      file = Descriptor(
+          retry([&] { return ::openat(place.folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
+      if (file < 0 && errno == EEXIST) continue;  // process ids come back
+      check_system(file >= 0, "write", path);
+      // Between these two calls another writer may have taken the new file for a leftover: then once more.
+      if (lock(file) == Lock::taken_elsewhere) continue;
+      if (::fstat(file, &status) == 0 && status.st_nlink > 0) break;
+    }
+    locked = Descriptor(::fcntl(file, F_DUPFD_CLOEXEC, 0));
+  }
+  ~Temporary() {
+    if (!renamed) ::unlinkat(place.folder, name.c_str(), 0);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+};
 
 }  // namespace
 
@@ -81,28 +115,34 @@ void FileWriter::write(const void* data, long bytes) {
 void write_atomically(const std::string& path, const std::function<void(FileWriter&)>& body) {
   struct stat previous {};
   const bool exists = ::stat(path.c_str(), &previous) == 0;
+  check_system(exists || errno == ENOENT, "write", path);
   check_io(!exists || !S_ISDIR(previous.st_mode), "cannot write ", path, ": Is a directory");
   // Renaming over /dev/null would work for root, and break the machine.
   check_io(!exists || S_ISREG(previous.st_mode), "cannot write ", path, ": not a regular file");
-  std::string folder_name = std::filesystem::path(path).parent_path().string();
-  if (folder_name.empty()) folder_name = ".";
-  const Descriptor folder(retry([&] { return ::open(folder_name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-  check_system(folder >= 0, "write", path);
+  const Place place(followed(path));
+  check_system(place.folder >= 0, "write", path);
 
-  const std::string name = temporary_name(path);
-  Descriptor file(retry([&] { return ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
-  check_system(file >= 0, "write", path);
-  Temporary temporary{name};
-  if (exists) check_system(::fchmod(file, previous.st_mode & 0777) == 0, "write", path);
+  remove_leftovers(place);
+  Temporary temporary(place, path);
+  Descriptor& file = temporary.file;
+  if (exists) check_system(retry([&] { return ::fchmod(file, previous.st_mode & 0777); }) == 0, "write", path);
   FileWriter writer(file, path);
   body(writer);
   check_system(retry([&] { return ::fsync(file); }) == 0, "write", path);
   check_system(file.close(), "write", path);
-  check_system(std::rename(name.c_str(), path.c_str()) == 0, "write", path);
+  const auto rename = [&] {
+    return ::renameat(place.folder, temporary.name.c_str(), place.folder, place.name.c_str());
+  };
+  check_system(retry(rename) == 0, "write", path);
   temporary.renamed = true;
   // The new file is complete by now; this makes its name survive a power cut. Some file systems have no such call.
-  const bool flushed = retry([&] { return ::fsync(folder); }) == 0 || errno == EINVAL || errno == ENOTSUP;
+  const bool flushed = retry([&] { return ::fsync(place.folder); }) == 0 || errno == EINVAL || errno == ENOTSUP;
   check_system(flushed, "write", path);
+}
+
+void remove_leftovers(const std::string& path) {
+  const Place place(followed(path));
+  if (place.folder >= 0) remove_leftovers(place);
 }
 
 MappedFile::MappedFile(const std::string& path) : path_(path) {

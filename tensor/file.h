@@ -24,9 +24,11 @@ class FileWriter {
 // After a crash at any moment `path` holds either the previous file or the new one, never a part: the body writes a
 // temporary file beside it, which is flushed to the disk and then renamed. If anything fails, also by an exception from
 // the body, the temporary is removed, `path` stays as it was and an Error says why:
-// "cannot write PATH: No space left on device". Only regular files are replaced (a link is replaced, not followed);
-// an existing file's permissions are kept.
+// "cannot write PATH: No space left on device". Only regular files are replaced, and of a link its target; an existing
+// file's permissions are kept. What earlier writers of this path left when they were killed is removed.
 void write_atomically(const std::string& path, const std::function<void(FileWriter&)>& body);
+// Removes such leftovers alone: regular files PATH.tmp-NUMBER-NUMBER that no process is writing.
+void remove_leftovers(const std::string& path);
 
 // A file's bytes, mapped read-only: they are read from the disk when touched. The file may be empty. Whoever truncates
 // a mapped file in place kills its readers (SIGBUS); write_atomically never does.

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "tensor/hash.h"
+
 namespace lookhere {
 namespace {
 
@@ -97,6 +99,28 @@ std::vector<const NamedTensors::value_type*> in_file_order(const std::string& pa
   return order;
 }
 
+// Hashes are stored as 16 hexadecimal digits each, those of the tensors one after another as they lie in the file.
+constexpr const char *kTensorHashes = "xxh3.tensors", *kMetadataHash = "xxh3.metadata";
+constexpr std::size_t kDigits = 16;
+
+std::string metadata_hash(const Metadata& metadata) {
+  std::string all;
+  for (const auto& [key, value] : metadata)
+    if (key != kMetadataHash) all += concat(key.size(), ' ', key, ' ', value.size(), ' ', value, '\n');
+  return to_hex(hash_of(all.data(), std::ssize(all)));
+}
+
+void check_metadata(const SafetensorsHeader& header, const std::string& path) {
+  const auto tensors = header.metadata.find(kTensorHashes), own = header.metadata.find(kMetadataHash);
+  if (tensors == header.metadata.end() && own == header.metadata.end()) return;  // another program's file
+  const bool whole = tensors != header.metadata.end() && own != header.metadata.end() &&
+                     own->second == metadata_hash(header.metadata) &&
+                     tensors->second.size() == kDigits * header.entries.size();
+  check(whole, path,
+        ": the metadata does not match its hash: the file is damaged, or was changed by a program that kept ",
+        kTensorHashes, " and ", kMetadataHash, " in the metadata");
+}
+
 }  // namespace
 
 Safetensors::Safetensors(const std::string& path) : file_(path) {
@@ -110,6 +134,7 @@ Safetensors::Safetensors(const std::string& path) : file_(path) {
   check(header_bytes <= rest, path, ": header length ", header_bytes, ", but only ", rest, " bytes follow");
   data_begin_ = kLengthBytes + header_bytes;
   header_ = parse_safetensors_header(file_.text().substr(kLengthBytes, length), rest - header_bytes, path);
+  check_metadata(header_, path);
   for (std::size_t i = 0; i < entries().size(); ++i) index_.emplace(entries()[i].name, i);
 }
 
@@ -118,6 +143,9 @@ Tensor Safetensors::read(const std::string& name) const {
   check(found != index_.end(), path(), ": no tensor ", shown(name));
   const Entry& entry = entries()[found->second];
   const unsigned char* from = file_.data() + data_begin_ + entry.begin;
+  if (const auto hashes = metadata().find(kTensorHashes); hashes != metadata().end())
+    check(hashes->second.substr(kDigits * found->second, kDigits) == to_hex(hash_of(from, entry.end - entry.begin)),
+          path(), ": tensor ", shown(name), " does not match its hash: the file is damaged");
   for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::i64}) {
     if (entry.dtype != stored_name(dtype)) continue;
     Tensor t = empty(entry.shape, dtype);
@@ -130,6 +158,15 @@ Tensor Safetensors::read(const std::string& name) const {
   Tensor t = read_half(entry.shape, from);
   file_.release(from, entry.end - entry.begin);
   return t;
+}
+
+Metadata with_hashes(const NamedTensors& tensors, Metadata metadata) {
+  metadata.emplace("format", "pt");
+  metadata[kTensorHashes].clear();
+  for (const auto* item : in_file_order("with hashes", tensors))
+    metadata[kTensorHashes] += to_hex(hash_of(item->second.raw(), item->second.bytes()));
+  metadata[kMetadataHash] = metadata_hash(metadata);
+  return metadata;
 }
 
 void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {

@@ -18,14 +18,16 @@ class Safetensors {
  public:
   using Entry = SafetensorsEntry;
 
-  // Throws Error: Exit::io if the file cannot be opened, Exit::input if it is malformed, always naming it.
+  // Throws Error: Exit::io if the file cannot be opened, Exit::input if it is malformed or its metadata does not match
+  // its hash, always naming it.
   explicit Safetensors(const std::string& path);
 
   const std::string& path() const { return file_.path(); }
   const Metadata& metadata() const { return header_.metadata; }
   const std::vector<Entry>& entries() const { return header_.entries; }
   bool contains(const std::string& name) const { return index_.contains(name); }
-  // F32, F64, BF16 and I64 as they are, F16 as f32. Throws Error if there is no such tensor or for other dtypes.
+  // F32, F64, BF16 and I64 as they are, F16 as f32. Throws Error if there is no such tensor, for other dtypes, and
+  // where the bytes do not match their hash.
   Tensor read(const std::string& name) const;
 
  private:
@@ -39,5 +41,9 @@ class Safetensors {
 // order the tensors come: they are laid out like the reference implementation's, and {"format": "pt"}, which loaders of
 // Hugging Face look for, joins the metadata. Throws Error for duplicate or unusable names and undefined tensors.
 void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata = {});
+
+// The metadata with the hash of every tensor, and one of the metadata itself: a file saved with it is checked when it
+// is read, tensor by tensor, so that no flipped bit goes unnoticed.
+Metadata with_hashes(const NamedTensors& tensors, Metadata metadata);
 
 }  // namespace lookhere

@@ -147,7 +147,7 @@ TEST(AdamW, GradientsThatAreNotFiniteChangeNothing) {
         p[k].var.set_grad(g.to(dtype));
       }
       const AdamW::Report report = optimizer.step(0.1);
-      EXPECT_EQ(report.bad_tensor, "head.bias");  // the first of the two
+      EXPECT_EQ(report.bad_tensor, "the gradient of head.bias");  // the first of the two
       EXPECT_FALSE(std::isfinite(report.gradient_norm));
       EXPECT_EQ(optimizer.updates(), 1);
       for (std::size_t k = 0; k < p.size(); ++k) {

@@ -99,6 +99,62 @@ TEST(WriteAtomically, ReplacesTheLeftoverOfACrash) {
   EXPECT_EQ(files_in(folder), 1);
 }
 
+// What this program cannot have written stays: other names, folders, links, and the file of a writer at work.
+TEST(WriteAtomically, RemovesOnlyItsOwnLeftovers) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> strangers{"thesis.tmp-draft.txt", "a.tmp-",     "a.tmp-1",   "a.tmp-1-",
+                                           "a.tmp-1-2x",           "a.tmp--1-2", "b.tmp-1-2", "xa.tmp-1-2",
+                                           "a.tmp-1-2.txt",        "a.tmp-1-2-3"};
+  for (const std::string& name : strangers) write_file(folder / name, "keep");
+  std::filesystem::create_directory(folder / "a.tmp-7-7");
+  std::filesystem::create_symlink("b.tmp-1-2", folder / "a.tmp-8-8");
+  write_atomically(folder / "a", [&](FileWriter& out) {
+    out.write("slow");
+    write_file(folder / "a.tmp-1-2", "torn");
+    write_atomically(folder / "a", [](FileWriter& other) { other.write("quick"); });  // as another process would
+  });
+  EXPECT_EQ(read_file(folder / "a"), "slow");
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.tmp-1-2"));
+  for (const std::string& name : strangers) EXPECT_EQ(read_file(folder / name), "keep") << name;
+  EXPECT_EQ(files_in(folder), static_cast<long>(strangers.size()) + 3);
+}
+
+TEST(WriteAtomically, WritesToWhatALinkNames) {
+  const TemporaryFolder folder;
+  namespace fs = std::filesystem;
+  fs::create_directory(folder / "there");
+  write_file(folder / "there/target", "old");
+  fs::create_symlink("there/target", folder / "link");
+  fs::create_symlink(folder / "link", folder / "second");
+  fs::create_symlink("there/new", folder / "dangling");
+  for (const char* name : {"link", "second", "dangling"}) {
+    write_atomically(folder / name, [&](FileWriter& out) { out.write(name); });
+    EXPECT_TRUE(fs::is_symlink(folder / name)) << name;
+    EXPECT_EQ(read_file(folder / name), name);
+  }
+  EXPECT_EQ(read_file(folder / "there/target"), "second");
+  EXPECT_EQ(read_file(folder / "there/new"), "dangling");
+  EXPECT_EQ(files_in(folder), 4);
+}
+
+TEST(WriteAtomically, LongNamesWork) {
+  const TemporaryFolder folder;
+  for (const std::string& name : {std::string(255, 'n'), std::string(224, 'm'), std::string(1, 'x') + [] {
+                                    std::string umlauts;
+                                    for (int i = 0; i < 127; ++i) umlauts += "\u00e4";
+                                    return umlauts;
+                                  }()}) {
+    for (const char* text : {"first", "second"})
+      write_atomically(folder / name, [&](FileWriter& out) { out.write(text); });
+    EXPECT_EQ(read_file(folder / name), "second");
+  }
+  EXPECT_EQ(files_in(folder), 3);
+  const std::string stem(223, 'n');  // what a killed writer leaves beside a name of 255 bytes
+  write_file(folder / stem + ".tmp-1-2", "torn");
+  write_atomically(folder / std::string(255, 'n'), [](FileWriter& out) { out.write("third"); });
+  EXPECT_EQ(files_in(folder), 3);
+}
+
 TEST(WriteAtomically, NamesThePathAndTheReason) {
   const TemporaryFolder folder;
   const auto write = [](const std::string& path) { write_atomically(path, [](FileWriter& out) { out.write("x"); }); };
@@ -106,7 +162,9 @@ TEST(WriteAtomically, NamesThePathAndTheReason) {
   EXPECT_ERROR(write(missing), "cannot write " + missing + ": No such file or directory");
   EXPECT_ERROR(write(folder.path().string()), ": Is a directory");
   EXPECT_ERROR(write(""), "cannot write : ");
-  EXPECT_ERROR(write(folder / std::string(255, 'n')), ": File name too long");
+  EXPECT_ERROR(write(folder / std::string(256, 'n')), ": File name too long");
+  std::filesystem::create_symlink("circle", folder / "circle");
+  EXPECT_ERROR(write(folder / "circle"), ": Too many levels of symbolic links");
   write_file(folder / "file", "");
   EXPECT_ERROR(write(folder / "file/a"), ": Not a directory");
   ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);

@@ -42,8 +42,8 @@ std::vector<Copy> rest_of_epoch(Loader& loader) {
     copies.push_back({batch.index, to_vector<float>(batch.images), to_vector<i64>(batch.labels)});
   return copies;
 }
-std::vector<Copy> epoch(Loader& loader, long number, long first_batch = 0) {
-  loader.start(number, first_batch);
+std::vector<Copy> epoch(Loader& loader, long number, long first_image = 0) {
+  loader.start(number, first_image);
   return rest_of_epoch(loader);
 }
 std::vector<i64> labels_of(const std::vector<Copy>& copies) {
@@ -113,8 +113,14 @@ TEST(Loader, StartsInTheMiddle) {
   options.workers = 2;
   Loader loader(d, options);
   const std::vector<Copy> whole = epoch(loader, 1);
-  for (long first = 0; first <= loader.batches(); ++first)
-    EXPECT_EQ(epoch(loader, 1, first), std::vector<Copy>(whole.begin() + first, whole.end())) << first;
+  for (long first = 0; first <= loader.batches(); ++first) {
+    std::vector<Copy> rest(whole.begin() + first, whole.end());
+    for (Copy& copy : rest) copy.index -= first;
+    EXPECT_EQ(epoch(loader, 1, std::min(7 * first, d.size())), rest) << first;
+  }
+  // From the middle of a batch, as after a change of its size: the same images in the same order.
+  const std::vector<i64> labels = labels_of(whole);
+  EXPECT_EQ(labels_of(epoch(loader, 1, 3)), std::vector<i64>(labels.begin() + 3, labels.end()));
 }
 
 TEST(Loader, CanBeRestartedWhileItWorks) {
@@ -196,7 +202,7 @@ TEST(Loader, PassesOnWhatWorkersThrow) {
     EXPECT_ERROR(loader.next(batch), "numbered: no image 12 of 20");
     EXPECT_ERROR(loader.next(batch), "numbered: no image 15 of 20");
     EXPECT_FALSE(loader.next(batch));
-    loader.start(0, 1);
+    loader.start(0, 5);
     EXPECT_TRUE(loader.next(batch));
   }
 }
@@ -219,7 +225,7 @@ TEST(Loader, RefusesWrongOptions) {
   Batch batch;
   EXPECT_ERROR(loader.next(batch), "next before start");
   EXPECT_ERROR(loader.start(-1), "no epoch -1");
-  EXPECT_ERROR(loader.start(0, 2), "cannot start at batch 2 of 1");
+  EXPECT_ERROR(loader.start(0, 11), "cannot start at image 11 of 10");
   d.mirror_keeps_label = false;
   EXPECT_ERROR(Loader(d, {.hflip = 0.5}), "hflip would falsify the labels of numbered");
   d.labels[3] = 10;

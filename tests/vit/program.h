@@ -24,10 +24,14 @@ struct Finished {
 
 // What surrounds a run of the program.
 struct Surroundings {
-  Words environment;            // NAME=VALUE, beside the test's own
-  long file_size_limit = 0;     // bytes that a file may have (0: no limit): a full disk, even for root
-  long memory_limit = 0;        // bytes of address space (0: no limit)
-  std::string standard_output;  // a path, in place of Finished::out
+  Words environment = {};            // NAME=VALUE, beside the test's own
+  long file_size_limit = 0;          // bytes that a file may have (0: no limit): a full disk, even for root
+  long memory_limit = 0;             // bytes of address space (0: no limit)
+  std::string standard_output = {};  // a path, in place of Finished::out
+  std::string standard_error = {};   // a path, in place of Finished::err
+  std::string working_folder = {};   // "": the test's own
+  std::vector<int> closed = {};      // standard streams that are closed
+  std::vector<int> ignored = {};     // signals that the parent process ignores, as nohup does
 };
 
 // A run of the program. SIGALRM ends one that takes longer than a minute.
@@ -47,18 +51,22 @@ class Program {
     };
     const std::vector<char*> argv = pointers(words), env = pointers(variables);
     const std::string out = surroundings.standard_output.empty() ? folder_ / "out" : surroundings.standard_output;
-    const std::string err = folder_ / "err";
+    const std::string err = surroundings.standard_error.empty() ? folder_ / "err" : surroundings.standard_error;
     process_ = fork();
     if (process_ != 0) return;
     // Only system calls from here on: other threads of the test may have held locks.
     constexpr int kNew = O_WRONLY | O_CREAT | O_TRUNC;
     dup2(open("/dev/null", O_RDONLY), 0), dup2(open(out.c_str(), kNew, 0600), 1),
         dup2(open(err.c_str(), kNew, 0600), 2);
+    for (const int signal : surroundings.ignored) std::signal(signal, SIG_IGN);
     for (const auto& [resource, bytes] :
          {std::pair{RLIMIT_FSIZE, surroundings.file_size_limit}, {RLIMIT_AS, surroundings.memory_limit}}) {
       const rlimit limit{static_cast<rlim_t>(bytes), static_cast<rlim_t>(bytes)};
       if (bytes) setrlimit(resource, &limit);
     }
+    if (!surroundings.working_folder.empty() && chdir(surroundings.working_folder.c_str()) != 0) _exit(126);
+    close_range(3, ~0U, 0);
+    for (const int stream : surroundings.closed) close(stream);
     alarm(60);
     execve(argv[0], argv.data(), env.data());
     _exit(127);
@@ -79,6 +87,10 @@ class Program {
             .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
             .out = read_file(folder_ / "out"),
             .err = read_file(folder_ / "err")};
+  }
+  bool running() const {
+    siginfo_t info{};
+    return waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
   }
   // What it has said so far.
   std::string err() const { return read_file(folder_ / "err"); }

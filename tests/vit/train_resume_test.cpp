@@ -118,19 +118,20 @@ TEST(TrainResume, RefusesWhatDoesNotFit) {
   const std::string run = folder / "run";
   EXPECT_ERROR(resume(run, 0, [](Recipe& r) { r.dim = 48; }), "last.safetensors: holds a model with dim 24");
   EXPECT_ERROR(resume(run, 0, [](Recipe& r) { r.position = "lh45"; }), "holds a model with position");
-  EXPECT_ERROR(resume(run, 0, [](Recipe& r) { r.batch_size = 128; }),
-               "stands at update 5 of its epoch, which the options end after 2");
+  EXPECT_ERROR(resume(run, 0, [](Recipe& r) { r.seed = 7; }), "--seed 7: the run stands at image 160 of an epoch");
+  EXPECT_ERROR(resume(run, 0, [](Recipe& r) { r.shapes_train = 255; }),
+               "shapes: the training images or labels are not");
+  EXPECT_ERROR(resume(run, 0, [](Recipe& r) { r.shapes_test = 41; }), "shapes: the test images or labels are not");
   EXPECT_ERROR(resume(run, 0, [](Recipe& r) { r.model_ema_decay = 0.9; }), "ema.cls_token");
   EXPECT_ERROR(train(tiny_recipe(), run), "holds a run already: go on with --resume");
   EXPECT_TRUE(before == read_file(folder / "run/last.safetensors")) << "a refused resume changed the checkpoint";
   {
-    const AppendFile elsewhere(folder / "run/summary.csv", 10);
-    EXPECT_ERROR(resume(run), "summary.csv: in use by another process");
+    const RunFolder elsewhere(run);
+    EXPECT_ERROR(resume(run), run + ": in use by another process");
   }
-  EXPECT_ERROR(resume(run), "wanted at least");  // cut by the line above
-  std::filesystem::remove(folder / "run/summary.csv");
-  EXPECT_ERROR(resume(run), "cannot open " + run + "/summary.csv");
-  EXPECT_FALSE(std::filesystem::exists(folder / "run/summary.csv"));
+  const std::string metrics = read_file(run + "/metrics.jsonl");
+  write_file(run + "/metrics.jsonl", metrics.substr(0, 10));
+  EXPECT_ERROR(resume(run), "wanted at least");
 }
 
 // A checkpoint is untrusted input like every file.
@@ -142,6 +143,7 @@ TEST(TrainResume, RefusesLyingProgress) {
     const Safetensors file(path);
     Metadata metadata = file.metadata();
     metadata["progress"] = text;
+    metadata.erase("xxh3.tensors"), metadata.erase("xxh3.metadata");
     NamedTensors tensors;
     for (const auto& entry : file.entries()) tensors.emplace_back(entry.name, file.read(entry.name));
     save_safetensors(folder / "lie.safetensors", tensors, metadata);
@@ -161,6 +163,30 @@ TEST(TrainResume, RefusesLyingProgress) {
   EXPECT_ERROR(with_progress(changed("epoch", "-2")), "'epoch' must be in");
   EXPECT_ERROR(with_progress(changed("updates", "18446744073709551615")), "'updates' must be in");
   EXPECT_ERROR(with_progress(changed("best_top1", "null")), "'best_top1' must be a number");
+}
+
+// Version 0.1 counted updates, and knew neither hashes nor data.
+TEST(TrainResume, GoesOnWithACheckpointOfVersion01) {
+  const TemporaryFolder folder;
+  train(tiny_recipe(), folder / "whole");
+  train(tiny_recipe(), folder / "run", 5);
+  const std::string path = folder / "run/last.safetensors";
+  NamedTensors tensors;
+  Metadata metadata;
+  {
+    const Safetensors file(path);
+    metadata = file.metadata();
+    for (const auto& entry : file.entries()) tensors.emplace_back(entry.name, file.read(entry.name));
+  }
+  for (const char* key : {"xxh3.tensors", "xxh3.metadata", "data.train", "data.test"})
+    EXPECT_EQ(metadata.erase(key), 1U);
+  std::string& progress = metadata.at("progress");
+  const std::string now = "\"images_in_epoch\":160";
+  ASSERT_NE(progress.find(now), progress.npos) << progress;
+  progress.replace(progress.find(now), now.size(), "\"step_in_epoch\":5");
+  save_safetensors(path, tensors, metadata);
+  resume(folder / "run");
+  expect_same_run(folder / "whole", folder / "run");
 }
 
 // At a fixed number of shards the result does not depend on how many threads share the work.

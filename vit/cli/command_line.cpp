@@ -149,11 +149,10 @@ std::string early_value(int argc, char** argv, const std::string& name) {
 }
 
 // What a resumed run or a file says holds unless the command line says otherwise, so it must be there before parsing.
-void load_recipe(int argc, char** argv, Recipe& recipe) {
-  const std::string run = early_value(argc, argv, "--resume");
-  if (!run.empty()) recipe = recipe_of(Safetensors(checkpoint_path(run)));
+void load_recipe(int argc, char** argv, TrainCommand& train) {
+  if (const std::string run = early_value(argc, argv, "--resume"); !run.empty()) train.read_run(run);
   for (const char* name : {"-c", "--config"})
-    if (const std::string file = early_value(argc, argv, name); !file.empty()) update_from_toml(recipe, file);
+    if (const std::string file = early_value(argc, argv, name); !file.empty()) update_from_toml(train.recipe, file);
 }
 
 // Every command with what its options are read into.
@@ -197,7 +196,7 @@ std::function<void()> parse_command_line(int argc, char** argv) {
       "Threads: OMP_NUM_THREADS.");
   const auto commands = std::make_shared<Commands>();
   const std::string command = argc > 1 ? argv[1] : "";
-  if (command == "train") load_recipe(argc, argv, commands->train.recipe);
+  if (command == "train") load_recipe(argc, argv, commands->train);
   commands->add_to(app);
   try {
     app.parse(argc, argv);

@@ -1,10 +1,12 @@
 // The commands of `lookhere`: main.cpp reads the command line into these structs and calls run. Results go to stdout,
 // everything else to stderr; mistakes throw Error.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "vit/train/recipe.h"
+#include "vit/train/run_folder.h"
 
 namespace lookhere {
 
@@ -12,7 +14,14 @@ struct TrainCommand {
   Recipe recipe;
   std::string output, resume, config;  // resume and config have been read into the recipe by then
   long max_steps = 0;
+  // Takes the folder of a run, or of its checkpoint, before it reads the recipe from there.
+  void read_run(const std::string& run);
   void run() const;
+
+ private:
+  RunFolder take_folder() const;
+  std::string checkpoint;  // to go on from
+  std::shared_ptr<RunFolder> folder;
 };
 
 struct EvalCommand {

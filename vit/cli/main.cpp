@@ -1,6 +1,8 @@
 // The program: the command line's command, errors to exit codes.
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -34,9 +36,18 @@ void wait_passively(char** argv) {
         argv);  // returns only if it fails: threads spin
 }
 
+// Where one of the three standard streams is closed, the next file would take its number, and what is meant for a
+// reader would end in a checkpoint. Its place is taken by what can neither be read nor written.
+void fill_standard_streams() {
+  for (int stream = 0; stream < 3; ++stream)
+    if (fcntl(stream, F_GETFD) < 0 && errno == EBADF)
+      static_cast<void>(open("/dev/null", stream ? O_RDONLY : O_WRONLY));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_streams();
   wait_passively(argv);
   std::signal(SIGXFSZ, SIG_IGN);  // a file past the limit on sizes is an error like a full disk
   try {

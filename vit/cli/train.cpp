@@ -1,13 +1,12 @@
 // lookhere train: runs a recipe and shows how it goes.
 #include <fmt/format.h>
 
-#include <csignal>
-#include <cstdio>
 #include <ctime>
 #include <filesystem>
 
 #include "tensor/file.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/stop.h"
 #include "vit/show/console.h"
 #include "vit/show/plot.h"
 #include "vit/show/progress.h"
@@ -16,16 +15,17 @@
 namespace lookhere {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
-
-// Ctrl-C asks the run to stop after the step it is in; a second one ends the process at once.
-void stop_on_signals() {
-  for (const int signal : {SIGINT, SIGTERM}) {
-    struct sigaction action = {};
-    action.sa_handler = [](int) { interrupted = 1; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-    sigaction(signal, &action, nullptr);
+std::string training_curve(const std::vector<EpochRow>& rows) {
+  Series train{.name = "training", .x = {}, .y = {}}, test{.name = "test", .x = {}, .y = {}};
+  Series top1{.name = "top-1", .x = {}, .y = {}}, top5{.name = "top-5", .x = {}, .y = {}};
+  for (const EpochRow& row : rows) {
+    const auto epoch = static_cast<double>(row.epoch + 1);
+    for (auto [series, value] :
+         {std::pair{&train, row.train_loss}, {&test, row.eval_loss}, {&top1, row.eval_top1}, {&top5, row.eval_top5}})
+      series->x.push_back(epoch), series->y.push_back(value);
   }
+  return line_charts({{.title = "Loss", .x_label = "epoch", .y_label = "cross-entropy", .series = {train, test}},
+                      {.title = "Test accuracy", .x_label = "epoch", .y_label = "%", .series = {top1, top5}}});
 }
 
 class Watcher : public TrainObserver {
@@ -58,20 +58,14 @@ class Watcher : public TrainObserver {
   void on_note(const std::string& line) override { progress_.note(line); }
   void finish(const std::string& summary) { progress_.finish(summary); }
 
-  void draw_curve() const {
-    const std::vector<EpochRow> rows = read_summary(trainer_.file("summary.csv"));
-    Series train{.name = "training", .x = {}, .y = {}}, test{.name = "test", .x = {}, .y = {}};
-    Series top1{.name = "top-1", .x = {}, .y = {}}, top5{.name = "top-5", .x = {}, .y = {}};
-    for (const EpochRow& row : rows) {
-      const auto epoch = static_cast<double>(row.epoch + 1);
-      for (auto [series, value] :
-           {std::pair{&train, row.train_loss}, {&test, row.eval_loss}, {&top1, row.eval_top1}, {&top5, row.eval_top5}})
-        series->x.push_back(epoch), series->y.push_back(value);
+  // A picture that cannot be drawn stops no run.
+  void draw_curve() {
+    try {
+      const std::string svg = training_curve(read_summary(trainer_.file("summary.csv")));
+      write_atomically(trainer_.file("curve.svg"), [&](FileWriter& out) { out.write(svg); });
+    } catch (const Error& error) {
+      progress_.note(concat("no curve: ", error.what()));
     }
-    const std::string svg =
-        line_charts({{.title = "Loss", .x_label = "epoch", .y_label = "cross-entropy", .series = {train, test}},
-                     {.title = "Test accuracy", .x_label = "epoch", .y_label = "%", .series = {top1, top5}}});
-    write_atomically(trainer_.file("curve.svg"), [&](FileWriter& out) { out.write(svg); });
   }
 
  private:
@@ -95,37 +89,59 @@ std::string default_folder(const Recipe& recipe) {
                      std::filesystem::path(recipe.data).filename().string());
 }
 
+// A folder by its absolute path, so that a run can be resumed from anywhere; a named data set by its name.
+Recipe with_absolute_data(Recipe recipe) {
+  std::error_code ignored;
+  if (!is_named_dataset(recipe.data) && std::filesystem::is_directory(recipe.data, ignored))
+    recipe.data = std::filesystem::absolute(recipe.data).lexically_normal().string();
+  return recipe;
+}
+
 }  // namespace
+
+void TrainCommand::read_run(const std::string& run) {
+  checkpoint = checkpoint_path(run);
+  const std::filesystem::path path(checkpoint);
+  folder = std::make_shared<RunFolder>(RunFolder::existing(path.parent_path().string()));
+  check(path.filename() == "last.safetensors" || !folder->has("last.safetensors"), "--resume ", run, ": ",
+        folder->file("last.safetensors"), " would be overwritten: resume that, or a copy in a folder of its own");
+  recipe = recipe_of(Safetensors(checkpoint));
+}
+
+RunFolder TrainCommand::take_folder() const {
+  if (!folder) return output.empty() ? RunFolder::fresh(default_folder(recipe)) : RunFolder(output);
+  std::error_code ignored;
+  check(output.empty() || std::filesystem::equivalent(output, folder->path(), ignored), "--output ", output,
+        ": a resumed run goes on in its own folder, ", folder->path(),
+        "; to branch off, copy that folder and resume the copy");
+  return std::move(*folder);
+}
 
 void TrainCommand::run() const {
   check(max_steps >= 0, "--max-steps: wanted at least 0, got ", max_steps);
   announce();
-  const std::string checkpoint = resume.empty() ? "" : checkpoint_path(resume);
-  std::string folder = output.empty() ? default_folder(recipe) : output;
-  if (!resume.empty()) {
-    folder = std::filesystem::path(checkpoint).parent_path().string();
-    if (folder.empty()) folder = ".";
-    std::error_code ignored;
-    check(output.empty() || std::filesystem::equivalent(output, folder, ignored), "--output ", output,
-          ": a resumed run goes on in its own folder, ", folder,
-          "; to branch off, copy that folder and resume the copy");
-  }
-  Trainer trainer(recipe, folder, checkpoint);
+  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint);
+  for (const std::string& line : trainer.notes()) say("note: {}\n", line);
   const ViTConfig& config = trainer.model().config();
+  const std::string path = trainer.folder();
   say("{} training and {} test images of {}; {} parameters, {}x{} patches, {} heads; run folder {}\n",
       trainer.training_data().size(), trainer.test_data().size(), recipe.data, trainer.model().parameter_count(),
-      config.grid().y, config.grid().x, config.heads, folder);
-  stop_on_signals();
+      config.grid().y, config.grid().x, config.heads, path);
+  note_stop_signals();
   Watcher watcher(trainer, recipe.epochs);
-  const auto outcome = trainer.run(
-      watcher, [] { return interrupted != 0; }, max_steps);
+  const auto outcome = trainer.run(watcher, asked_to_stop, max_steps);
+  watcher.draw_curve();
   const Progression& at = trainer.progression();
+  const bool all_saved = trainer.saved_step() == at.step;
+  if (!all_saved)
+    say("note: the last updates were not finite: the checkpoint is that of step {}\n", trainer.saved_step());
   if (outcome == Trainer::Outcome::stopped) {
     watcher.finish(fmt::format("stopped after step {} of {}", at.step, trainer.total_steps()));
-    say("saved; go on with: lookhere train --resume {}\n", folder);
-    if (interrupted) throw Error("interrupted", Exit::interrupted);
+    say("{}go on with: lookhere train --resume {}\n", all_saved ? "saved; " : "", path);
+    if (asked_to_stop()) throw Error("interrupted", Exit::interrupted);
     return;
   }
+  if (at.best_epoch < 0) return watcher.finish("no epoch was evaluated");
   watcher.finish(fmt::format("best top-1 {:.2f} % after epoch {}", at.best_top1, at.best_epoch + 1));
   print("top1 {:.2f}\nbest {}\ncurve {}\n", at.best_top1, trainer.file("best.safetensors"), trainer.file("curve.svg"));
 }

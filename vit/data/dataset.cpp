@@ -128,6 +128,8 @@ Dataset load_dataset(const std::string& source, bool train, const DatasetOptions
   return dataset;
 }
 
+bool is_named_dataset(const std::string& source) { return source == "shapes" || find_published(source); }
+
 void set_statistics(Dataset& dataset) {
   const long plane = dataset.height * dataset.width;
   dataset.mean.assign(dataset.channels, 0);

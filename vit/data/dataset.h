@@ -34,6 +34,9 @@ struct DatasetOptions {                          // for the drawn set "shapes"; 
 // is unknown, missing or malformed.
 Dataset load_dataset(const std::string& source, bool train, const DatasetOptions& options = {});
 
+// Is this the name of a set, rather than a folder?
+bool is_named_dataset(const std::string& source);
+
 // Sets mean and std from the pixels. A constant channel gets std 1, so that normalising stays finite.
 void set_statistics(Dataset& dataset);
 // Throws Error unless the counts agree, labels lie in [0, classes) and std is positive.

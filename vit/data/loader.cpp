@@ -56,15 +56,16 @@ Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset
   for (int i = 0; i < options.workers; ++i) workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
 }
 
-long Loader::batches() const {
-  return (dataset_.size() + (options_.drop_last ? 0 : options_.batch_size - 1)) / options_.batch_size;
+long Loader::batches_from(long first_image) const {
+  return (dataset_.size() - first_image + (options_.drop_last ? 0 : options_.batch_size - 1)) / options_.batch_size;
 }
 
-void Loader::start(long epoch, long first_batch) {
+void Loader::start(long epoch, long first_image) {
   check(0 <= epoch && epoch <= std::numeric_limits<std::uint32_t>::max(), "loader: no epoch ", epoch);
-  check(0 <= first_batch && first_batch <= batches(), "loader: cannot start at batch ", first_batch, " of ", batches());
+  check(0 <= first_image && first_image <= dataset_.size(), "loader: cannot start at image ", first_image, " of ",
+        dataset_.size());
   std::unique_lock lock(mutex_);
-  claimed_ = batches();  // nothing more to claim
+  end_ = claimed_;  // nothing more to claim
   filled_.wait(lock, [&] { return busy_ == 0; });
   for (Slot& slot : slots_) {
     slot.ready = false;
@@ -72,7 +73,8 @@ void Loader::start(long epoch, long first_batch) {
   }
   if (options_.shuffle) shuffle_order(order_, options_.seed, epoch);
   epoch_ = epoch;
-  claimed_ = given_ = released_ = first_batch;
+  first_image_ = first_image, end_ = batches_from(first_image);
+  claimed_ = given_ = released_ = 0;
   claimable_.notify_all();
 }
 
@@ -81,7 +83,7 @@ bool Loader::next(Batch& batch) {
   check(epoch_ >= 0, "loader: next before start");
   released_ = given_;
   claimable_.notify_all();
-  if (given_ == batches()) return false;
+  if (given_ == end_) return false;
   Slot& slot = slots_[given_ % slots_.size()];
   filled_.wait(lock, [&] { return slot.ready; });
   slot.ready = false;
@@ -95,8 +97,7 @@ bool Loader::next(Batch& batch) {
 void Loader::work(const std::stop_token& stop) {
   const auto slots = static_cast<long>(slots_.size());
   std::unique_lock lock(mutex_);
-  while (
-      claimable_.wait(lock, stop, [&] { return epoch_ >= 0 && claimed_ < std::min(batches(), released_ + slots); })) {
+  while (claimable_.wait(lock, stop, [&] { return epoch_ >= 0 && claimed_ < std::min(end_, released_ + slots); })) {
     if (stop.stop_requested()) return;
     const long batch = claimed_++;
     Slot& slot = slots_[batch % slots];
@@ -117,7 +118,7 @@ void Loader::work(const std::stop_token& stop) {
 }
 
 void Loader::fill(Slot& slot, long batch) const {
-  const long begin = batch * options_.batch_size;
+  const long begin = first_image_ + batch * options_.batch_size;
   slot.rows = std::min(options_.batch_size, dataset_.size() - begin);
   const Augment augment{.crop_padding = options_.crop_padding, .hflip = options_.hflip};
   float* out = slot.images.data<float>();

@@ -18,7 +18,7 @@ namespace lookhere {
 struct Batch {
   Tensor images;   // (b, c, h, w) f32, normalised
   Tensor labels;   // (b) i64
-  long index = 0;  // its number within the epoch
+  long index = 0;  // its number since start
 };
 
 struct LoaderOptions {
@@ -45,9 +45,9 @@ class Loader {
   Loader(const Dataset& dataset, LoaderOptions options);
   Loader(Dataset&&, LoaderOptions) = delete;
 
-  long batches() const;  // per epoch
-  // Begins an epoch at a batch, from wherever the loader was.
-  void start(long epoch, long first_batch = 0);
+  long batches() const { return batches_from(0); }  // per epoch
+  // Begins an epoch at an image of its order, from wherever the loader was.
+  void start(long epoch, long first_image = 0);
   // The next batch, in order; false at the end of the epoch. It shares the loader's memory and stays valid until the
   // next call of next or start. What a worker throws is thrown here, in place of its batch.
   bool next(Batch& batch);
@@ -62,6 +62,7 @@ class Loader {
   };
   void work(const std::stop_token& stop);
   void fill(Slot& slot, long batch) const;
+  long batches_from(long first_image) const;
 
   const Dataset& dataset_;
   const LoaderOptions options_;
@@ -72,11 +73,11 @@ class Loader {
   std::mutex mutex_;  // guards all below, and which thread owns a slot
   std::condition_variable_any claimable_;
   std::condition_variable filled_;
-  long epoch_ = -1;
-  long claimed_ = 0, given_ = 0;       // the next batch for a worker to prepare, and for next() to hand out
-  long released_ = 0;                  // batches before this one are no longer in use
-  int busy_ = 0;                       // workers with a claimed batch
-  std::vector<std::jthread> workers_;  // last: they stop and are joined before anything they use goes
+  long epoch_ = -1, first_image_ = 0, end_ = 0;  // end_: batches from the first image on
+  long claimed_ = 0, given_ = 0;                 // the next batch for a worker to prepare, and for next() to hand out
+  long released_ = 0;                            // batches before this one are no longer in use
+  int busy_ = 0;                                 // workers with a claimed batch
+  std::vector<std::jthread> workers_;            // last: they stop and are joined before anything they use goes
 };
 
 }  // namespace lookhere

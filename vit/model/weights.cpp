@@ -35,14 +35,14 @@ void check_shapes(const Safetensors& file, const ViTConfig& c) {
   check_shape(file, "head.fc2.weight", {c.classes, c.mlp_hidden()});
 }
 
+}  // namespace
+
 void check_finite(const Tensor& t, const std::string& path, const std::string& name) {
   dispatch(t, [&]<class T>(auto) {
     for (long i = 0; i < t.numel(); ++i)
       check(std::isfinite(t.data<T>()[i]), path, ": tensor '", name, "' is not finite at element ", i);
   });
 }
-
-}  // namespace
 
 NamedTensors weights_of(ViT& model) {
   NamedTensors tensors;
@@ -72,7 +72,8 @@ std::vector<std::string> class_names_of(const Safetensors& file, long classes) {
 void save_model(const std::string& path, ViT& model, const Metadata& more) {
   Metadata metadata = metadata_of(model);
   metadata.insert(more.begin(), more.end());
-  save_safetensors(path, weights_of(model), metadata);
+  const NamedTensors weights = weights_of(model);
+  save_safetensors(path, weights, with_hashes(weights, metadata));
 }
 
 ViTConfig config_of(const Safetensors& file) {

@@ -59,7 +59,13 @@ Progress::Progress(const std::string& label, long total, ProgressOptions options
       written_(options_.terminal ? began_ - 1 : began_) {}
 
 Progress::~Progress() {
-  if (live_) *options_.out << '\n' << std::flush;
+  if (live_) put("\n");
+}
+
+// Failing to report never stops work, nor does it end the reporting: a disk that was full may have room again.
+void Progress::put(const std::string& text) {
+  *options_.out << text << std::flush;
+  options_.out->clear();
 }
 
 void Progress::measure(double now) {
@@ -117,14 +123,14 @@ void Progress::update(long done, const std::string& detail) {
   written_ = now;
   const std::string fields = one_line(detail), text = counts(now);
   if (options_.terminal)
-    *options_.out << kClear + live_line(text, fields) << std::flush;
+    put(kClear + live_line(text, fields));
   else
-    *options_.out << label_ + "  " + text + (fields.empty() ? "" : "  " + fields) + "\n" << std::flush;
+    put(label_ + "  " + text + (fields.empty() ? "" : "  " + fields) + "\n");
   live_ = options_.terminal;
 }
 
 void Progress::note(const std::string& line) {
-  *options_.out << (live_ ? kClear : "") + one_line(line) + "\n" << std::flush;
+  put((live_ ? kClear : "") + one_line(line) + "\n");
   live_ = false;
 }
 
@@ -138,9 +144,7 @@ void Progress::finish(const std::string& summary) {
   finished_ = true;
   const double elapsed = options_.now() - began_;
   const std::string time = elapsed < 10 ? fmt::format("{:.1f} s", elapsed) : clock_time(elapsed);
-  *options_.out << (live_ ? kClear : "") + label_ + (summary.empty() ? "" : "  " + one_line(summary)) + "  (" + time +
-                       ")\n"
-                << std::flush;
+  put((live_ ? kClear : "") + label_ + (summary.empty() ? "" : "  " + one_line(summary)) + "  (" + time + ")\n");
   live_ = false;
 }
 

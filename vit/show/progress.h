@@ -40,6 +40,7 @@ class Progress {
   void finish_quietly();
 
  private:
+  void put(const std::string& text);
   void measure(double now);
   std::string bar(long width) const;
   std::string counts(double now) const;

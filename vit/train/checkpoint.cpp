@@ -27,7 +27,7 @@ void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer
   metadata.insert(more.begin(), more.end());
   metadata["recipe"] = to_json(recipe);
   metadata["progress"] = json.dump();
-  save_safetensors(path, tensors, metadata);
+  save_safetensors(path, tensors, with_hashes(tensors, metadata));
 }
 
 Recipe recipe_of(const Safetensors& checkpoint) {
@@ -37,11 +37,16 @@ Recipe recipe_of(const Safetensors& checkpoint) {
 }
 
 Progression progression_of(const Safetensors& checkpoint) {
-  const nlohmann::json json = nlohmann::json::parse(metadata_field(checkpoint, "progress"), nullptr, false);
+  nlohmann::json json = nlohmann::json::parse(metadata_field(checkpoint, "progress"), nullptr, false);
   check(json.is_object(), checkpoint.path(), ": 'progress' in the metadata is no JSON object");
   Progression progression;
   constexpr long kMost = 1L << 52;
   try {
+    if (json.contains("step_in_epoch")) {  // version 0.1 counted updates
+      const Recipe recipe = recipe_of(checkpoint);
+      const long step = integer_in(json["step_in_epoch"], "step_in_epoch", 0, kMost);
+      json["images_in_epoch"] = checked_mul(step, checked_mul(recipe.batch_size, recipe.grad_accum_steps));
+    }
     progression.visit([&]<class T>(const char* name, T& value) {
       if constexpr (std::is_same_v<T, long>)
         value = integer_in(field(json, name), name, -1, kMost);
@@ -62,8 +67,12 @@ void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
     check(held.contains(item.key()) && held[item.key()] == item.value(), checkpoint.path(), ": holds a model with ",
           item.key(), " ", held.value(item.key(), nlohmann::json()).dump(), ", the options want ", item.value().dump());
   load_weights(model, checkpoint);
-  optimizer.load_state([&](const std::string& name) { return checkpoint.read(name); },
-                       progression_of(checkpoint).updates);
+  const auto read = [&](const std::string& name) {
+    const Tensor saved = checkpoint.read(name);
+    check_finite(saved, checkpoint.path(), name);
+    return saved;
+  };
+  optimizer.load_state(read, progression_of(checkpoint).updates);
 }
 
 std::string checkpoint_path(const std::string& run) {

@@ -10,9 +10,9 @@ namespace lookhere {
 
 // Where a run stands. Random numbers need no state of their own: they follow from the recipe's seed and these counts.
 struct Progression {
-  long epoch = 0, step_in_epoch = 0;  // the next update
-  long step = 0;                      // updates so far, skipped ones included
-  long updates = 0;                   // updates made
+  long epoch = 0, images_in_epoch = 0;  // the next update begins with this image of the epoch's order
+  long step = 0;                        // updates so far, skipped ones included
+  long updates = 0;                     // updates made
   long skipped = 0, skipped_in_a_row = 0;
   double epoch_loss = 0;  // summed over this epoch's updates that were not skipped
   long epoch_losses = 0;
@@ -21,7 +21,7 @@ struct Progression {
   long summary_bytes = 0, metrics_bytes = 0;  // the log files' sizes at this moment
 
   void visit(auto&& f) {
-    f("epoch", epoch), f("step_in_epoch", step_in_epoch), f("step", step), f("updates", updates);
+    f("epoch", epoch), f("images_in_epoch", images_in_epoch), f("step", step), f("updates", updates);
     f("skipped", skipped), f("skipped_in_a_row", skipped_in_a_row);
     f("epoch_loss", epoch_loss), f("epoch_losses", epoch_losses), f("best_top1", best_top1),
         f("best_epoch", best_epoch);
@@ -34,6 +34,7 @@ void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer
 // Throws Error if the file is a model without a run ("progress" in its metadata is missing).
 Recipe recipe_of(const Safetensors& checkpoint);
 Progression progression_of(const Safetensors& checkpoint);
+// Throws Error, naming tensor and element, for what is missing, does not fit the model, or is not finite.
 void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer);
 
 // DIR, or DIR/last.safetensors: the checkpoint's path.

@@ -4,24 +4,22 @@
 #include <string>
 #include <vector>
 
+#include "tensor/posix.h"
+
 namespace lookhere {
 
 // A file that grows line by line; what was written stays when the process is killed.
 class AppendFile {
  public:
-  // Opens it, creates it if it may be empty, and cuts it to `size` bytes. Throws Error (Exit::io) if it is shorter than
-  // that, or another process has it open here.
+  // Opens it, creates it if it is not there, and cuts it to `size` bytes. Throws Error (Exit::io) if it is shorter.
   AppendFile(const std::string& path, long size);
-  ~AppendFile();
-  AppendFile(const AppendFile&) = delete;
-  AppendFile& operator=(const AppendFile&) = delete;
   void write(const std::string& text);  // in one system call
   void sync();                          // to the disk, before a checkpoint counts on it
   long size() const { return size_; }
 
  private:
   std::string path_;
-  int descriptor_;
+  Descriptor descriptor_;
   long size_;
 };
 

@@ -1,15 +1,17 @@
 // The loop. Everything random is a function of (seed, counts), so stopping and going on changes no bit.
 #include "vit/train/loop.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
-#include <filesystem>
 
 #include "tensor/file.h"
+#include "vit/train/resume.h"
 
 namespace lookhere {
 namespace {
 
-constexpr long kSkipsThatEndARun = 10;
+constexpr long kSkipsThatEndARun = 10, kMostShards = 1024;
 
 // The first tensor of the model that is not finite, if any.
 std::string first_bad_tensor(ViT& model) {
@@ -22,26 +24,23 @@ std::string first_bad_tensor(ViT& model) {
   return name;
 }
 
-// A process that was killed while it saved leaves its temporary file. The logs' locks say that no other is at work.
-void remove_leftovers(const std::string& folder) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-    if (entry.path().filename().string().find(".tmp-") != std::string::npos)
-      std::filesystem::remove(entry.path(), ignored);
-}
-
 // The number of shards is settled once, at the start of a run: a resumed one keeps it on any machine.
 Recipe validated(Recipe recipe) {
   recipe.validate();
-  if (recipe.shards == 0) recipe.shards = std::min<long>(thread_count(), recipe.batch_size);
+  if (recipe.shards == 0) recipe.shards = std::min({long{thread_count()}, recipe.batch_size, kMostShards});
   return recipe;
+}
+
+RunFolder claimed(RunFolder folder, bool new_run) {
+  if (new_run) folder.require_free();
+  return folder;
 }
 
 }  // namespace
 
-Trainer::Trainer(Recipe recipe, const std::string& folder, const std::string& resume)
+Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
     : recipe_(validated(std::move(recipe))),
-      folder_(folder),
+      folder_(claimed(std::move(folder), resume.empty())),
       train_(load_dataset(recipe_.data, true, dataset_options(recipe_))),
       test_(load_dataset(recipe_.data, false, dataset_options(recipe_))),
       model_(model_config(recipe_, train_), static_cast<std::uint64_t>(recipe_.seed)),
@@ -52,25 +51,63 @@ Trainer::Trainer(Recipe recipe, const std::string& folder, const std::string& re
   check(steps_per_epoch() >= 1, "train: ", train_.size(), " images make no update of ", recipe_.grad_accum_steps, " x ",
         recipe_.batch_size, " images: use a smaller --batch-size");
   schedule_ = schedule_of(recipe_, steps_per_epoch());
-  std::error_code error;
-  if (resume.empty()) {
-    check(!std::filesystem::exists(file("last.safetensors"), error), folder_,
-          " holds a run already: go on with --resume ", folder_, " or choose another --output");
-    std::filesystem::create_directories(folder_, error);
-    check_io(!error, "cannot create ", folder_, ": ", error.message());
-  } else {
-    const Safetensors checkpoint(resume);
-    at_ = progression_of(checkpoint);
-    restore(checkpoint, model_, optimizer_);
-    check(at_.step_in_epoch <= steps_per_epoch(), resume, ": stands at update ", at_.step_in_epoch,
-          " of its epoch, which the options end after ", steps_per_epoch());
-  }
-  summary_ = std::make_unique<AppendFile>(file("summary.csv"), at_.summary_bytes);
-  metrics_ = std::make_unique<AppendFile>(file("metrics.jsonl"), at_.metrics_bytes);
-  remove_leftovers(folder_);
-  write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
+  // The checkpoint comes first: whoever finds one of the other files without it knows that no run has written it.
+  if (resume.empty())
+    save();
+  else
+    go_on(Safetensors(resume));
+  folder_.remove_leftovers();
+  summary_ = open_log("summary.csv", at_.summary_bytes);
+  metrics_ = open_log("metrics.jsonl", at_.metrics_bytes);
   if (summary_->size() == 0) summary_->write(kSummaryHeader);
+  write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
   save();
+}
+
+void Trainer::go_on(const Safetensors& checkpoint) {
+  const Recipe saved = recipe_of(checkpoint);
+  at_ = progression_of(checkpoint);
+  require_same_data(checkpoint, train_, test_);
+  require_own_files(folder_, saved, recipe_, model_.config());
+  restore(checkpoint, model_, optimizer_);
+  check(at_.images_in_epoch <= train_.size(), checkpoint.path(), ": stands at image ", at_.images_in_epoch,
+        " of its epoch, which has ", train_.size());
+  check(at_.images_in_epoch == 0 || saved.seed == recipe_.seed, "--seed ", recipe_.seed, ": the run stands at image ",
+        at_.images_in_epoch, " of an epoch in the order of seed ", saved.seed, ", and would repeat and skip images");
+  note_changes(saved);
+}
+
+void Trainer::note_changes(const Recipe& saved) {
+  for (const std::string& line : changed_options(saved, recipe_)) notes_.push_back(line);
+  const long images = saved.batch_size * saved.grad_accum_steps;
+  const auto steps = static_cast<double>(train_.size() / images);
+  const double before = schedule_of(saved, train_.size() / images)
+                            .at(static_cast<double>(at_.epoch) * steps +
+                                static_cast<double>(at_.images_in_epoch) / static_cast<double>(images)),
+               now = schedule_.at(position());
+  if (std::abs(now - before) > 1e-6 * before)
+    notes_.push_back(fmt::format("the learning rate goes on at {:.3g} instead of {:.3g}", now, before));
+  if (at_.best_epoch >= 0 && !folder_.has("best.safetensors")) {
+    notes_.push_back(concat(file("best.safetensors"), " is missing: the best epoch is chosen among those to come"));
+    at_.best_epoch = -1, at_.best_top1 = -1;
+  }
+}
+
+std::unique_ptr<AppendFile> Trainer::open_log(const char* name, long& bytes) {
+  if (bytes > 0 && !folder_.has(name)) {
+    notes_.push_back(concat(file(name), " is missing: it begins anew"));
+    bytes = 0;
+  }
+  return std::make_unique<AppendFile>(file(name), bytes);
+}
+
+double Trainer::position() const {
+  return static_cast<double>(at_.epoch) * static_cast<double>(steps_per_epoch()) +
+         static_cast<double>(at_.images_in_epoch) / static_cast<double>(images_per_step());
+}
+
+long Trainer::total_steps() const {
+  return at_.step + std::lround(static_cast<double>(recipe_.epochs * steps_per_epoch()) - position());
 }
 
 // Weights that are not finite never recover: the checkpoint before them is worth more.
@@ -78,53 +115,71 @@ void Trainer::require_finite_weights() {
   if (const std::string bad = first_bad_tensor(model_); !bad.empty()) diverged(concat(bad, " is not finite"));
 }
 
+// Weights may have become so large that their next loss is not finite: only a forward pass tells.
+bool Trainer::batch_is_finite() {
+  if (!batch_.images.defined()) return true;
+  const Tensor logits = logits_of(model_, batch_.images, dtype_of(recipe_));
+  return std::all_of(logits.data<float>(), logits.data<float>() + logits.numel(),
+                     [](float v) { return std::isfinite(v); });
+}
+
 void Trainer::save() {
+  if (at_.skipped_in_a_row > 0) return;
   require_finite_weights();
-  summary_->sync(), metrics_->sync();
-  at_.summary_bytes = summary_->size(), at_.metrics_bytes = metrics_->size();
-  save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, class_names_metadata(train_.class_names));
+  if (!batch_is_finite()) return;
+  if (summary_) summary_->sync(), at_.summary_bytes = summary_->size();
+  if (metrics_) metrics_->sync(), at_.metrics_bytes = metrics_->size();
+  Metadata more = class_names_metadata(train_.class_names);
+  more.merge(data_hashes(train_, test_));
+  save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, more);
+  saved_step_ = at_.step;
 }
 
 Trainer::Outcome Trainer::run(TrainObserver& observer, const std::function<bool()>& should_stop, long max_steps) {
   const long first = at_.step;
-  const auto stop = [&] { return (should_stop && should_stop()) || (max_steps > 0 && at_.step - first >= max_steps); };
+  const auto asked_to_stop = [&] { return should_stop && should_stop(); };
+  const auto all_made = [&] { return max_steps > 0 && at_.step - first >= max_steps; };
   bool stopped = false;
   while (at_.epoch < recipe_.epochs && !stopped) {
-    train_epoch(observer, [&] { return stopped = stop(); });
-    if (at_.step_in_epoch >= steps_per_epoch()) finish_epoch(observer);
+    train_epoch(observer, [&] { return stopped = asked_to_stop() || all_made(); });
     save();
+    if (epoch_is_over() && !finish_epoch(observer, asked_to_stop)) stopped = true;
   }
   return at_.epoch < recipe_.epochs ? Outcome::stopped : Outcome::finished;
 }
 
 void Trainer::train_epoch(TrainObserver& observer, const std::function<bool()>& stop_after_step) {
-  loader_.start(at_.epoch, at_.step_in_epoch * recipe_.grad_accum_steps);
-  while (at_.step_in_epoch < steps_per_epoch() && train_step(observer)) {
+  loader_.start(at_.epoch, at_.images_in_epoch);
+  while (!epoch_is_over() && train_step(observer)) {
     if (stop_after_step()) return;
     if (recipe_.recovery_interval && at_.step % recipe_.recovery_interval == 0) save();
   }
 }
 
-bool Trainer::train_step(TrainObserver& observer) {
+double Trainer::accumulate_gradients(long& images) {
   const auto accumulate = static_cast<double>(recipe_.grad_accum_steps);
   const ShardedModel::Loss loss_of = [&](const Var& logits, const Tensor& labels) {
     return recipe_.bce_loss ? binary_cross_entropy(logits, labels, recipe_.smoothing)
                             : softmax_cross_entropy(logits, labels, recipe_.smoothing);
   };
-  Batch batch;
   double loss = 0;
-  long images = 0;
-  for (long micro = 0; micro < recipe_.grad_accum_steps; ++micro) {
-    if (!loader_.next(batch)) return false;
+  for (long micro = 0; micro < recipe_.grad_accum_steps && loader_.next(batch_); ++micro) {
     const Pass pass{.drop_path = recipe_.drop_path,
                     .dropout = recipe_.drop,
                     .seed = static_cast<std::uint64_t>(recipe_.seed),
                     .step = static_cast<std::uint32_t>(at_.step * recipe_.grad_accum_steps + micro),
                     .dtype = dtype_of(recipe_)};
-    loss += sharded_.accumulate_gradients(batch.images, batch.labels, pass, 1 / accumulate, loss_of) / accumulate;
-    images += batch.labels.numel();
+    loss += sharded_.accumulate_gradients(batch_.images, batch_.labels, pass, 1 / accumulate, loss_of) / accumulate;
+    images += batch_.labels.numel();
   }
-  const double lr = schedule_.at(at_.step);
+  return loss;
+}
+
+bool Trainer::train_step(TrainObserver& observer) {
+  long images = 0;
+  const double loss = accumulate_gradients(images);
+  if (images < images_per_step()) return false;
+  const double lr = schedule_.at(position());
   AdamW::Report report;
   if (std::isfinite(loss)) {
     report = optimizer_.step(lr);
@@ -135,7 +190,7 @@ bool Trainer::train_step(TrainObserver& observer) {
     if (report.bad_tensor.empty()) report.bad_tensor = "the loss";
   }
   const bool skipped = !report.bad_tensor.empty();
-  ++at_.step, ++at_.step_in_epoch;
+  ++at_.step, at_.images_in_epoch += images;
   at_.updates = optimizer_.updates();
   at_.skipped += skipped;
   at_.skipped_in_a_row = skipped ? at_.skipped_in_a_row + 1 : 0;
@@ -160,36 +215,40 @@ bool Trainer::train_step(TrainObserver& observer) {
 }
 
 void Trainer::diverged(const std::string& what) const {
-  throw Error(concat("training diverged: ", what, " (step ", at_.step, "); the last checkpoint is ",
-                     file("last.safetensors"), "; a lower --lr or a longer --warmup-epochs may help"),
-              Exit::diverged);
+  throw Error(
+      concat("training diverged: ", what, " (step ", at_.step, "); the last checkpoint is that of step ", saved_step_,
+             ", ", file("last.safetensors"), "; a lower --lr or a longer --warmup-epochs may help"),
+      Exit::diverged);
 }
 
-void Trainer::finish_epoch(TrainObserver& observer) {
+bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>& should_stop) {
   require_finite_weights();
   EpochRow row{.epoch = at_.epoch,
                .train_loss = at_.epoch_losses ? at_.epoch_loss / static_cast<double>(at_.epoch_losses) : NAN,
-               .lr = schedule_.at(at_.step - 1)};
+               .lr = schedule_.at(position() - 1)};
   const auto evaluate_and_keep_best = [&] {
     const Accuracy accuracy = evaluate(model_, test_loader_,
                                        {.progress = [&](long done) { observer.on_evaluation(done, test_.size()); },
-                                        .stop = {},
+                                        .stop = should_stop,
                                         .note = [&](const std::string& line) { observer.on_note(line); }});
     row.eval_loss = accuracy.loss, row.eval_top1 = accuracy.top1, row.eval_top5 = accuracy.top5;
-    if (accuracy.top1 <= at_.best_top1) return;
+    if (accuracy.stopped) return false;
+    if (accuracy.top1 <= at_.best_top1) return true;
     at_.best_top1 = accuracy.top1, at_.best_epoch = at_.epoch;
     save_model(file("best.safetensors"), model_, class_names_metadata(train_.class_names));
+    return true;
   };
-  if (optimizer_.has_ema()) {
-    const AdamW::UseEma averaged(optimizer_);
-    evaluate_and_keep_best();
-  } else {
-    evaluate_and_keep_best();
+  {
+    const auto averaged = optimizer_.has_ema() ? std::make_unique<AdamW::UseEma>(optimizer_) : nullptr;
+    if (!evaluate_and_keep_best()) return false;
   }
   summary_->write(to_csv(row));
-  observer.on_epoch(row, at_.best_epoch == at_.epoch);
+  const bool best = at_.best_epoch == at_.epoch;
   ++at_.epoch;
-  at_.step_in_epoch = 0, at_.epoch_loss = 0, at_.epoch_losses = 0;
+  at_.images_in_epoch = 0, at_.epoch_loss = 0, at_.epoch_losses = 0;
+  save();
+  observer.on_epoch(row, best);
+  return true;
 }
 
 }  // namespace lookhere

@@ -6,6 +6,7 @@
 #include "vit/eval/accuracy.h"
 #include "vit/train/checkpoint.h"
 #include "vit/train/log.h"
+#include "vit/train/run_folder.h"
 #include "vit/train/shards.h"
 
 namespace lookhere {
@@ -28,34 +29,51 @@ class TrainObserver {
 
 class Trainer {
  public:
-  // Starts a run in a folder (created) or, if `resume` names a checkpoint, goes on with it. Throws Error if a new run
-  // would overwrite another.
-  Trainer(Recipe recipe, const std::string& folder, const std::string& resume = "");
+  // Starts a run in a folder or, if `resume` names a checkpoint, goes on with it there. Throws Error if a new run would
+  // overwrite anything, and if a resumed one would not go on as it began: other data, other model, an edited
+  // config.toml, another seed in the middle of an epoch.
+  Trainer(Recipe recipe, RunFolder folder, const std::string& resume = "");
 
   enum class Outcome { finished, stopped };
-  // Runs until the last epoch, until `should_stop` says so, or for at most max_steps updates (0: no limit); a
-  // checkpoint is written in every case. Throws Error (Exit::diverged) after ten updates in a row were not finite.
+  // Runs until the last epoch, until `should_stop` says so (asked after each update and while evaluating), or for at
+  // most max_steps updates (0: no limit). What an epoch has learned is saved before it is evaluated. While updates are
+  // skipped the checkpoint before them stays. Throws Error (Exit::diverged) after ten updates in a row were not finite.
   Outcome run(TrainObserver& observer, const std::function<bool()>& should_stop = {}, long max_steps = 0);
 
   ViT& model() { return model_; }
   const Progression& progression() const { return at_; }
-  long steps_per_epoch() const { return loader_.batches() / recipe_.grad_accum_steps; }
-  long total_steps() const { return recipe_.epochs * steps_per_epoch(); }
+  long steps_per_epoch() const { return train_.size() / images_per_step(); }
+  long total_steps() const;                        // updates made and to come
+  long saved_step() const { return saved_step_; }  // where the checkpoint stands
   const Dataset& training_data() const { return train_; }
   const Dataset& test_data() const { return test_; }
-  std::string file(const std::string& name) const { return folder_ + "/" + name; }
+  const std::string& folder() const { return folder_.path(); }
+  std::string file(const std::string& name) const { return folder_.file(name); }
+  // What is not as it was when the run stopped, a line each.
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
+  void go_on(const Safetensors& checkpoint);
+  void note_changes(const Recipe& saved);
+  std::unique_ptr<AppendFile> open_log(const char* name, long& bytes);
   void train_epoch(TrainObserver& observer, const std::function<bool()>& stop_after_step);
   // One update; false at the end of the epoch's batches.
   bool train_step(TrainObserver& observer);
-  void finish_epoch(TrainObserver& observer);
+  // The mean loss of the next batches, whose gradients are added up.
+  double accumulate_gradients(long& images);
+  // Evaluates, keeps the best, logs, saves and reports; false if it was stopped.
+  bool finish_epoch(TrainObserver& observer, const std::function<bool()>& should_stop);
   void save();
+  bool batch_is_finite();
   void require_finite_weights();
   [[noreturn]] void diverged(const std::string& what) const;
 
+  long images_per_step() const { return recipe_.batch_size * recipe_.grad_accum_steps; }
+  bool epoch_is_over() const { return train_.size() - at_.images_in_epoch < images_per_step(); }
+  double position() const;  // updates since the beginning, had all of them been of this size
+
   Recipe recipe_;
-  std::string folder_;
+  RunFolder folder_;
   Dataset train_, test_;
   ViT model_;
   ShardedModel sharded_;
@@ -63,6 +81,9 @@ class Trainer {
   AdamW optimizer_;
   Schedule schedule_;
   Progression at_;
+  Batch batch_;  // the latest
+  long saved_step_ = 0;
+  std::vector<std::string> notes_;
   std::unique_ptr<AppendFile> summary_, metrics_;
 };
 

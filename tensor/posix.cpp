@@ -1,0 +1,54 @@
+// POSIX calls, and what their results mean.
+#include "tensor/posix.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <climits>
+#include <filesystem>
+#include <system_error>
+
+#include "tensor/error.h"
+
+namespace lookhere {
+
+void check_system(bool ok, const char* verb, const std::string& path) {
+  if (ok) return;
+  const int code = errno;
+  check_io(false, "cannot ", verb, ' ', path, ": ", std::generic_category().message(code));
+}
+
+Lock lock(const Descriptor& file) {
+  if (retry([&] { return ::flock(file, LOCK_EX | LOCK_NB); }) == 0) return Lock::held;
+  return errno == EWOULDBLOCK ? Lock::taken_elsewhere : Lock::not_supported;
+}
+
+void make_folders(const std::string& path) {
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string part = path.substr(0, end);
+    const bool made = retry([&] { return ::mkdir(part.c_str(), 0777); }) == 0;
+    // One that exists may be refused with another reason than that: /, or a folder one may not write to.
+    struct stat status {};
+    const int reason = errno;
+    const bool there = made || (::stat(part.c_str(), &status) == 0 && S_ISDIR(status.st_mode));
+    errno = reason;
+    check_system(there, "create", path);
+    if (end == path.npos) return;
+  }
+}
+
+std::string followed(std::string path) {
+  constexpr int kMostLinks = 40;  // as in the kernel
+  for (int links = 0; links < kMostLinks; ++links) {
+    char target[PATH_MAX];
+    const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
+    if (length < 0) return path;
+    const std::filesystem::path to(std::string(target, static_cast<std::size_t>(length)));
+    path = (std::filesystem::path(path).parent_path() / to).string();  // an absolute one replaces what stands before it
+  }
+  errno = ELOOP;
+  check_system(false, "write", path);
+  return path;
+}
+
+}  // namespace lookhere

@@ -1,0 +1,114 @@
+// A run's folder: what is not the run's stays, one process at a time, folders of their own.
+#include "vit/train/run_folder.h"
+
+#include <sys/stat.h>
+
+#include "tests/vit/program.h"
+#include "tests/vit/tiny_run.h"
+
+namespace lookhere {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(RunFolder, RefusesToOverwriteAnything) {
+  for (const char* name : {"config.toml", "summary.csv", "metrics.jsonl", "curve.svg", "best.safetensors"}) {
+    const TemporaryFolder folder;
+    write_file(folder / name, "mine");
+    const Finished end = run_program(tiny_training(folder.path().string()));
+    EXPECT_EQ(end.code, 2);
+    EXPECT_NE(end.err.find(concat("is no run's folder but holds ", name)), std::string::npos) << end.err;
+    EXPECT_EQ(read_file(folder / name), "mine");
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
+  }
+  const TemporaryFolder folder;  // a link counts, wherever it leads
+  fs::create_symlink("nowhere", folder / "summary.csv");
+  EXPECT_ERROR(RunFolder(folder.path().string()).require_free(), "holds summary.csv");
+}
+
+// Even the recipe that the run is to follow.
+TEST(RunFolder, RefusesToOverwriteTheRecipeItReads) {
+  const TemporaryFolder folder;
+  const std::string config = folder / "config.toml", text = "data = \"shapes\"  # my notes\nepochs = 1\n";
+  write_file(config, text);
+  const Finished end = run_program({"train", "-c", config, "--output", folder.path().string()});
+  EXPECT_EQ(end.code, 2);
+  EXPECT_NE(end.err.find("holds config.toml"), std::string::npos) << end.err;
+  EXPECT_EQ(read_file(config), text);
+}
+
+TEST(RunFolder, KeepsWhatOnlyLooksLikeALeftover) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> strangers{"thesis.tmp-draft.txt", "notes.tmp-1-2", "last.safetensors.tmp-old"};
+  for (const std::string& name : strangers) write_file(folder / name, "mine");
+  fs::create_directories(folder / "a.tmp-1-2/b");
+  fs::create_directories(folder / "best.safetensors.tmp-3-4");
+  for (const char* name : {"best.safetensors.tmp-1-2", "last.safetensors.tmp-77-0", "curve.svg.tmp-5-5"})
+    write_file(folder / name, "torn");
+  train(tiny_recipe(), folder.path().string(), 1);
+  for (const std::string& name : strangers) EXPECT_EQ(read_file(folder / name), "mine") << name;
+  EXPECT_TRUE(fs::exists(folder / "a.tmp-1-2/b"));
+  EXPECT_TRUE(fs::exists(folder / "best.safetensors.tmp-3-4"));
+  for (const char* name : {"best.safetensors.tmp-1-2", "last.safetensors.tmp-77-0", "curve.svg.tmp-5-5"})
+    EXPECT_FALSE(fs::exists(folder / name)) << name;
+}
+
+// A checkpoint that was moved beside other people's files.
+TEST(RunFolder, AResumedRunKeepsWhatItHasNotWritten) {
+  const TemporaryFolder folder;
+  train(tiny_recipe(), folder / "run", 9);
+  for (const auto& [name, message] : {std::pair{"summary.csv", "which no run has written"},
+                                      {"metrics.jsonl", "which no run has written"},
+                                      {"curve.svg", "which no run has written"},
+                                      {"best.safetensors", "best.safetensors"},
+                                      {"config.toml", "config.toml"}}) {
+    const std::string moved = folder / std::string("moved-") + name;
+    fs::create_directory(moved);
+    fs::copy(folder / "run/last.safetensors", moved);
+    write_file(moved + "/" + name, "year;patients\n2024;17\n");
+    EXPECT_ERROR(resume(moved), message);
+    EXPECT_EQ(read_file(moved + "/" + name), "year;patients\n2024;17\n");
+  }
+  fs::copy(folder / "run/last.safetensors", folder / "run/step9.safetensors");
+  const Finished end = run_program({"train", "--resume", folder / "run/step9.safetensors"});
+  EXPECT_EQ(end.code, 2);
+  EXPECT_NE(end.err.find("last.safetensors would be overwritten"), std::string::npos) << end.err;
+}
+
+TEST(RunFolder, BelongsToOneProcess) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run";
+  {
+    const RunFolder first(path);
+    EXPECT_ERROR(RunFolder second(path), path + ": in use by another process: is this run still going?");
+    const Finished end = run_program(tiny_training(path));
+    EXPECT_EQ(end.code, 5) << end.err;
+    EXPECT_NE(end.err.find("in use by another process"), std::string::npos) << end.err;
+  }
+  EXPECT_FALSE(fs::exists(path)) << "a folder that was created for nothing";
+  EXPECT_NO_THROW(RunFolder{path}.require_free());
+}
+
+TEST(RunFolder, FreshOnesDoNotCollide) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "runs/now";
+  const RunFolder a = RunFolder::fresh(path), b = RunFolder::fresh(path), c = RunFolder::fresh(path);
+  EXPECT_EQ(a.path(), path);
+  EXPECT_EQ(b.path(), path + "-2");
+  EXPECT_EQ(c.path(), path + "-3");
+}
+
+// The folder in which the program was started says nothing about where the data is.
+TEST(RunFolder, DataIsFoundFromAnywhere) {
+  const TemporaryFolder folder;
+  write_idx_folder(folder / "data", 64);
+  Words command = tiny_training("run");
+  *std::ranges::find(command, "shapes") = "data/../data";
+  EXPECT_EQ(run_program(command + Words{"--max-steps", "1"}, {.working_folder = folder.path().string()}).code, 0);
+  EXPECT_EQ(recipe_of(Safetensors(folder / "run/last.safetensors")).data, folder / "data");
+  const Finished end = run_program({"train", "--resume", folder / "run"});
+  EXPECT_EQ(end.code, 0) << end.err;
+}
+
+}  // namespace
+}  // namespace lookhere

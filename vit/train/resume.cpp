@@ -1,0 +1,84 @@
+// Comparisons of a run's past with its present.
+#include "vit/train/resume.h"
+
+#include <map>
+
+#include "tensor/hash.h"
+#include "vit/model/json.h"
+#include "vit/model/weights.h"
+#include "vit/train/log.h"
+
+namespace lookhere {
+namespace {
+
+std::string hash_of_data(const Dataset& d) {
+  const std::uint64_t parts[]{hash_of(d.pixels.data(), std::ssize(d.pixels)),
+                              hash_of(d.labels.data(), d.size() * static_cast<long>(sizeof d.labels[0])),
+                              static_cast<std::uint64_t>(d.channels), static_cast<std::uint64_t>(d.height),
+                              static_cast<std::uint64_t>(d.width)};
+  return to_hex(hash_of(parts, sizeof parts));
+}
+
+// Every option as text.
+std::map<std::string, std::string> texts_of(const Recipe& recipe) {
+  std::map<std::string, std::string> texts;
+  Recipe(recipe).visit([&](const char* name, const auto& field, const char*) {
+    texts[name] = nlohmann::json(field).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  });
+  return texts;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += (text.empty() ? "" : ", ") + line;
+  return text;
+}
+
+void require_start(const RunFolder& folder, const char* name, const std::string& start) {
+  if (!folder.has(name)) return;
+  const MappedFile file(folder.file(name));
+  check(file.size() == 0 || file.text().starts_with(start), file.path(),
+        ": a run would overwrite this file, which no run has written: move it elsewhere");
+}
+
+}  // namespace
+
+Metadata data_hashes(const Dataset& train, const Dataset& test) {
+  return {{"data.train", hash_of_data(train)}, {"data.test", hash_of_data(test)}};
+}
+
+void require_same_data(const Safetensors& checkpoint, const Dataset& train, const Dataset& test) {
+  for (const auto& [key, now] : data_hashes(train, test)) {
+    const auto saved = checkpoint.metadata().find(key);  // version 0.1 wrote none
+    check(saved == checkpoint.metadata().end() || saved->second == now, train.name, ": the ",
+          key == "data.train" ? "training" : "test", " images or labels are not those that the run of ",
+          checkpoint.path(), " began with");
+  }
+}
+
+void require_own_files(const RunFolder& folder, const Recipe& saved, const Recipe& now, const ViTConfig& model) {
+  if (const std::string config = folder.file("config.toml"); folder.has("config.toml")) {
+    Recipe written;
+    update_from_toml(written, config);
+    const auto edits = changed_options(saved, written);
+    check(edits.empty() || changed_options(now, written).empty(), config, ": was edited (", joined(edits),
+          "), but a resumed run goes by its checkpoint: add -c ", config, " to use it, or remove it");
+  }
+  require_start(folder, "summary.csv", kSummaryHeader);
+  require_start(folder, "metrics.jsonl", "{\"step\": ");
+  require_start(folder, "curve.svg", "<svg ");
+  if (!folder.has("best.safetensors")) return;
+  const Safetensors best(folder.file("best.safetensors"));
+  check(best.metadata().contains("config") && to_json(config_of(best)) == to_json(model), best.path(),
+        ": a run would overwrite this file, which is not a model of this run: move it elsewhere");
+}
+
+std::vector<std::string> changed_options(const Recipe& saved, const Recipe& now) {
+  std::vector<std::string> lines;
+  const auto before = texts_of(saved), after = texts_of(now);
+  for (const auto& [name, text] : before)
+    if (after.at(name) != text) lines.push_back(concat(name, ' ', text, " -> ", after.at(name)));
+  return lines;
+}
+
+}  // namespace lookhere

@@ -1,0 +1,81 @@
+// The lock is on the folder itself, so that it is there before any file is and leaves none behind.
+#include "vit/train/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "tensor/error.h"
+#include "tensor/file.h"
+
+namespace lookhere {
+namespace {
+
+constexpr const char* kWritten[] = {"last.safetensors", "best.safetensors", "config.toml",
+                                    "summary.csv",      "metrics.jsonl",    "curve.svg"};
+
+bool make_new(const std::string& path) {
+  return retry([&] { return ::mkdir(path.c_str(), 0777); }) == 0;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const std::string& path) : path_(path.empty() ? "." : path) {
+  const std::string above = std::filesystem::path(path_).parent_path().string();
+  created_ = make_new(path_);
+  if (!created_ && errno == ENOENT && !above.empty() && above != path_) {
+    make_folders(above);
+    created_ = make_new(path_);
+  }
+  if (!created_) make_folders(path_);  // says why not, unless it is there
+  open();
+}
+
+RunFolder RunFolder::existing(const std::string& path) {
+  RunFolder folder;
+  folder.path_ = path.empty() ? "." : path;
+  folder.open();
+  return folder;
+}
+
+RunFolder RunFolder::fresh(const std::string& path) {
+  if (const std::string above = std::filesystem::path(path).parent_path().string(); !above.empty()) make_folders(above);
+  RunFolder folder;
+  for (long number = 1; !folder.created_; ++number) {
+    folder.path_ = number == 1 ? path : concat(path, '-', number);
+    folder.created_ = make_new(folder.path_);
+    check_system(folder.created_ || errno == EEXIST, "create", folder.path_);
+  }
+  folder.open();
+  return folder;
+}
+
+RunFolder::~RunFolder() {
+  if (folder_ >= 0 && created_) ::rmdir(path_.c_str());  // does nothing where there is a file
+}
+
+void RunFolder::open() {
+  folder_ = Descriptor(retry([&] { return ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  check_system(folder_ >= 0, "open", path_);
+  check_io(lock(folder_) != Lock::taken_elsewhere, path_, ": in use by another process: is this run still going?");
+}
+
+bool RunFolder::has(const std::string& name) const {
+  struct stat status {};
+  return ::fstatat(folder_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void RunFolder::require_free() const {
+  check(!has("last.safetensors"), path_, " holds a run already: go on with --resume ", path_,
+        " or choose another --output");
+  for (const char* name : kWritten)
+    check(!has(name), path_, " is no run's folder but holds ", name,
+          ", which a run would overwrite: choose another --output");
+}
+
+void RunFolder::remove_leftovers() const {
+  for (const char* name : kWritten) lookhere::remove_leftovers(file(name));
+}
+
+}  // namespace lookhere

@@ -1,0 +1,39 @@
+// A run's folder: one process at a time, and nothing in it that is not the run's own.
+#pragma once
+#include <string>
+
+#include "tensor/posix.h"
+
+namespace lookhere {
+
+class RunFolder {
+ public:
+  // Opens the folder, creating it and those above it where they are missing, and locks it before anything in it is
+  // looked at. Throws Error (Exit::io) if another process has it.
+  RunFolder(const std::string& path);  // NOLINT(google-explicit-constructor): a path will do
+  // The same for a folder that must be there.
+  static RunFolder existing(const std::string& path);
+  // A new folder of this name, or of this name with -2, -3, ... where that exists.
+  static RunFolder fresh(const std::string& path);
+  // A folder that was created for nothing goes again.
+  ~RunFolder();
+  RunFolder(RunFolder&&) noexcept = default;
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  bool has(const std::string& name) const;  // a file, a folder or a link
+
+  // For a new run: throws Error naming the first thing here that it would overwrite.
+  void require_free() const;
+  // Removes what a killed run left of files that it was writing.
+  void remove_leftovers() const;
+
+ private:
+  RunFolder() = default;
+  void open();
+  std::string path_;
+  Descriptor folder_;
+  bool created_ = false;
+};
+
+}  // namespace lookhere
