@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tensor/file.h"
+#include "vit/model/preprocessing.h"
 
 namespace lookhere {
 namespace {
@@ -43,10 +44,10 @@ Trainer::Trainer(Recipe recipe, const std::string& folder, const std::string& re
     : recipe_(validated(std::move(recipe))),
       folder_(folder),
       train_(load_dataset(recipe_.data, true, dataset_options(recipe_))),
-      test_(load_dataset(recipe_.data, false, dataset_options(recipe_))),
+      test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
       model_(model_config(recipe_, train_), static_cast<std::uint64_t>(recipe_.seed)),
       sharded_(model_, recipe_.shards),
-      loader_(train_, training_loader(recipe_, model_.config())),
+      loader_(train_, training_loader(recipe_, model_.config(), train_)),
       test_loader_(test_, evaluation_loader(recipe_, model_.config())),
       optimizer_(parameters_of(model_), optimizer_options(recipe_)) {
   check(steps_per_epoch() >= 1, "train: ", train_.size(), " images make no update of ", recipe_.grad_accum_steps, " x ",
@@ -82,7 +83,7 @@ void Trainer::save() {
   require_finite_weights();
   summary_->sync(), metrics_->sync();
   at_.summary_bytes = summary_->size(), at_.metrics_bytes = metrics_->size();
-  save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, class_names_metadata(train_.class_names));
+  save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, description_of(train_));
 }
 
 Trainer::Outcome Trainer::run(TrainObserver& observer, const std::function<bool()>& should_stop, long max_steps) {
@@ -178,7 +179,7 @@ void Trainer::finish_epoch(TrainObserver& observer) {
     row.eval_loss = accuracy.loss, row.eval_top1 = accuracy.top1, row.eval_top5 = accuracy.top5;
     if (accuracy.top1 <= at_.best_top1) return;
     at_.best_top1 = accuracy.top1, at_.best_epoch = at_.epoch;
-    save_model(file("best.safetensors"), model_, class_names_metadata(train_.class_names));
+    save_model(file("best.safetensors"), model_, description_of(train_));
   };
   if (optimizer_.has_ema()) {
     const AdamW::UseEma averaged(optimizer_);
