@@ -160,7 +160,7 @@ void check_size(const Header& header, const Kind& kind, long data_bytes, const s
 
 }  // namespace
 
-Tensor load_npy(const std::string& path) {
+NpyArray load_npy_array(const std::string& path) {
   const MappedFile file(path);
   const std::string_view text = file.text();
   check(text.starts_with(kMagic) && text.size() >= kMagic.size() + 2, path, ": not an npy file");
@@ -176,7 +176,7 @@ Tensor load_npy(const std::string& path) {
   const Kind& kind = find_kind(header.descr, path);
   check(!header.fortran_order, path, ": Fortran order: wanted row-major data (numpy.ascontiguousarray)");
   check_size(header, kind, static_cast<long>(text.size() - header_begin - length), path);
-  return kind.read(Shape(header.shape), file.data() + header_begin + length);
+  return {kind.read(Shape(header.shape), file.data() + header_begin + length), header.descr};
 }
 
 void save_npy(const std::string& path, const Tensor& tensor) {

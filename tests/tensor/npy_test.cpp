@@ -74,6 +74,14 @@ TEST(Npy, NarrowIntegersBecomeI64) {
   EXPECT_EQ(to_vector<i64>(load(file_of(dictionary("|u1", "(3,)"), "\x00\x7f\xff"s))), (std::vector<i64>{0, 127, 255}));
 }
 
+TEST(Npy, TellsTheTypeOfTheFile) {
+  const TemporaryFolder folder;
+  for (const auto& [type, size] : {std::pair{"<f4", 4}, {"<f8", 8}, {"<i8", 8}, {"<i4", 4}, {"|u1", 1}}) {
+    write_file(folder / "a", file_of(dictionary(type, "(1,)"), std::string(static_cast<std::size_t>(size), '\1')));
+    EXPECT_EQ(load_npy_array(folder / "a").type, type);
+  }
+}
+
 TEST(Npy, AcceptsEveryVersionAndPythonsSpellings) {
   const std::string data = bytes_of<float>({1.5F});
   const std::string header = dictionary("<f4", "(1,)"), length{static_cast<char>(header.size()), 0, 0, 0};

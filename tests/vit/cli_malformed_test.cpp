@@ -58,8 +58,8 @@ TEST(CliMalformed, OtherCommands) {
   const auto with = [](const Words& a, const Words& b) { return a + b; };
   const std::vector<Mistake> mistakes{
       {with(eval, {"@none"}), kIo, "wanted fashion, shapes"},
-      {with(eval, {"@idx"}), kInput, "has 1 channels and 4 classes, the model wants 3 and 8"},
-      {with(eval, {"@idx-cut"}), kInput, "train-images-idx3-ubyte"},
+      {with(eval, {"@idx"}), kInput, "idx: has 1 channels, the model wants 3"},
+      {with(eval, {"@idx-cut"}), kInput, "t10k-images-idx3-ubyte"},
       {with(eval, {"shapes", "--img-size", "18"}), kInput, "--img-size: wanted a multiple of the patch size 4, got 18"},
       {with(eval, {"shapes", "--img-size", "-16"}), kInput, "--img-size: wanted at least 0, got -16"},
       {with(eval, {"shapes", "--workers", "4294967297"}), kInput, "--workers: wanted 1 to 256"},

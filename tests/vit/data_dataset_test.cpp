@@ -3,24 +3,11 @@
 
 #include <algorithm>
 
-#include "tests/testing.h"
+#include "tests/vit/data_files.h"
 #include "vit/data/shapes.h"
 
 namespace lookhere {
 namespace {
-
-// Restores the variable, so that tests do not see each other's.
-class DataFolder {
- public:
-  explicit DataFolder(const std::string& path) {
-    if (const char* old = std::getenv("LOOKHERE_DATA")) old_ = old;
-    setenv("LOOKHERE_DATA", path.c_str(), 1);
-  }
-  ~DataFolder() { old_.empty() ? unsetenv("LOOKHERE_DATA") : setenv("LOOKHERE_DATA", old_.c_str(), 1); }
-
- private:
-  std::string old_;
-};
 
 TEST(Data, MissingSetsSayWhatToDo) {
   const TemporaryFolder folder;
@@ -35,6 +22,56 @@ TEST(Data, MissingSetsSayWhatToDo) {
   const Dataset fashion = load_dataset("fashion", true);
   EXPECT_EQ(fashion.classes, 10);
   EXPECT_EQ(fashion.class_names[9], "Ankle boot");
+  EXPECT_FALSE(fashion.mirror_by_default);
+  // The same folder by its path, however it is spelt.
+  std::filesystem::create_directory_symlink(folder / "fashion-mnist", folder / "link");
+  for (const std::string& path :
+       {folder / "fashion-mnist/", folder / "../" + folder.path().filename().string() + "/fashion-mnist",
+        folder / "link"}) {
+    const Dataset same = load_dataset(path, true);
+    EXPECT_EQ(same.class_names, fashion.class_names);
+    EXPECT_EQ(same.mean, fashion.mean);
+    EXPECT_EQ(same.std, fashion.std);
+  }
+  std::filesystem::create_directory(folder / "cifar-10-batches-bin");
+  write_file(folder / "cifar-10-batches-bin/train.bin", cifar_record(byte(1) + byte(1)));
+  EXPECT_ERROR(load_dataset("cifar10", true), "wanted cifar10 with its 10 classes, got 100");
+}
+
+TEST(Data, ATestSplitNeedsNoTraining) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path().string();
+  EXPECT_ERROR(load_dataset(path, true), "found neither");
+  write_file(folder / "t10k-images.idx3-ubyte.gz", gzip(idx_header({1, 1, 2}) + "xx"));
+  write_file(folder / "t10k-labels.idx1-ubyte.gz", gzip(idx_header({1}) + byte(3)));
+  write_file(folder / "train-images-idx3-ubyte", "not looked at");
+  const Dataset alone = load_dataset(path, false);
+  EXPECT_EQ(alone.size(), 1);
+  EXPECT_EQ(alone.classes, 0) << "its labels do not tell how many there are";
+  EXPECT_TRUE(alone.class_names.empty() && alone.mean.empty() && alone.std.empty());
+  EXPECT_ERROR(load_dataset(path, true), "wanted a file of labels beside \"train-images-idx3-ubyte\"");
+
+  write_file(folder / "train-images-idx3-ubyte", idx_header({2, 1, 2}) + std::string{0, 51, 102, '\xcc'});
+  write_file(folder / "train-labels-idx1-ubyte", idx_header({2}) + std::string{0, 4});
+  const Dataset training = load_dataset(path, true), test = load_test_set(path, training);
+  EXPECT_EQ(test.classes, 5);
+  EXPECT_EQ(test.class_names, training.class_names);
+  EXPECT_FLOAT_EQ(test.mean[0], 0.35F);  // of 0, 0.2, 0.4, 0.8
+  EXPECT_FLOAT_EQ(test.std[0], std::sqrt(0.0875F));
+  write_file(folder / "t10k-labels.idx1-ubyte.gz", gzip(idx_header({1}) + byte(5)));
+  EXPECT_ERROR(load_test_set(path, training), "label 5 of image 0 is not below 5");
+  write_file(folder / "t10k-images.idx3-ubyte.gz", gzip(idx_header({1, 2, 1}) + "xx"));
+  EXPECT_ERROR(load_test_set(path, training), "test images are [1, 2, 1], training images [1, 1, 2]");
+}
+
+TEST(Data, SeveralKindsInOneFolderAreRefused) {
+  const TemporaryFolder folder;
+  write_file(folder / "test_batch.bin", cifar_record(byte(1)));
+  std::filesystem::create_directory(folder / "test.bin");  // a folder is no file
+  EXPECT_EQ(load_dataset(folder.path().string(), false).classes, 10);
+  std::filesystem::remove(folder / "test.bin");
+  write_file(folder / "test.bin", cifar_record(byte(1) + byte(1)));
+  EXPECT_ERROR(load_dataset(folder.path().string(), false), "several data sets: wanted one, got CIFAR-10 CIFAR-100");
 }
 
 TEST(Data, ChecksConsistency) {

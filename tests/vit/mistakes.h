@@ -67,8 +67,9 @@ inline const std::string& files() {
 
     write_idx_folder(folder / "idx", 6);
     write_idx_folder(folder / "idx-cut", 6);
-    const std::string images = folder / "idx-cut/train-images-idx3-ubyte";
-    write_file(images, read_file(images).substr(0, 100));
+    for (const std::string& images :
+         {folder / "idx-cut/train-images-idx3-ubyte", folder / "idx-cut/t10k-images-idx3-ubyte"})
+      write_file(images, read_file(images).substr(0, 100));
     write_idx_folder(folder / "idx-labels", 6);
     write_file(folder / "idx-labels/train-labels-idx1-ubyte", std::string("\0\0\x08\x01\0\0\0\x02\1\1", 10));
     for (const char* name : {"cifar-cut", "cifar-label"}) std::filesystem::create_directory(folder / name);

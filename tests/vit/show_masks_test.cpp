@@ -147,6 +147,12 @@ TEST(Masks, RefusesWhatDoesNotExist) {
   EXPECT_ERROR(masks_svg(config, 12, 12, {14, 14}, {.layer = -2}), "masks: no layer -2 of 12");
   EXPECT_ERROR(masks_svg(config, 12, 12, {5, 9}, {.query_row = 5}), "masks: no patch in row 5 and column 4 of 5×9");
   EXPECT_ERROR(masks_svg(config, 12, 12, {0, 9}), "masks: the grid must be at least 1×1, got 0×9");
+  EXPECT_ERROR(masks_svg(config, 12, 12, {513, 1}), "masks: the grid must be at most 512×512, got 513×1");
+  EXPECT_ERROR(masks_svg(config, 12, 12, {1, 1000000}), "masks: the grid must be at most 512×512, got 1×1000000");
+  EXPECT_ERROR(masks_svg(config, 1024, 1, {512, 512}),
+               "masks: 1024 heads in 1 layers of 512×512 patches are more than 67108864 to draw");
+  EXPECT_ERROR(masks_svg(config, 24, 256, {512, 512}, {.layer = kAllLayers}),
+               "masks: 24 heads in 12 layers of 512×512");
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ void add_predict(CLI::App& app, PredictCommand& c) {
                               "  lookhere predict --model best.safetensors fashion:0\n"
                               "  lookhere predict --model best.safetensors image.npy");
   sub->add_option("--model", c.model, "model file")->required();
-  sub->add_option("image", c.image, "FILE.npy (float32 CHW, normalised) or DATA:INDEX of a test set")->required();
+  sub->add_option("image", c.image, "FILE.npy (CHW: float32 normalised, or uint8) or DATA:INDEX of a test set")
+      ->required();
   sub->add_option("--top-k", c.top_k, "how many classes");
 }
 
@@ -86,7 +87,8 @@ void add_forward(CLI::App& app, ForwardCommand& c) {
   CLI::App* sub = add_command(app, "forward", "Logits of images",
                               "  lookhere forward --model best.safetensors --images x.npy --output logits.npy");
   sub->add_option("--model", c.model, "model file")->required();
-  sub->add_option("--images", c.images, "npy, float32 NCHW, normalised, any height and width divisible by the patch")
+  sub->add_option("--images", c.images,
+                  "npy, NCHW, float32 normalised or uint8, any height and width divisible by the patch")
       ->required();
   sub->add_option("--output", c.output, "where the logits go (npy, images x classes)")->required();
 }
@@ -96,7 +98,7 @@ void add_gradients(CLI::App& app, GradientsCommand& c) {
       app, "gradients", "Gradient of the mean cross-entropy for every parameter",
       "  lookhere gradients --model best.safetensors --images x.npy --labels y.npy --output grads.safetensors");
   sub->add_option("--model", c.model, "model file")->required();
-  sub->add_option("--images", c.images, "npy, float32 NCHW, normalised")->required();
+  sub->add_option("--images", c.images, "npy, NCHW, float32 normalised or uint8")->required();
   sub->add_option("--labels", c.labels, "npy, integers")->required();
   sub->add_option("--output", c.output, "where the gradients go (safetensors; the loss is in the metadata)")
       ->required();

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "vit/cli/commands.h"
+#include "vit/eval/test_set.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
@@ -26,11 +28,7 @@ void EvalCommand::run() const {
   const long height = img_size ? img_size : config.height, width = img_size ? img_size : config.width;
   check(height % config.patch == 0 && width % config.patch == 0, "--img-size: wanted a multiple of the patch size ",
         config.patch, ", got ", img_size);
-  DatasetOptions options;
-  if (data == "shapes") options.shapes_size = height;
-  const Dataset dataset = load_dataset(data, false, options);
-  check(dataset.channels == config.channels && dataset.classes == config.classes, data, ": has ", dataset.channels,
-        " channels and ", dataset.classes, " classes, the model wants ", config.channels, " and ", config.classes);
+  const Dataset dataset = load_test_set(data, file, height);
   Loader loader(
       dataset,
       {.batch_size = batch_size, .image_height = height, .image_width = width, .workers = static_cast<int>(workers)});
@@ -39,12 +37,15 @@ void EvalCommand::run() const {
                                    {.progress = [&](long done) { progress.update(done); },
                                     .stop = {},
                                     .note = [&](const std::string& line) { progress.note(line); }});
+  check(result.first_bad < 0, data, ": the model's answer to image ", result.first_bad, " is not finite");
+  check(std::isfinite(result.loss), data, ": the loss is not finite");
   progress.finish();
   if (json) {
+    // ASCII: whatever stands in a path, the terminal is safe and the JSON valid.
     const nlohmann::ordered_json object{{"model", model},          {"data", data},        {"img_size", {height, width}},
                                         {"images", result.images}, {"loss", result.loss}, {"top1", result.top1},
                                         {"top5", result.top5}};
-    print("{}\n", object.dump());
+    print("{}\n", object.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
     return;
   }
   print("images {}\nsize   {}x{}\nloss   {:.4f}\ntop-1  {:.2f} %\ntop-5  {:.2f} %\n", result.images, height, width,

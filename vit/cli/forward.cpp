@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "tensor/finite.h"
 #include "tensor/npy.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/images.h"
 #include "vit/model/weights.h"
 #include "vit/show/progress.h"
 
@@ -12,18 +15,6 @@ namespace lookhere {
 namespace {
 
 constexpr long kChunk = 32;  // images at a time: bounds the memory, however long the file
-
-Tensor load_images(const std::string& path, const ViTConfig& config) {
-  Tensor images = load_npy(path).to(Dtype::f32);
-  const Shape& shape = images.shape();
-  check(shape.rank() == 4 && shape[1] == config.channels, path, ": wanted images [batch, ", config.channels,
-        ", height, width], got ", shape);
-  check(shape[0] >= 1 && shape[2] >= config.patch && shape[3] >= config.patch && shape[2] % config.patch == 0 &&
-            shape[3] % config.patch == 0,
-        path, ": wanted at least one image with height and width divisible by the patch size ", config.patch, ", got ",
-        shape);
-  return images;
-}
 
 // f(first image, one past the last)
 template <class F>
@@ -40,33 +31,40 @@ void for_each_chunk(const char* label, long images, F f) {
 }  // namespace
 
 void ForwardCommand::run() const {
-  ViT vit = load_model(model);
-  const Tensor x = load_images(images, vit.config());
+  const Safetensors file(model);
+  ViT vit = load_model(file);
+  const Tensor x = load_images(images, file);
   const NoGrad evaluation;
   Tensor logits = empty({x.shape()[0], vit.config().classes});
   for_each_chunk("forward", x.shape()[0], [&](long begin, long end) {
     const Tensor part = vit(Var(x.rows(begin, end))).value();
     std::copy_n(part.data<float>(), part.numel(), logits.rows(begin, end).data<float>());
   });
+  check_finite(logits, images, ": the model's answer");
   save_npy(output, logits);
 }
 
 void GradientsCommand::run() const {
-  ViT vit = load_model(model);
-  const Tensor x = load_images(images, vit.config()), y = load_npy(labels);
+  const Safetensors file(model);
+  ViT vit = load_model(file);
+  const Tensor x = load_images(images, file), y = load_npy(labels);
   const long count = x.shape()[0];
   check(y.dtype() == Dtype::i64 && y.shape() == Shape{count}, labels, ": wanted ", count,
         " integer labels (one per image), got ", y.dtype(), " ", y.shape());
   double loss = 0;
   for_each_chunk("gradients", count, [&](long begin, long end) {
     const double share = static_cast<double>(end - begin) / static_cast<double>(count);
-    const Var part = scale(softmax_cross_entropy(vit(Var(x.rows(begin, end))), y.rows(begin, end)), share);
+    const Var logits = vit(Var(x.rows(begin, end)));
+    check_finite(logits.value(), images, ": the model's answer to images ", begin, " to ", end - 1);
+    const Var part = scale(softmax_cross_entropy(logits, y.rows(begin, end)), share);
     loss += part.value().item();
     part.backward();
   });
+  check(std::isfinite(loss), images, ": the loss is not finite");
   NamedTensors gradients;
   for_each_parameter(vit, [&](const std::string& name, const Var& p) {
     gradients.emplace_back(name, p.grad().defined() ? p.grad() : zeros_like(p.value()));
+    check_finite(gradients.back().second, images, ": the gradient of ", name);
   });
   save_safetensors(output, gradients, {{"loss", fmt::format("{:.9g}", loss)}});
 }

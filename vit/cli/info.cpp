@@ -1,9 +1,10 @@
 // lookhere info: what is in a file, without loading it; or about this program and machine.
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <optional>
 
 #include "vit/cli/commands.h"
+#include "vit/model/preprocessing.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
 #include "vit/train/checkpoint.h"
@@ -42,15 +43,21 @@ void InfoCommand::run() const {
   const Safetensors open(file);
   long values = 0, bytes = 0;
   for (const auto& entry : open.entries()) values += entry.shape.numel(), bytes += entry.end - entry.begin;
+  // All that can fail, before anything is printed.
+  std::optional<ViTConfig> config;
+  if (open.metadata().contains("config")) config = config_of(open);
+  std::optional<Preprocessing> preprocessing;
+  if (config) preprocessing = preprocessing_of(open, config->channels);
   print("file      {}: {} tensors, {} values, {:.1f} MB\n", file, open.entries().size(), values,
         static_cast<double>(bytes) / 1e6);
   for (const auto& [key, value] : open.metadata()) print("metadata  {} = {}\n", key, value);
-  if (open.metadata().contains("config")) {
-    const ViTConfig config = config_of(open);
-    print("model     {}x{} px, {}x{} patches of {}, {} blocks of {} features and {} heads, {} classes\n", config.height,
-          config.width, config.grid().y, config.grid().x, config.patch, config.depth, config.dim, config.heads,
-          config.classes);
-    print_heads(config);
+  if (config) {
+    print("model     {}x{} px, {}x{} patches of {}, {} blocks of {} features and {} heads, {} classes\n",
+          config->height, config->width, config->grid().y, config->grid().x, config->patch, config->depth, config->dim,
+          config->heads, config->classes);
+    if (preprocessing)
+      print("images    normalised with mean {} and std {}\n", listed(preprocessing->mean), listed(preprocessing->std));
+    print_heads(*config);
   }
   for (const auto& entry : open.entries())
     print("tensor    {:<40} {:<5} {}\n", entry.name, entry.dtype, concat(entry.shape));

@@ -6,9 +6,11 @@
 #include <cmath>
 
 #include "tensor/file.h"
-#include "tensor/npy.h"
+#include "tensor/finite.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/images.h"
 #include "vit/eval/accuracy.h"
+#include "vit/eval/test_set.h"
 #include "vit/model/weights.h"
 #include "vit/show/bars.h"
 #include "vit/show/console.h"
@@ -25,15 +27,6 @@ std::vector<float> softmax(const float* logits, long classes) {
   for (float& v : p) sum += v = std::exp(v - max);
   for (float& v : p) v /= sum;
   return p;
-}
-
-Dataset test_set(const std::string& data, const ViTConfig& config) {
-  DatasetOptions options;
-  if (data == "shapes") options.shapes_size = config.height;
-  Dataset dataset = load_dataset(data, false, options);
-  check(dataset.channels == config.channels && dataset.classes == config.classes, data, ": has ", dataset.channels,
-        " channels and ", dataset.classes, " classes, the model wants ", config.channels, " and ", config.classes);
-  return dataset;
 }
 
 // Image `index`, normalised and at the model's size: [1, C, Y, X]
@@ -55,23 +48,15 @@ struct Question {
   std::string answer;  // the true class, if known
 };
 
-Question read_npy(const std::string& path, const std::vector<std::string>& class_names) {
-  Tensor image = load_npy(path).to(Dtype::f32);
-  const Shape shape = image.shape();
-  if (shape.rank() == 3) image = image.reshape({1, shape[0], shape[1], shape[2]});
-  check(image.shape().rank() == 4 && image.shape()[0] == 1, path, ": wanted one image [channels, height, width], got ",
-        shape);
-  return {.image = image, .class_names = class_names, .answer = {}};
-}
-
 // "fashion:12": image 12 of the test set
-Question read_from_data(const std::string& text, std::size_t colon, const ViTConfig& config) {
+Question read_from_data(const std::string& text, std::size_t colon, const Safetensors& model) {
   long index = 0;
   const char *first = text.data() + colon + 1, *last = text.data() + text.size();
   const auto [end, error] = std::from_chars(first, last, index);
   check(first != last && end == last && error == std::errc(),
         "predict: wanted FILE.npy or DATA:INDEX such as fashion:12, got '", text, "'");
-  const Dataset dataset = test_set(text.substr(0, colon), config);
+  const ViTConfig config = config_of(model);
+  const Dataset dataset = load_test_set(text.substr(0, colon), model, config.height);
   Question question{.image = image_of(dataset, index, config), .class_names = dataset.class_names, .answer = {}};
   question.answer = dataset.class_names[static_cast<std::size_t>(dataset.labels[static_cast<std::size_t>(index)])];
   return question;
@@ -85,23 +70,27 @@ void PredictCommand::run() const {
   ViT vit = load_model(file);
   const std::size_t colon = image.rfind(':');
   const bool is_file = image.ends_with(".npy") || colon == std::string::npos;
-  const Question question = is_file ? read_npy(image, class_names_of(file, vit.config().classes))
-                                    : read_from_data(image, colon, vit.config());
+  const Question question =
+      is_file ? Question{load_images(image, file, true), class_names_of(file, vit.config().classes), {}}
+              : read_from_data(image, colon, file);
   const Tensor logits = logits_of(vit, question.image);
+  check_finite(logits, image, ": the model's answer");
   const std::vector<float> p = softmax(logits.data<float>(), vit.config().classes);
-  print("{}", top_k_bars(question.class_names, p, top_k));
+  write_to_stdout(top_k_bars(question.class_names, p, top_k));
   if (!question.answer.empty()) print("it is: {}\n", question.answer);
 }
 
 void GalleryCommand::run() const {
   check(count >= 1, "--count: wanted at least 1, got ", count);
-  ViT vit = load_model(model);
-  const Dataset dataset = test_set(data, vit.config());
+  const Safetensors file(model);
+  ViT vit = load_model(file);
+  const Dataset dataset = load_test_set(data, file, vit.config().height);
   std::vector<Prediction> predictions;
   const long shown_count = std::min(count, dataset.size());
   Progress progress("gallery", shown_count);
   for (long index = 0; index < shown_count; ++index) {
     const Tensor logits = logits_of(vit, image_of(dataset, index, vit.config()));
+    check_finite(logits, data, ": the model's answer to image ", index);
     const std::vector<float> p = softmax(logits.data<float>(), vit.config().classes);
     const auto best = std::max_element(p.begin(), p.end());
     predictions.push_back({.index = index, .predicted = best - p.begin(), .probability = *best});

@@ -22,13 +22,13 @@ void load_image(const Dataset& dataset, long index, float* out, const View& view
   const long height = dataset.height, width = dataset.width;
   const long begin = std::clamp(-view.dx, 0L, width), end = std::clamp(width - view.dx, begin, width);
   for (long c = 0; c < dataset.channels; ++c) {
-    const float scale = 1 / (255 * dataset.std[c]), black = -dataset.mean[c] / dataset.std[c];
+    const Normalise normalise(dataset.mean[c], dataset.std[c]);
     for (long y = 0; y < height; ++y, out += width) {
       const long from = y + view.dy;
-      std::fill(out, out + width, black);
+      std::fill(out, out + width, normalise.black);
       if (from < 0 || from >= height) continue;
       const std::uint8_t* row = pixels + (c * height + from) * width;
-      for (long x = begin; x < end; ++x) out[x] = static_cast<float>(row[x + view.dx]) * scale + black;
+      for (long x = begin; x < end; ++x) out[x] = normalise(static_cast<float>(row[x + view.dx]));
       if (view.mirrored) std::reverse(out, out + width);
     }
   }

@@ -5,6 +5,13 @@
 
 namespace lookhere {
 
+// A stored byte as a model sees it: (byte / 255 - mean) / std.
+struct Normalise {
+  float scale, black;
+  Normalise(float mean, float std) : scale(1 / (255 * std)), black(-mean / std) {}
+  float operator()(float byte) const { return byte * scale + black; }
+};
+
 struct Augment {
   long crop_padding = 0;  // pixels of black around the image, from which a window of the image's size is cut
   double hflip = 0;       // probability of mirroring left and right

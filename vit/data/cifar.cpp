@@ -1,6 +1,7 @@
 // CIFAR records, checked against the size of their file before any are read.
 #include "vit/data/cifar.h"
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -16,10 +17,11 @@ constexpr long kMaxFileBytes = 4L << 30, kMaxNamesBytes = 64L << 10;
 struct Format {
   long classes, coarse_classes;  // coarse_classes 0: records have no coarse label
   const char* names;
+  std::array<float, 3> mean, std;  // of the published training images
   long record() const { return (coarse_classes ? 2 : 1) + kPixels; }
 };
-constexpr Format kCifar10{10, 0, "batches.meta.txt"};
-constexpr Format kCifar100{100, 20, "fine_label_names.txt"};
+constexpr Format kCifar10{10, 0, "batches.meta.txt", {0.4914F, 0.4822F, 0.4465F}, {0.2470F, 0.2435F, 0.2616F}};
+constexpr Format kCifar100{100, 20, "fine_label_names.txt", {0.5071F, 0.4865F, 0.4409F}, {0.2673F, 0.2564F, 0.2762F}};
 
 std::string read_whole(const std::string& path, long limit) {
   std::error_code error;
@@ -55,7 +57,7 @@ std::vector<std::string> class_names(const std::string& folder, const Format& fo
   std::vector<std::string> names;
   const std::string path = (std::filesystem::path(folder) / format.names).string();
   std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) {
+  if (!std::filesystem::is_regular_file(path, ignored)) {
     for (long c = 0; c < format.classes; ++c) names.push_back(std::to_string(c));
     return names;
   }
@@ -74,6 +76,10 @@ Dataset read_files(const std::string& folder, const std::vector<std::string>& fi
   dataset.channels = 3;
   dataset.height = dataset.width = 32;
   dataset.classes = format.classes;
+  dataset.mean.assign(format.mean.begin(), format.mean.end());
+  dataset.std.assign(format.std.begin(), format.std.end());
+  // Photographs may be mirrored; digits, directions and shoes that all point one way may not.
+  dataset.mirror_by_default = true;
   dataset.class_names = class_names(folder, format);
   for (const std::string& file : files)
     append_records(dataset, (std::filesystem::path(folder) / file).string(), format);

@@ -11,7 +11,7 @@ namespace lookhere {
 Dataset read_cifar10(const std::string& folder, bool train);
 // train.bin or test.bin with the fine labels; class names from fine_label_names.txt if present.
 Dataset read_cifar100(const std::string& folder, bool train);
-// Both leave mean and std empty, take any number of records >= 1, name classes by number where there is no file of
-// names, and throw Error if a file is missing, is no whole number of records, or holds a label out of range.
+// Both give the published mean and std, take any number of records >= 1, name classes by number where there is no file
+// of names, and throw Error if a file is missing, is no whole number of records, or holds a label out of range.
 
 }  // namespace lookhere

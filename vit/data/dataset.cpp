@@ -10,6 +10,7 @@
 #include "tensor/shape.h"
 #include "vit/data/cifar.h"
 #include "vit/data/idx.h"
+#include "vit/data/idx_folder.h"
 #include "vit/data/shapes.h"
 
 namespace lookhere {
@@ -19,24 +20,23 @@ namespace fs = std::filesystem;
 
 struct Published {
   const char *source, *folder, *advice;
-  std::vector<float> mean, std;
-  std::vector<std::string> class_names;  // empty: those that the files bring
+  long classes;
 };
 
-const Published* find_published(const std::string& source) {
-  static const char* const cifar = "unpack its binary version (www.cs.toronto.edu/~kriz/cifar.html) there";
-  static const std::array<Published, 3> sets{{
-      {"fashion",
-       "fashion-mnist",
-       "install Debian's dataset-fashion-mnist",
-       {0.2860F},
-       {0.3530F},
-       {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}},
-      {"cifar10", "cifar-10-batches-bin", cifar, {0.4914F, 0.4822F, 0.4465F}, {0.2470F, 0.2435F, 0.2616F}, {}},
-      {"cifar100", "cifar-100-binary", cifar, {0.5071F, 0.4865F, 0.4409F}, {0.2673F, 0.2564F, 0.2762F}, {}},
-  }};
-  const auto* found = std::find_if(sets.begin(), sets.end(), [&](const auto& set) { return set.source == source; });
-  return found == sets.end() ? nullptr : found;
+constexpr const char* kCifarAdvice = "unpack its binary version (www.cs.toronto.edu/~kriz/cifar.html) there";
+constexpr std::array<Published, 3> kPublished{
+    {{"fashion", "fashion-mnist", "install Debian's dataset-fashion-mnist", 10},
+     {"cifar10", "cifar-10-batches-bin", kCifarAdvice, 10},
+     {"cifar100", "cifar-100-binary", kCifarAdvice, 100}}};
+constexpr const char* kStandardRoot = "/usr/share/datasets";
+
+// What Fashion-MNIST's files do not say. CIFAR's are described where they are read.
+void describe_fashion(Dataset& dataset) {
+  dataset.class_names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                         "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+  dataset.classes = static_cast<long>(dataset.class_names.size());
+  dataset.mean = {0.2860F};
+  dataset.std = {0.3530F};
 }
 
 // Never throw: what cannot be looked at is not there.
@@ -44,69 +44,55 @@ bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
 }
-bool is_there(const fs::path& path) {
+bool is_file(const fs::path& path) {
   std::error_code ignored;
-  return fs::exists(path, ignored);
+  return fs::is_regular_file(path, ignored);
+}
+bool is_same_folder(const fs::path& a, const fs::path& b) {
+  std::error_code ignored;
+  return fs::equivalent(a, b, ignored);
 }
 
-std::vector<std::string> sorted_file_names(const fs::path& folder) {
-  std::error_code error;
-  std::vector<std::string> names;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    names.push_back(it->path().filename().string());
-  check_io(!error, folder.string(), ": cannot list the folder: ", error.message());
-  std::sort(names.begin(), names.end());  // a plain file comes before its .gz
-  return names;
-}
-
-// "train-images-idx3-ubyte", "t10k-labels.idx1-ubyte.gz" and the like.
-std::string find_idx(const fs::path& folder, bool train, const std::string& what) {
-  for (const std::string& name : sorted_file_names(folder))
-    for (const char* split : train ? std::array{"train-", "train-"} : std::array{"t10k-", "test-"})
-      if (name.starts_with(split + what)) return (folder / name).string();
-  fail(folder.string(), ": wanted IDX (", train ? "train-" : "t10k-", what, "-idx...) or CIFAR binary files (",
-       train ? "data_batch_1.bin, train.bin" : "test_batch.bin, test.bin", "), found neither");
-}
-
-// One split, still without statistics.
-Dataset read_split(const fs::path& folder, bool train) {
-  const auto has = [&](const char* name) { return is_there(folder / name); };
-  if (has("data_batch_1.bin") || has("test_batch.bin")) return read_cifar10(folder.string(), train);
-  if (has("train.bin") || has("test.bin")) return read_cifar100(folder.string(), train);
-  return read_idx_dataset(find_idx(folder, train, "images"), find_idx(folder, train, "labels"));
-}
-
-Dataset load_published(const Published& set, bool train) {
+fs::path folder_of(const Published& set) {
   const char* chosen = std::getenv("LOOKHERE_DATA");
-  const fs::path folder = fs::path(chosen ? chosen : "/usr/share/datasets") / set.folder;
+  fs::path folder = fs::path(chosen ? chosen : kStandardRoot) / set.folder;
   check_io(is_folder(folder), set.source, ": no folder ", folder.string(), chosen ? " (LOOKHERE_DATA is set): " : ": ",
            set.advice, ", or use --data shapes, which always works");
-  Dataset dataset = read_split(folder, train);
-  if (!set.class_names.empty()) {
-    dataset.class_names = set.class_names;
-    dataset.classes = static_cast<long>(set.class_names.size());
-  }
-  check(dataset.channels == static_cast<long>(set.mean.size()), folder.string(), ": wanted ", set.mean.size(),
-        " channels, got ", dataset.channels);
-  dataset.mean = set.mean;
-  dataset.std = set.std;
-  return dataset;
+  return folder;
 }
 
-// The test split is described by the training split: its statistics and its classes.
-Dataset load_folder(const fs::path& folder, bool train) {
-  Dataset training = read_split(folder, true);
-  set_statistics(training);
-  if (train) return training;
-  Dataset test = read_split(folder, false);
-  check(test.channels == training.channels && test.height == training.height && test.width == training.width,
-        folder.string(), ": test images are ", Shape{test.channels, test.height, test.width}, ", training images ",
-        Shape{training.channels, training.height, training.width});
-  test.classes = training.classes;
-  test.class_names = training.class_names;
-  test.mean = training.mean;
-  test.std = training.std;
-  return test;
+bool is_fashion(const fs::path& folder) {
+  const char *chosen = std::getenv("LOOKHERE_DATA"), *name = kPublished[0].folder;
+  return is_same_folder(folder, fs::path(kStandardRoot) / name) ||
+         (chosen && is_same_folder(folder, fs::path(chosen) / name));
+}
+
+// One split, described as far as its own files go.
+Dataset read_split(const std::string& folder, bool train) {
+  const auto has = [&](const char* name) { return is_file(fs::path(folder) / name); };
+  const bool cifar10 = has("data_batch_1.bin") || has("test_batch.bin"), cifar100 = has("train.bin") || has("test.bin");
+  const std::optional<IdxFiles> idx = find_idx(folder, train);
+  check(cifar10 + cifar100 + idx.has_value() <= 1, folder, ": holds several data sets: wanted one, got",
+        cifar10 ? " CIFAR-10" : "", cifar100 ? " CIFAR-100" : "", idx ? " IDX" : "");
+  check(cifar10 || cifar100 || idx, folder, ": wanted IDX (", train ? "train-" : "t10k-", "images-idx...) or CIFAR ",
+        "binary files (", train ? "data_batch_1.bin, train.bin" : "test_batch.bin, test.bin", "), found neither");
+  if (cifar10) return read_cifar10(folder, train);
+  if (cifar100) return read_cifar100(folder, train);
+  return read_idx_dataset(idx->images, idx->labels);
+}
+
+Dataset load_folder(const std::string& folder, bool train) {
+  Dataset dataset = read_split(folder, train);
+  if (!dataset.mean.empty()) return dataset;  // CIFAR
+  if (is_fashion(folder)) {
+    describe_fashion(dataset);
+  } else if (train) {
+    set_statistics(dataset);
+  } else {  // that its labels end somewhere does not make it a set of so many classes
+    dataset.classes = 0;
+    dataset.class_names.clear();
+  }
+  return dataset;
 }
 
 }  // namespace
@@ -119,16 +105,33 @@ const std::uint8_t* Dataset::image(long i) const {
 
 Dataset load_dataset(const std::string& source, bool train, const DatasetOptions& options) {
   if (source == "shapes") return make_shapes(train, options);
-  const Published* published = find_published(source);
-  check_io(published || is_folder(source), "data: wanted fashion, shapes, cifar10, cifar100 or a folder, got \"",
-           source, "\"");
-  Dataset dataset = published ? load_published(*published, train) : load_folder(source, train);
+  const auto* published = std::ranges::find(kPublished, source, &Published::source);
+  const bool named = published != kPublished.end();
+  check_io(named || is_folder(source), "data: wanted fashion, shapes, cifar10, cifar100 or a folder, got \"", source,
+           "\"");
+  const std::string folder = named ? folder_of(*published).string() : source;
+  Dataset dataset = load_folder(folder, train);
   dataset.name = source;
-  check_consistent(dataset);
+  check(!named || dataset.classes == published->classes, folder, ": wanted ", source, " with its ",
+        named ? published->classes : 0, " classes, got ", dataset.classes);
+  if (dataset.classes > 0) check_consistent(dataset);
   return dataset;
 }
 
 bool is_named_dataset(const std::string& source) { return source == "shapes" || find_published(source); }
+
+Dataset load_test_set(const std::string& source, const Dataset& training, const DatasetOptions& options) {
+  Dataset test = load_dataset(source, false, options);
+  check(test.channels == training.channels && test.height == training.height && test.width == training.width, source,
+        ": test images are ", Shape{test.channels, test.height, test.width}, ", training images ",
+        Shape{training.channels, training.height, training.width});
+  test.classes = training.classes;
+  test.class_names = training.class_names;
+  test.mean = training.mean;
+  test.std = training.std;
+  check_consistent(test);
+  return test;
+}
 
 void set_statistics(Dataset& dataset) {
   const long plane = dataset.height * dataset.width;

@@ -1,116 +1,109 @@
 // IDX files, read defensively: nothing is believed before it is compared with what the file holds.
 #include "vit/data/idx.h"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <filesystem>
-#include <memory>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
 
 #include "tensor/shape.h"
+#include "vit/data/byte_reader.h"
 
 namespace lookhere {
 namespace {
 
-constexpr long kMaxDeflateRatio = 1032;  // a compressed byte never stands for more than this many
-constexpr long kFirstPart = 1L << 20;    // bytes; an array grows from here only as fast as data arrives
+constexpr long kPart = 1L << 20;  // elements; an array grows only as fast as data arrives
 
-// zlib's gz functions pass through files that do not begin with gzip's magic bytes: one path for both kinds.
-class Reader {
- public:
-  explicit Reader(const std::string& path) : path_(path) {
-    std::error_code error;
-    check_io(std::filesystem::is_regular_file(path, error), path, ": no such file");
-    stored_bytes_ = static_cast<long>(std::filesystem::file_size(path, error));
-    file_.reset(gzopen(path.c_str(), "rb"));
-    check_io(!error && file_, path, ": cannot open");
-    gzbuffer(file_.get(), 1 << 17);
-  }
-  bool compressed() { return gzdirect(file_.get()) == 0; }
-  long stored_bytes() const { return stored_bytes_; }
+// A big-endian element as a double, which holds all of these types exactly.
+template <class T, class Bits>
+double value_of(const std::uint8_t* bytes) {
+  Bits bits = 0;
+  for (std::size_t i = 0; i < sizeof(Bits); ++i) bits = static_cast<Bits>(bits << 8 | bytes[i]);
+  return static_cast<double>(std::bit_cast<T>(bits));
+}
 
-  // Reads exactly `bytes` bytes of `what`.
-  void read(std::uint8_t* out, long bytes, const char* what) {
-    const long got = read_some(out, bytes);
-    check(got == bytes, path_, ": truncated in the ", what, " after ", position_, " bytes");
-  }
-  void expect_end() {
-    std::uint8_t extra = 0;
-    const long declared = position_;
-    check(read_some(&extra, 1) == 0, path_, ": more data than the header declares (", declared, " bytes)");
-  }
+struct Kind {
+  int type;
+  long size;  // bytes per element
+  double (*value)(const std::uint8_t*);
+};
+constexpr int kBytes = 8;
+constexpr std::array<Kind, 6> kKinds{{{kBytes, 1, nullptr},  // copied as they are
+                                      {9, 1, value_of<std::int8_t, std::uint8_t>},
+                                      {11, 2, value_of<std::int16_t, std::uint16_t>},
+                                      {12, 4, value_of<std::int32_t, std::uint32_t>},
+                                      {13, 4, value_of<float, std::uint32_t>},
+                                      {14, 8, value_of<double, std::uint64_t>}}};
 
- private:
-  long read_some(std::uint8_t* out, long bytes) {
-    long done = 0;
-    while (done < bytes) {
-      const int got = gzread(file_.get(), out + done, static_cast<unsigned>(std::min(bytes - done, 1L << 30)));
-      if (got <= 0) break;
-      done += got;
-    }
-    position_ += done;
-    int status = Z_OK;  // also tells of a gzip stream that ends early or fails its checksum
-    const char* message = gzerror(file_.get(), &status);
-    check(status == Z_OK, status == Z_ERRNO ? path_ + ": cannot read" : std::string(message));
-    return done;
-  }
-
-  struct Close {
-    void operator()(gzFile file) const { gzclose(file); }
-  };
-  std::string path_;
-  std::unique_ptr<gzFile_s, Close> file_;
-  long stored_bytes_ = 0, position_ = 0;
+struct Header {
+  Kind kind;
+  std::vector<long> sizes;
+  long count;  // elements
 };
 
-std::vector<long> read_sizes(Reader& reader, const std::string& path) {
+Header read_header(ByteReader& reader, const std::string& path) {
   std::uint8_t head[4], size[4];
   reader.read(head, 4, "header");
   check(head[0] == 0 && head[1] == 0, path, ": not an IDX file: wanted it to begin with bytes 0 0, got ", int{head[0]},
         " ", int{head[1]});
-  check(head[2] == 8, path, ": wanted unsigned bytes (type 8), got type ", int{head[2]});
+  const auto* kind = std::ranges::find(kKinds, int{head[2]}, &Kind::type);
+  check(kind != kKinds.end(), path, ": wanted elements of type 8, 9, 11, 12, 13 or 14, got type ", int{head[2]});
   check(1 <= head[3] && head[3] <= 4, path, ": wanted 1 to 4 sizes, got ", int{head[3]});
-  std::vector<long> sizes;
+  Header header{*kind, {}, 1};
   for (int i = 0; i < head[3]; ++i) {
     reader.read(size, 4, "header");
-    sizes.push_back(long{size[0]} << 24 | long{size[1]} << 16 | long{size[2]} << 8 | long{size[3]});
-    check(sizes.back() > 0, path, ": size ", i, " is 0");
+    header.sizes.push_back(long{size[0]} << 24 | long{size[1]} << 16 | long{size[2]} << 8 | long{size[3]});
+    check(header.sizes.back() > 0, path, ": size ", i, " is 0");
   }
-  return sizes;
+  const Shape shape(header.sizes);
+  for (long n : shape) {
+    check(n <= kMaxIdxBytes / kind->size / header.count, path, ": ", shape, " of type ", kind->type,
+          " is more than the limit of ", kMaxIdxBytes, " bytes");
+    header.count *= n;  // cannot wrap
+  }
+  const long bytes = header.count * kind->size + 4 + 4 * shape.rank();
+  check(reader.compressed() ? bytes <= reader.limit() : bytes == reader.stored_bytes(), path, ": the header declares ",
+        shape, " and so ", bytes, " bytes, the file has ", reader.stored_bytes(),
+        reader.compressed() ? " compressed" : "");
+  return header;
 }
 
 }  // namespace
 
-IdxArray read_idx(const std::string& path) {
-  Reader reader(path);
-  IdxArray array;
-  array.sizes = read_sizes(reader, path);
-  const Shape shape(array.sizes);
-  const long header = 4 + 4 * shape.rank();
-  long bytes = 1;
-  for (long size : shape) {
-    check(size <= kMaxIdxBytes / bytes, path, ": ", shape, " is more than the limit of ", kMaxIdxBytes, " bytes");
-    bytes *= size;  // cannot wrap
-  }
-  const bool possible = reader.compressed() ? bytes <= checked_mul(reader.stored_bytes(), kMaxDeflateRatio)
-                                            : bytes + header == reader.stored_bytes();
-  check(possible, path, ": the header declares ", shape, " and so ", bytes + header, " bytes, the file has ",
-        reader.stored_bytes(), reader.compressed() ? " compressed" : "");
-  for (long done = 0, part = 0; done < bytes; done += part) {
-    part = std::min(bytes - done, std::max(done, kFirstPart));
-    array.values.resize(done + part);
-    reader.read(array.values.data() + done, part, "elements");
+template <class T>
+IdxArray<T> read_idx(const std::string& path) {
+  ByteReader reader(path);
+  const Header header = read_header(reader, path);
+  const Kind& kind = header.kind;
+  constexpr double kMost = std::numeric_limits<T>::max();
+  IdxArray<T> array{.sizes = header.sizes, .values = {}};
+  array.values.reserve(header.count);  // memory is taken when it is written to
+  std::vector<std::uint8_t> part(std::min(header.count, kPart) * kind.size);
+  for (long done = 0; done < header.count;) {
+    const long count = std::min(header.count - done, kPart);
+    reader.read(part.data(), count * kind.size, "elements");
+    if (kind.type == kBytes) array.values.insert(array.values.end(), part.begin(), part.begin() + count);
+    for (long i = 0; i < count && kind.type != kBytes; ++i) {
+      const double value = kind.value(part.data() + i * kind.size);
+      check(value >= 0 && value <= kMost && value == std::floor(value), path, ": element ", done + i,
+            " must be a whole number from 0 to ", kMost, ", got ", value);
+      array.values.push_back(static_cast<T>(value));
+    }
+    done += count;
   }
   reader.expect_end();
   return array;
 }
+template IdxArray<std::uint8_t> read_idx(const std::string&);
+template IdxArray<std::uint16_t> read_idx(const std::string&);
 
 Dataset read_idx_dataset(const std::string& images, const std::string& labels) {
-  IdxArray array = read_idx(images);
+  IdxArray<std::uint8_t> array = read_idx<std::uint8_t>(images);
   const std::vector<long>& sizes = array.sizes;
   const std::size_t rank = sizes.size();
   check(rank >= 3, images, ": images want 3 sizes (n, h, w) or 4 (n, c, h, w), got ", rank);
-  const IdxArray names = read_idx(labels);
+  const IdxArray<std::uint16_t> names = read_idx<std::uint16_t>(labels);
   check(names.sizes.size() == 1, labels, ": labels want 1 size, got ", names.sizes.size());
   check(names.sizes[0] == sizes[0], labels, ": wanted ", sizes[0], " labels, one per image, got ", names.sizes[0]);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tensor/finite.h"
 #include "tensor/parallel.h"
 
 namespace lookhere {
@@ -37,6 +38,8 @@ Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options) 
     const Tensor logits = logits_of(model, batch.images);
     const long count = logits.shape()[0], classes = logits.shape()[1];
     result.loss += softmax_cross_entropy(Var(logits), batch.labels).value().item() * static_cast<double>(count);
+    if (const long bad = first_not_finite(logits); bad >= 0 && result.first_bad < 0)
+      result.first_bad = result.images + bad / classes;
     for (long i = 0; i < count; ++i) {
       const long rank = rank_of_label(logits.data<float>() + i * classes, classes, batch.labels.data<i64>()[i]);
       hits += rank < 1, hits5 += rank < 5;

@@ -12,6 +12,7 @@ struct Accuracy {
   long images = 0;
   double loss = 0, top1 = 0, top5 = 0;  // mean cross-entropy; percent
   bool stopped = false;                 // before the last batch: the numbers are those of the images seen so far
+  long first_bad = -1;                  // the first image with logits that are not finite, in the loader's order
 };
 
 // Whom to tell and whom to ask, each if there is one.

@@ -3,10 +3,9 @@
 #include "vit/model/weights.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
-#include "tensor/dispatch.h"
+#include "tensor/finite.h"
 #include "vit/model/json.h"
 
 namespace lookhere {
@@ -36,13 +35,6 @@ void check_shapes(const Safetensors& file, const ViTConfig& c) {
 }
 
 }  // namespace
-
-void check_finite(const Tensor& t, const std::string& path, const std::string& name) {
-  dispatch(t, [&]<class T>(auto) {
-    for (long i = 0; i < t.numel(); ++i)
-      check(std::isfinite(t.data<T>()[i]), path, ": tensor '", name, "' is not finite at element ", i);
-  });
-}
 
 NamedTensors weights_of(ViT& model) {
   NamedTensors tensors;
@@ -91,7 +83,7 @@ void load_weights(ViT& model, const Safetensors& file, const std::string& prefix
   for_each_parameter(model, [&](const std::string& name, Var& p) {
     check_shape(file, prefix + name, p.shape());
     const Tensor value = file.read(prefix + name).to(p.value().dtype());
-    check_finite(value, file.path(), prefix + name);
+    check_finite(value, file.path(), ": tensor '", prefix, name, "'");
     p.set_value(value);
     known.insert(name);
   });

@@ -26,7 +26,4 @@ ViTConfig config_of(const Safetensors& file);
 // Gives every parameter of the model the value of the file's tensor `prefix + name`.
 void load_weights(ViT& model, const Safetensors& file, const std::string& prefix = "");
 
-// Throws Error "PATH: tensor 'NAME' is not finite at element 7".
-void check_finite(const Tensor& t, const std::string& path, const std::string& name);
-
 }  // namespace lookhere

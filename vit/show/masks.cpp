@@ -17,6 +17,7 @@ constexpr double kMargin = 40, kHead = 132, kLegend = 260, kLegendHeight = 430;
 constexpr double kPanel = 264, kPanelGap = 30, kPanelTitle = 46, kPanelBelow = 30;                 // one layer
 constexpr double kSmall = 100, kSmallGap = 14, kRowLabel = 128, kColumnTitle = 62, kCaption = 22;  // all layers
 constexpr long kMostRows = 12;
+constexpr long kLongestSide = 512, kMostPatches = 1L << 26;  // of a grid; of all panels: about ten seconds' work
 
 struct Layer {
   long index;
@@ -56,6 +57,8 @@ struct Picture {
 
 Picture picture_of(const LookHereConfig& config, long heads, long depth, Grid grid, const MaskOptions& options) {
   check(grid.y >= 1 && grid.x >= 1, "masks: the grid must be at least 1×1, got ", grid.y, "×", grid.x);
+  check(grid.y <= kLongestSide && grid.x <= kLongestSide, "masks: the grid must be at most ", kLongestSide, "×",
+        kLongestSide, ", got ", grid.y, "×", grid.x, "; a smaller one can be chosen with --grid");
   check(heads >= 1 && depth >= 1, "masks: wanted at least one head and layer, got ", heads, " and ", depth);
   check(kAllLayers <= options.layer && options.layer < depth, "masks: no layer ", options.layer, " of ", depth);
   Picture p{config, depth, grid, options.query_row, options.query_column, {}};
@@ -65,6 +68,8 @@ Picture picture_of(const LookHereConfig& config, long heads, long depth, Grid gr
         "×", grid.x);
   const bool all = options.layer == kAllLayers;
   const long rows = all ? std::min(depth, kMostRows) : 1;
+  check(heads <= kMostPatches / (rows * grid.patches()), "masks: ", heads, " heads in ", rows, " layers of ", grid.y,
+        "×", grid.x, " patches are more than ", kMostPatches, " to draw; a smaller --grid or one --layer can be");
   for (long i = 0; i < rows; ++i) {
     // More layers than rows: the first, the last, and evenly between.
     const long layer = all ? rows > 1 ? i * (depth - 1) / (rows - 1) : 0 : options.layer;

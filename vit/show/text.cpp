@@ -53,6 +53,12 @@ std::string one_line(const std::string& text) {
   return result;
 }
 
+bool is_utf8(const std::string& text) {
+  std::size_t at = 0, length = 1;
+  for (std::uint32_t code = 0; at < text.size() && length > 0; at += length) length = decode(text, at, code);
+  return length > 0;
+}
+
 long columns(const std::string& text) {
   return static_cast<long>(text.size()) - std::count_if(text.begin(), text.end(), is_continuation);
 }

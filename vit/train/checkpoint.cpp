@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "tensor/finite.h"
 #include "vit/model/json.h"
 
 namespace lookhere {
@@ -69,7 +70,7 @@ void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
   load_weights(model, checkpoint);
   const auto read = [&](const std::string& name) {
     const Tensor saved = checkpoint.read(name);
-    check_finite(saved, checkpoint.path(), name);
+    check_finite(saved, checkpoint.path(), ": tensor '", name, "'");
     return saved;
   };
   optimizer.load_state(read, progression_of(checkpoint).updates);

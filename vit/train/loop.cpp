@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "tensor/file.h"
+#include "vit/model/preprocessing.h"
 #include "vit/train/resume.h"
 
 namespace lookhere {
@@ -42,10 +43,10 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
     : recipe_(validated(std::move(recipe))),
       folder_(claimed(std::move(folder), resume.empty())),
       train_(load_dataset(recipe_.data, true, dataset_options(recipe_))),
-      test_(load_dataset(recipe_.data, false, dataset_options(recipe_))),
+      test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
       model_(model_config(recipe_, train_), static_cast<std::uint64_t>(recipe_.seed)),
       sharded_(model_, recipe_.shards),
-      loader_(train_, training_loader(recipe_, model_.config())),
+      loader_(train_, training_loader(recipe_, model_.config(), train_)),
       test_loader_(test_, evaluation_loader(recipe_, model_.config())),
       optimizer_(parameters_of(model_), optimizer_options(recipe_)) {
   check(steps_per_epoch() >= 1, "train: ", train_.size(), " images make no update of ", recipe_.grad_accum_steps, " x ",
@@ -129,7 +130,7 @@ void Trainer::save() {
   if (!batch_is_finite()) return;
   if (summary_) summary_->sync(), at_.summary_bytes = summary_->size();
   if (metrics_) metrics_->sync(), at_.metrics_bytes = metrics_->size();
-  Metadata more = class_names_metadata(train_.class_names);
+  Metadata more = description_of(train_);
   more.merge(data_hashes(train_, test_));
   save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, more);
   saved_step_ = at_.step;
@@ -235,7 +236,7 @@ bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>&
     if (accuracy.stopped) return false;
     if (accuracy.top1 <= at_.best_top1) return true;
     at_.best_top1 = accuracy.top1, at_.best_epoch = at_.epoch;
-    save_model(file("best.safetensors"), model_, class_names_metadata(train_.class_names));
+    save_model(file("best.safetensors"), model_, description_of(train_));
     return true;
   };
   {

@@ -8,6 +8,7 @@
 
 #include "tensor/file.h"
 #include "vit/model/json.h"
+#include "vit/show/text.h"
 
 namespace lookhere {
 namespace {
@@ -44,6 +45,7 @@ void Recipe::validate() {
     check(value >= low && value <= high, "--", name, ": wanted ", low, " to ", high, ", got ", value);
   };
   constexpr double kMany = 1e9;
+  check(is_utf8(data), "--data: wanted a name that is UTF-8, as it is stored with the run, got ", shown(data));
   in_range("epochs", static_cast<double>(epochs), 1, 1e6);
   in_range("batch-size", static_cast<double>(batch_size), 1, 1 << 20);
   in_range("grad-accum-steps", static_cast<double>(grad_accum_steps), 1, 1 << 20);
@@ -165,14 +167,12 @@ LoaderOptions evaluation_loader(const Recipe& r, const ViTConfig& model) {
           .image_width = model.width,
           .workers = static_cast<int>(r.workers)};
 }
-LoaderOptions training_loader(const Recipe& r, const ViTConfig& model) {
+LoaderOptions training_loader(const Recipe& r, const ViTConfig& model, const Dataset& data) {
   LoaderOptions options = evaluation_loader(r, model);
   options.batch_size = r.batch_size;
   options.shuffle = options.drop_last = true;
   options.crop_padding = r.crop_padding;
-  // Photographs may be mirrored; digits, directions and shoes that all point one way may not.
-  const bool mirror = r.data == "cifar10" || r.data == "cifar100";
-  options.hflip = r.hflip >= 0 ? r.hflip : mirror ? 0.5 : 0;
+  options.hflip = r.hflip >= 0 ? r.hflip : data.mirror_by_default ? 0.5 : 0;
   options.seed = static_cast<std::uint64_t>(r.seed);
   return options;
 }

@@ -91,7 +91,7 @@ void update_from_toml(Recipe& recipe, const std::string& path);
 // The recipe's model for this data.
 ViTConfig model_config(const Recipe& recipe, const Dataset& data);
 Dtype dtype_of(const Recipe& recipe);  // what --dtype names
-LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model);
+LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model, const Dataset& data);
 LoaderOptions evaluation_loader(const Recipe& recipe, const ViTConfig& model);
 DatasetOptions dataset_options(const Recipe& recipe);
 AdamWOptions optimizer_options(const Recipe& recipe);

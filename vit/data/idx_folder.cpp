@@ -1,0 +1,67 @@
+// Names taken apart by one pattern.
+#include "vit/data/idx_folder.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <vector>
+
+#include "tensor/error.h"
+#include "tensor/file.h"
+
+namespace lookhere {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Name {
+  std::string file, set, split, what;  // set: what stands before the split, "" for MNIST's own names
+  bool packed;
+};
+
+std::vector<Name> idx_names(const fs::path& folder) {
+  static const std::regex pattern(
+      R"((?:(.+)[-._])?(train|t10k|test)[-._](images|labels)(?:[-._]idx\d?)?(?:[-._](?:u?byte|short|int|float|double))?(\.gz)?)");
+  std::vector<Name> names;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    const std::string file = it->path().filename().string();
+    std::smatch part;
+    if (!std::regex_match(file, part, pattern) || !fs::is_regular_file(it->path(), ignored)) continue;
+    names.push_back({file, part[1], part[2], part[3], part[4].matched});
+    std::ranges::replace_if(
+        names.back().set, [](char c) { return c == '.' || c == '_'; }, '-');
+  }
+  check_io(!error, folder.string(), ": cannot list the folder: ", error.message());
+  std::ranges::sort(names, {}, [](const Name& name) { return std::pair(name.packed, name.file); });
+  return names;
+}
+
+// At most one kind: what `kind` tells apart must be the same for all.
+void check_one_kind(const std::string& folder, const std::vector<Name>& names, std::string Name::*kind) {
+  std::map<std::string, std::string> examples;
+  for (const Name& name : names) examples.emplace(name.*kind, name.file);
+  std::string all;
+  for (const auto& [key, file] : examples) all += (all.empty() ? "" : ", ") + shown(file);
+  check(examples.size() <= 1, folder, ": holds several data sets: wanted one, got ", all);
+}
+
+}  // namespace
+
+std::optional<IdxFiles> find_idx(const std::string& folder, bool train) {
+  std::vector<Name> names = idx_names(folder);
+  check_one_kind(folder, names, &Name::set);
+  std::erase_if(names, [&](const Name& name) { return (name.split == "train") != train; });
+  if (names.empty()) return std::nullopt;
+  check_one_kind(folder, names, &Name::split);
+  const auto path_of = [&](const char* what) {
+    const auto found = std::ranges::find(names, what, &Name::what);
+    check(found != names.end(), folder, ": wanted a file of ", what, " beside ", shown(names[0].file), ", found none");
+    return (fs::path(folder) / found->file).string();
+  };
+  return IdxFiles{.images = path_of("images"), .labels = path_of("labels")};
+}
+
+}  // namespace lookhere

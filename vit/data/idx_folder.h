@@ -1,0 +1,17 @@
+// Which files of a folder are the images and labels of an IDX data set: MNIST's names, EMNIST's with the set's name in
+// front (emnist-letters-train-images-idx3-ubyte), with dashes, dots or underscores, plain or as .gz.
+#pragma once
+#include <optional>
+#include <string>
+
+namespace lookhere {
+
+struct IdxFiles {
+  std::string images, labels;  // paths
+};
+
+// Those of training ("train") or of testing ("t10k" or "test"); nothing if there are none. A plain file comes before
+// its .gz. Throws Error if the folder holds several sets, or images without labels, naming the files.
+std::optional<IdxFiles> find_idx(const std::string& folder, bool train);
+
+}  // namespace lookhere

@@ -1,0 +1,52 @@
+// What the data does not say, the model does.
+#include "vit/eval/test_set.h"
+
+#include "vit/model/preprocessing.h"
+#include "vit/show/console.h"
+
+namespace lookhere {
+namespace {
+
+// For models that do not say how their images were normalised.
+void guess_preprocessing(Dataset& test, const Safetensors& model) {
+  const bool published = !test.mean.empty();
+  if (!published) try {
+      const Dataset training = load_dataset(test.name, true);
+      check(training.channels == test.channels, "they have ", training.channels, " channels, not ", test.channels);
+      test.mean = training.mean, test.std = training.std;
+    } catch (const Error& error) {
+      throw Error(concat(model.path(), ": does not say how images are normalised, nor do training images of ",
+                         test.name, ": ", error.what()),
+                  error.code());
+    }
+  say("warning: {} does not say how images are normalised: taking mean {} and std {}, {} {}\n", model.path(),
+      listed(test.mean), listed(test.std), published ? "as published for" : "those of the training images in",
+      test.name);
+}
+
+}  // namespace
+
+Dataset load_test_set(const std::string& source, const Safetensors& model, long shapes_size) {
+  const ViTConfig config = config_of(model);
+  DatasetOptions options;
+  options.shapes_size = shapes_size;
+  Dataset test = load_dataset(source, false, options);
+  check(test.channels == config.channels, source, ": has ", test.channels, " channels, the model wants ",
+        config.channels);
+  check(test.classes == 0 || test.classes == config.classes, source, ": has ", test.classes,
+        " classes, the model wants ", config.classes);
+  for (long i = 0; i < test.size(); ++i)
+    check(test.labels[i] < config.classes, source, ": label ", test.labels[i], " of image ", i,
+          " is not below the model's ", config.classes, " classes");
+  if (const auto own = preprocessing_of(model, config.channels))
+    test.mean = own->mean, test.std = own->std;
+  else
+    guess_preprocessing(test, model);
+  if (test.classes == 0 || model.metadata().contains("class_names"))
+    test.class_names = class_names_of(model, config.classes);
+  test.classes = config.classes;
+  check_consistent(test);
+  return test;
+}
+
+}  // namespace lookhere

@@ -1,0 +1,80 @@
+// Constants to JSON and back, and pixels through them.
+#include "vit/model/preprocessing.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "vit/data/augment.h"
+#include "vit/model/json.h"
+#include "vit/model/weights.h"
+
+namespace lookhere {
+namespace {
+
+std::vector<float> numbers(const nlohmann::json& json, const char* name, long channels) {
+  check(json.contains(name), '\'', name, "' is missing");
+  const nlohmann::json& list = json[name];
+  check(list.is_array() && static_cast<long>(list.size()) == channels, '\'', name, "' must be ", channels,
+        " numbers, one per channel, got ", described(list));
+  std::vector<float> values;
+  for (const nlohmann::json& value : list) {
+    check(value.is_number(), '\'', name, "' must be numbers, got ", described(value));
+    values.push_back(value.get<float>());
+    check(std::isfinite(values.back()), '\'', name, "' must be finite, got ", value.dump());
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string listed(const std::vector<float>& values) {
+  std::string list;
+  for (const float value : values) list += fmt::format("{}{}", list.empty() ? "" : ", ", value);
+  return list;
+}
+
+std::string to_json(const Preprocessing& p) {
+  return fmt::format(R"({{"mean": [{}], "std": [{}]}})", listed(p.mean), listed(p.std));
+}
+
+Preprocessing preprocessing_from_json(const std::string& text, long channels) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  check(json.is_object(), "wanted a JSON object, got ", json.is_discarded() ? "no valid JSON" : json.type_name());
+  Preprocessing p{.mean = numbers(json, "mean", channels), .std = numbers(json, "std", channels)};
+  for (const float std : p.std) check(std > 0, "'std' must be above 0, got ", std);
+  return p;
+}
+
+std::optional<Preprocessing> preprocessing_of(const Safetensors& model, long channels) {
+  const auto found = model.metadata().find("preprocessing");
+  if (found == model.metadata().end()) return std::nullopt;
+  try {
+    return preprocessing_from_json(found->second, channels);
+  } catch (const Error& error) {
+    fail(model.path(), ": 'preprocessing' in the metadata: ", error.what());
+  }
+}
+
+Metadata description_of(const Dataset& training) {
+  Metadata metadata = class_names_metadata(training.class_names);
+  metadata["preprocessing"] = to_json(Preprocessing{.mean = training.mean, .std = training.std});
+  return metadata;
+}
+
+Tensor normalised(const Tensor& images, const Preprocessing& p) {
+  const auto channels = static_cast<long>(p.mean.size());
+  check(images.shape().rank() == 4 && images.shape()[1] == channels, "normalised: wanted images [n, ", channels,
+        ", height, width], got ", images.shape());
+  Tensor result = empty(images.shape());
+  const long plane = images.shape()[2] * images.shape()[3];
+  const i64* from = images.data<i64>();
+  float* out = result.data<float>();
+  for (long i = 0; i < images.shape()[0] * channels; ++i) {
+    const Normalise normalise(p.mean[i % channels], p.std[i % channels]);
+    for (long k = 0; k < plane; ++k) *out++ = normalise(static_cast<float>(*from++));
+  }
+  return result;
+}
+
+}  // namespace lookhere

@@ -1,0 +1,34 @@
+// What a model file says of its data: with which constants the pixels it was trained on were normalised, and what its
+// classes are called. They are the model's: data it is used on later are made to look the same with them.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tensor/safetensors.h"
+#include "vit/data/dataset.h"
+
+namespace lookhere {
+
+struct Preprocessing {
+  std::vector<float> mean, std;  // per channel: a stored byte becomes (byte / 255 - mean) / std
+};
+
+// "0.4914, 0.4822, 0.4465": the shortest digits that tell the numbers from all others.
+std::string listed(const std::vector<float>& values);
+// {"mean": [0.286], "std": [0.353]}, as stored under the metadata key `preprocessing`.
+std::string to_json(const Preprocessing& preprocessing);
+// Other fields may stand beside mean and std. Throws Error unless both are `channels` finite numbers and std is above
+// 0.
+Preprocessing preprocessing_from_json(const std::string& text, long channels);
+
+// The model's own; nothing for files that have none (before version 0.2). Throws Error, naming the file, as above.
+std::optional<Preprocessing> preprocessing_of(const Safetensors& model, long channels);
+
+// The metadata of a model that is trained on this data: `class_names` and `preprocessing`.
+Metadata description_of(const Dataset& training);
+
+// The f32 images [n, channels, height, width] of bytes that are held as i64.
+Tensor normalised(const Tensor& images, const Preprocessing& preprocessing);
+
+}  // namespace lookhere
