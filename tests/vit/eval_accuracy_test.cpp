@@ -63,7 +63,8 @@ TEST(Evaluate, AgreesWithCountingByHand) {
   for (const long batch : {1, 3, 10, 64}) {
     Loader loader(d, {.batch_size = batch});
     std::vector<long> progress;
-    const Accuracy a = evaluate(model, loader, [&](long done) { progress.push_back(done); });
+    const Accuracy a =
+        evaluate(model, loader, {.progress = [&](long done) { progress.push_back(done); }, .stop = {}, .note = {}});
     EXPECT_EQ(a.images, 10);
     EXPECT_DOUBLE_EQ(a.top1, 20);
     EXPECT_DOUBLE_EQ(a.top5, 70);
@@ -80,6 +81,20 @@ TEST(Evaluate, FewClassesAreAllInTheTopFive) {
   const Accuracy a = evaluate(model, loader);
   EXPECT_EQ(a.top5, 100);
   EXPECT_EQ(a.top1, 0);  // the head starts with equal logits, and ties count against the label
+}
+
+TEST(Evaluate, StopsBetweenBatches) {
+  ViT model(small_config(position_preset("lh90")), 1);
+  const Dataset d = dataset({0, 1, 2, 2, 1}, 3);
+  Loader loader(d, {.batch_size = 2});
+  for (const long batches : {0, 1, 2, 3}) {  // of three
+    long left = batches;
+    const Accuracy a = evaluate(model, loader, {.progress = {}, .stop = [&] { return left-- == 0; }, .note = {}});
+    EXPECT_EQ(a.stopped, batches < 3);
+    EXPECT_EQ(a.images, std::min(2 * batches, 5L));
+    EXPECT_TRUE(std::isfinite(a.loss));
+  }
+  EXPECT_FALSE(evaluate(model, loader).stopped);
 }
 
 TEST(Evaluate, LabelsMustFitTheModel) {

@@ -35,7 +35,10 @@ void EvalCommand::run() const {
       dataset,
       {.batch_size = batch_size, .image_height = height, .image_width = width, .workers = static_cast<int>(workers)});
   Progress progress("evaluate", dataset.size());
-  const Accuracy result = evaluate(vit, loader, [&](long done) { progress.update(done); });
+  const Accuracy result = evaluate(vit, loader,
+                                   {.progress = [&](long done) { progress.update(done); },
+                                    .stop = {},
+                                    .note = [&](const std::string& line) { progress.note(line); }});
   progress.finish();
   if (json) {
     const nlohmann::ordered_json object{{"model", model},          {"data", data},        {"img_size", {height, width}},

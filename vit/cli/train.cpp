@@ -55,6 +55,7 @@ class Watcher : public TrainObserver {
     progress_.note(line);
     draw_curve();
   }
+  void on_note(const std::string& line) override { progress_.note(line); }
   void finish(const std::string& summary) { progress_.finish(summary); }
 
   void draw_curve() const {

@@ -27,11 +27,13 @@ long rank_of_label(const float* logits, long classes, long label) {
   return rank;
 }
 
-Accuracy evaluate(ViT& model, Loader& loader, const std::function<void(long)>& progress) {
+Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options) {
   Accuracy result;
   long hits = 0, hits5 = 0;
   Batch batch;
-  for (loader.start(0); loader.next(batch);) {
+  const auto stop = [&] { return result.stopped = options.stop && options.stop(); };
+  loader.start(0);
+  for (long left = loader.batches(); left > 0 && !stop() && loader.next(batch); --left) {
     const Tensor logits = logits_of(model, batch.images);
     const long count = logits.shape()[0], classes = logits.shape()[1];
     result.loss += softmax_cross_entropy(Var(logits), batch.labels).value().item() * static_cast<double>(count);
@@ -40,8 +42,9 @@ Accuracy evaluate(ViT& model, Loader& loader, const std::function<void(long)>& p
       hits += rank < 1, hits5 += rank < 5;
     }
     result.images += count;
-    if (progress) progress(result.images);
+    if (options.progress) options.progress(result.images);
   }
+  if (result.stopped && result.images == 0) return result;
   check(result.images > 0, "evaluate: the data set has no images");
   const auto n = static_cast<double>(result.images);
   result.loss /= n, result.top1 = 100 * static_cast<double>(hits) / n,

@@ -1,6 +1,7 @@
 // How well a model classifies a data set.
 #pragma once
 #include <functional>
+#include <string>
 
 #include "vit/data/loader.h"
 #include "vit/model/vit.h"
@@ -10,10 +11,18 @@ namespace lookhere {
 struct Accuracy {
   long images = 0;
   double loss = 0, top1 = 0, top5 = 0;  // mean cross-entropy; percent
+  bool stopped = false;                 // before the last batch: the numbers are those of the images seen so far
 };
 
-// The loader decides batch size and resolution; progress(images done) after each batch.
-Accuracy evaluate(ViT& model, Loader& loader, const std::function<void(long)>& progress = {});
+// Whom to tell and whom to ask, each if there is one.
+struct EvaluationOptions {
+  std::function<void(long done)> progress;            // images done, after each batch
+  std::function<bool()> stop;                         // asked before each batch
+  std::function<void(const std::string& line)> note;  // what the user should know, in one line
+};
+
+// The loader decides batch size and resolution.
+Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options = {});
 
 // The model's logits [B, classes] for normalised images [B, C, Y, X], f32, the images spread over the threads;
 // computed in `inside` within the blocks.

@@ -171,8 +171,10 @@ void Trainer::finish_epoch(TrainObserver& observer) {
                .train_loss = at_.epoch_losses ? at_.epoch_loss / static_cast<double>(at_.epoch_losses) : NAN,
                .lr = schedule_.at(at_.step - 1)};
   const auto evaluate_and_keep_best = [&] {
-    const Accuracy accuracy =
-        evaluate(model_, test_loader_, [&](long done) { observer.on_evaluation(done, test_.size()); });
+    const Accuracy accuracy = evaluate(model_, test_loader_,
+                                       {.progress = [&](long done) { observer.on_evaluation(done, test_.size()); },
+                                        .stop = {},
+                                        .note = [&](const std::string& line) { observer.on_note(line); }});
     row.eval_loss = accuracy.loss, row.eval_top1 = accuracy.top1, row.eval_top5 = accuracy.top5;
     if (accuracy.top1 <= at_.best_top1) return;
     at_.best_top1 = accuracy.top1, at_.best_epoch = at_.epoch;

@@ -23,6 +23,7 @@ class TrainObserver {
   virtual void on_step(const Step&) {}
   virtual void on_evaluation(long /*images*/, long /*total*/) {}
   virtual void on_epoch(const EpochRow&, bool /*best so far*/) {}
+  virtual void on_note(const std::string& /*line*/) {}  // what the user should know
 };
 
 class Trainer {
