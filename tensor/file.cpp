@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "tensor/error.h"
+#include "tensor/out_of_memory.h"
 
 namespace lookhere {
 namespace {
@@ -25,10 +26,12 @@ auto retry(F call) {
   return result;
 }
 
-// Throws Error "cannot VERB PATH: REASON" unless ok, with the reason that the call just before left in errno.
-void check_system(bool ok, const char* verb, const std::string& path) {
+// Throws Error "cannot VERB PATH: REASON" unless ok, with the reason that the call just before left in errno. Where
+// that is memory, of which the call wanted so many bytes: OutOfMemory.
+void check_system(bool ok, const char* verb, const std::string& path, long bytes = 0) {
   if (ok) return;
   const int code = errno;
+  if (code == ENOMEM) throw OutOfMemory(bytes, verb, path.c_str());
   check_io(false, "cannot ", verb, ' ', path, ": ", std::generic_category().message(code));
 }
 
@@ -115,7 +118,7 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
   check_io(S_ISREG(status.st_mode), "cannot open ", path, ": not a regular file");
   if (status.st_size == 0) return;  // mmap refuses to map nothing
   void* mapped = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE, file, 0);
-  check_system(mapped != MAP_FAILED, "open", path);
+  check_system(mapped != MAP_FAILED, "open", path, status.st_size);
   data_ = static_cast<unsigned char*>(mapped);
   size_ = status.st_size;
 }
