@@ -4,9 +4,11 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 
+#include "tensor/out_of_memory.h"
 #include "tensor/shape.h"
 
 namespace lookhere {
@@ -23,6 +25,7 @@ class Reader {
     check_io(std::filesystem::is_regular_file(path, error), path, ": no such file");
     stored_bytes_ = static_cast<long>(std::filesystem::file_size(path, error));
     file_.reset(gzopen(path.c_str(), "rb"));
+    if (!file_ && errno == ENOMEM) throw OutOfMemory(0, "open", path.c_str());
     check_io(!error && file_, path, ": cannot open");
     gzbuffer(file_.get(), 1 << 17);
   }
@@ -51,6 +54,7 @@ class Reader {
     position_ += done;
     int status = Z_OK;  // also tells of a gzip stream that ends early or fails its checksum
     const char* message = gzerror(file_.get(), &status);
+    if (status == Z_MEM_ERROR) throw OutOfMemory(0, "read", path_.c_str());
     check(status == Z_OK, status == Z_ERRNO ? path_ + ": cannot read" : std::string(message));
     return done;
   }
