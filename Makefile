@@ -20,7 +20,7 @@ DIR   := $(OUT)/obj
 # g++ 12 sees overlapping copies in std::string's operator+ (GCC bug 105651).
 WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),,-Wno-restrict)
 INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS)
-FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-sanitize-recover=all)
+FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -DSANITIZED -fsanitize=$(SAN) -fno-sanitize-recover=all)
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lpng -lz
 
@@ -39,7 +39,8 @@ KERNELS := $(wildcard kernels/*.cpp)
 VECTOR_KERNELS := $(shell grep -l '^KERNEL\W' kernels/*.cpp)
 LIBRARY := $(KERNELS) $(wildcard tensor/*.cpp autograd/*.cpp autograd/ops/*.cpp nn/*.cpp vit/*/*.cpp)
 LIBRARY := $(filter-out vit/cli/main.cpp,$(LIBRARY))
-TESTS   := $(wildcard tests/*.cpp tests/*/*.cpp)
+FAULTS  := $(wildcard tests/faults/*.cpp)
+TESTS   := $(filter-out $(FAULTS),$(wildcard tests/*.cpp tests/*/*.cpp))
 EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
 BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
@@ -74,6 +75,11 @@ $(DIR)/kernels/bench/%.o: FLAGS += -march=native -DKERNELS_ISA=native
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
 $(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
 	$(call link,-lbenchmark)
+# Makes allocations fail, for tests of what happens then.
+$(OUT)/faults.so: $(FAULTS) Makefile
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	@$(CXX) -std=c++20 -O2 $(WARN) -shared -fPIC $(FAULTS) -o $@
 $(DIR)/liblookhere.a: $(call objects,$(filter-out $(KERNELS),$(LIBRARY))) $(KERNEL_OBJECTS) $(CUDA)
 	@rm -f $@ && ar rcs $@ $^
 $(DIR)/%.o: %.cpp Makefile
@@ -101,7 +107,7 @@ ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' tests/kernels/*
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(if $(SAN),,$(OUT)/faults.so) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')

@@ -45,11 +45,16 @@ std::vector<Profile::Entry> Profile::entries() const {
   return all;
 }
 
-void profile::count(const char* op, Phase phase, double seconds) {
-  const double share = seconds / omp_get_num_threads();  // of the team that this thread belongs to; 1 outside
+Profile::Entry& profile::entry_of(const char* op) {
   const std::lock_guard lock(table().mutex);
   Profile::Entry& entry = table().entries[op];
   if (entry.op.empty()) entry.op = op;
+  return entry;
+}
+
+void profile::count(Profile::Entry& entry, Phase phase, double seconds) noexcept {
+  const double share = seconds / omp_get_num_threads();  // of the team that this thread belongs to; 1 outside
+  const std::lock_guard lock(table().mutex);
   entry.calls += phase == Phase::forward || entry.forward == 0;
   (phase == Phase::forward ? entry.forward : entry.backward) += share;
 }
@@ -57,7 +62,7 @@ void profile::count(const char* op, Phase phase, double seconds) {
 void profile::begin_forward() { forward_began = Clock::now(); }
 void profile::end_forward(const char* op) {
   if (!on.load(std::memory_order_relaxed)) return;
-  count(op, Phase::forward, since(forward_began));
+  count(entry_of(op), Phase::forward, since(forward_began));
   begin_forward();
 }
 

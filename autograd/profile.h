@@ -25,7 +25,7 @@ class Profile {
     double forward = 0, backward = 0;  // seconds
   };
   std::vector<Entry> entries() const;  // the slowest first
-  void clear();
+  void clear();                        // not while an operation is being timed
 };
 
 // What the engine calls; nearly free while no Profile lives.
@@ -33,7 +33,10 @@ namespace profile {
 
 inline std::atomic<bool> on = false;
 enum class Phase { forward, backward };
-void count(const char* op, Phase phase, double seconds);
+// The operation's line in the table, made before its time is taken: a Span ends in a destructor, which must not need
+// memory.
+Profile::Entry& entry_of(const char* op);
+void count(Profile::Entry& entry, Phase phase, double seconds) noexcept;
 
 using Clock = std::chrono::steady_clock;
 inline double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
@@ -45,17 +48,18 @@ void end_forward(const char* op);  // ... and has led to the result of this one;
 // Times a scope.
 class Span {
  public:
-  Span(const char* op, Phase phase) : op_(on.load(std::memory_order_relaxed) ? op : nullptr), phase_(phase) {
-    if (op_) begin_ = Clock::now();
+  Span(const char* op, Phase phase)
+      : entry_(on.load(std::memory_order_relaxed) ? &entry_of(op) : nullptr), phase_(phase) {
+    if (entry_) begin_ = Clock::now();
   }
   ~Span() {
-    if (op_) count(op_, phase_, since(begin_));
+    if (entry_) count(*entry_, phase_, since(begin_));
   }
   Span(const Span&) = delete;
   Span& operator=(const Span&) = delete;
 
  private:
-  const char* op_;
+  Profile::Entry* entry_;
   Phase phase_;
   Clock::time_point begin_;
 };

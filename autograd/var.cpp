@@ -94,16 +94,26 @@ struct Var::Node {
     grad = buffer;
   }
 
-  // Chains may be long: release inputs one by one rather than by recursion.
+  // Chains may be long: nodes that only this one holds are released one by one rather than by recursion. They wait in
+  // a list of their own, since a destructor must not need memory.
+  std::shared_ptr<Node> next;
   ~Node() {
-    std::vector<Var> pending = std::move(inputs);
-    while (!pending.empty()) {
-      const std::shared_ptr<Node> node = std::move(pending.back().node_);
-      pending.pop_back();
-      if (node && node.use_count() == 1)
-        for (Var& input : node->inputs) pending.push_back(std::move(input));
-      if (node && node.use_count() == 1) node->inputs.clear();
+    std::shared_ptr<Node> waiting;
+    release_inputs(waiting);
+    while (waiting) {
+      const std::shared_ptr<Node> node = std::exchange(waiting, std::move(waiting->next));
+      node->release_inputs(waiting);
     }
+  }
+  void release_inputs(std::shared_ptr<Node>& waiting) noexcept {
+    for (Var& input : inputs) {
+      const std::shared_ptr<Node> node = std::move(input.node_);
+      // The last of several handles finds it alone.
+      if (!node || node.use_count() > 1) continue;
+      node->next = std::move(waiting);
+      waiting = node;
+    }
+    inputs.clear();
   }
 };
 

@@ -5,14 +5,15 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <mutex>
-#include <new>
 
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
 #include "tensor/error.h"
 #include "tensor/large_blocks.h"
+#include "tensor/out_of_memory.h"
 
 namespace lookhere {
 namespace {
@@ -22,7 +23,7 @@ constexpr long kLargest = 1L << 46;  // 64 TiB, half of what a processor can add
 
 // From here on blocks are cut from chunks of huge pages; a sanitizer sees the ends of blocks that have their own
 // memory.
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef SANITIZED
 constexpr long kLarge = 1L << 60;
 #else
 constexpr long kLarge = 256L << 10;
@@ -47,9 +48,18 @@ struct BlockClass {
   auto operator<=>(const BlockClass&) const = default;
 };
 
+// Whatever is needed to take a block back is made before it is handed out: tensors end in destructors, which must not
+// run out of memory.
+struct Block {
+  std::byte* memory;
+  long size;
+  Block** kept;  // the list of its class
+  Block* next;   // in that list
+};
+
 struct Pool::State {
   std::mutex mutex;
-  std::multimap<BlockClass, std::byte*> kept;
+  std::map<BlockClass, Block*> kept;  // lists: the block that came last goes first, it may still be in the cache
   LargeBlocks large;
   PoolStats stats;
   long limit = 0;
@@ -57,44 +67,54 @@ struct Pool::State {
   ~State() { release_kept(); }
   std::byte* take_from_system(long size) {
     if (size >= kLarge) return large.take(size);
-    return static_cast<std::byte*>(::operator new(size, std::align_val_t(kAlignment), std::nothrow));
+    return static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
   }
-  void release_kept() {
-    for (auto [key, block] : kept) {
-      if (key.size >= kLarge)
-        large.give_back(block, key.size);
-      else
-        ::operator delete(block, std::align_val_t(kAlignment));
-      stats.reserved -= key.size;
-    }
-    kept.clear();
+  void give_to_system(std::byte* memory, long size) noexcept {
+    if (size >= kLarge)
+      large.give_back(memory);
+    else
+      std::free(memory);
   }
-  std::byte* take(BlockClass wanted) {
+  void release_kept() noexcept {
+    for (auto& [kind, first] : kept)
+      while (const Block* block = first) {
+        first = block->next;
+        give_to_system(block->memory, block->size);
+        stats.reserved -= block->size;
+        delete block;
+      }
+  }
+  Block* take_new(BlockClass wanted) {
     const long size = wanted.size;
-    if (auto found = kept.find(wanted); found != kept.end()) {
-      std::byte* block = found->second;
-      kept.erase(found);
-      return block;
-    }
-    if (limit && stats.reserved + size > limit) release_kept();
-    if (limit && stats.reserved + size > limit)
-      throw Error(concat("out of memory: ", size >> 20, " MiB wanted, ", stats.in_use >> 20, " MiB in use, limit ",
-                         limit >> 20, " MiB"),
-                  Exit::memory);
-    std::byte* block = take_from_system(size);
-    if (!block)
-      throw Error(concat("out of memory: ", size >> 20, " MiB wanted, ", stats.in_use >> 20, " MiB in use"),
-                  Exit::memory);
+    const auto past_limit = [&] { return limit && stats.reserved + size > limit; };
+    if (past_limit()) release_kept();
+    if (past_limit()) throw OutOfMemory(size, stats.in_use, limit);
+    Block*& list = kept[wanted];
+    auto block = std::make_unique<Block>(Block{.memory = nullptr, .size = size, .kept = &list, .next = nullptr});
+    block->memory = take_from_system(size);
+    if (!block->memory) release_kept(), block->memory = take_from_system(size);
+    if (!block->memory) throw OutOfMemory(size);
     stats.reserved += size;
     ++stats.allocations;
-    return block;
+    return block.release();
   }
-  std::byte* hand_out(BlockClass wanted) {
+  Block* hand_out(BlockClass wanted) {
     const std::lock_guard lock(mutex);
-    std::byte* block = take(wanted);
+    const auto list = kept.find(wanted);
+    Block* block = list != kept.end() ? list->second : nullptr;
+    if (block)
+      list->second = block->next;
+    else
+      block = take_new(wanted);
     stats.in_use += wanted.size;
     stats.peak = std::max(stats.peak, stats.in_use);
     return block;
+  }
+  void take_back(Block* block) noexcept {
+    const std::lock_guard lock(mutex);
+    block->next = *block->kept;
+    *block->kept = block;
+    stats.in_use -= block->size;
   }
 };
 
@@ -108,14 +128,9 @@ Pool& Pool::of(Device device) {
 
 std::shared_ptr<std::byte> Pool::allocate(long bytes) {
   check(bytes >= 0, "allocate: negative size ", bytes);
-  if (bytes > kLargest) throw Error(concat("out of memory: ", bytes >> 20, " MiB wanted"), Exit::memory);
-  const BlockClass kind{omp_get_thread_num(), size_class(bytes)};
-  std::byte* block = state_->hand_out(kind);
-  return {block, [state = state_, kind](std::byte* freed) {
-            const std::lock_guard guard(state->mutex);
-            state->kept.emplace(kind, freed);
-            state->stats.in_use -= kind.size;
-          }};
+  if (bytes > kLargest) throw OutOfMemory(bytes);
+  Block* block = state_->hand_out({omp_get_thread_num(), size_class(bytes)});
+  return {block->memory, [state = state_, block](std::byte*) { state->take_back(block); }};
 }
 
 PoolStats Pool::stats() const {

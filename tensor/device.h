@@ -21,7 +21,7 @@ class Pool {
  public:
   static Pool& of(Device device);
   // At least `bytes` bytes, 64-byte aligned, uninitialised. The block returns to the pool with its last owner.
-  // Throws Error (exit code `memory`) past the limit or when the system has no more.
+  // Throws OutOfMemory past the limit or when the system has no more. Giving blocks back allocates nothing.
   std::shared_ptr<std::byte> allocate(long bytes);
   PoolStats stats() const;
   void set_limit(long bytes);  // 0: none

@@ -22,6 +22,7 @@ class Error : public std::runtime_error {
 template <class... Parts>
 std::string concat(const Parts&... parts) {
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // a stream without memory would only cut the text short
   (out << ... << parts);
   return out.str();
 }

@@ -155,7 +155,7 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
   check_io(S_ISREG(status.st_mode), "cannot open ", path, ": not a regular file");
   if (status.st_size == 0) return;  // mmap refuses to map nothing
   void* mapped = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE, file, 0);
-  check_system(mapped != MAP_FAILED, "open", path);
+  check_system(mapped != MAP_FAILED, "open", path, status.st_size);
   data_ = static_cast<unsigned char*>(mapped);
   size_ = status.st_size;
 }

@@ -1,4 +1,5 @@
-// Files: atomic writing and read-only mapping, with the system's reason in every message. Errors carry Exit::io.
+// Files: atomic writing and read-only mapping, with the system's reason in every message. Errors carry Exit::io, or are
+// OutOfMemory.
 #pragma once
 #include <functional>
 #include <string>

@@ -1,4 +1,4 @@
-// Holes in address space: blocks are cut from the front of the first that is large enough.
+// Ranges of address space: blocks are cut from the front of the first free one that is large enough.
 #include "tensor/large_blocks.h"
 
 #include <sys/mman.h>
@@ -13,24 +13,27 @@ constexpr long kHugePage = 2L << 20, kChunk = 32L << 20;
 
 }  // namespace
 
-void LargeBlocks::add_hole(std::byte* begin, long size) {
-  auto after = holes_.lower_bound(begin);
-  if (after != holes_.end() && begin + size == after->first) {
-    size += after->second;
-    after = holes_.erase(after);
+// Grows together with its free neighbours.
+void LargeBlocks::set_free(Ranges::iterator range) {
+  range->second.free = true;
+  const auto touch = [](Ranges::iterator a, Ranges::iterator b) {
+    return a->second.free && b->second.free && a->first + a->second.size == b->first;
+  };
+  if (const auto after = std::next(range); after != ranges_.end() && touch(range, after)) {
+    range->second.size += after->second.size;
+    ranges_.erase(after);
   }
-  if (after != holes_.begin()) {
-    const auto before = std::prev(after);
-    if (before->first + before->second == begin) {
-      before->second += size;
-      return;
-    }
+  if (range == ranges_.begin()) return;
+  if (const auto before = std::prev(range); touch(before, range)) {
+    before->second.size += range->second.size;
+    ranges_.erase(range);
   }
-  holes_.emplace(begin, size);
 }
 
 bool LargeBlocks::add_chunk(long size) {
   const long whole = (size + kHugePage - 1) / kHugePage * kHugePage, mapped = whole + kHugePage;
+  Ranges fresh;  // its node before the memory: nothing is mapped in vain
+  fresh.emplace(nullptr, Range{.size = whole, .free = true});
   void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return false;
   // Only what starts where a huge page does is kept.
@@ -40,26 +43,32 @@ bool LargeBlocks::add_chunk(long size) {
   begin += skipped;
   munmap(begin + whole, mapped - skipped - whole);
   madvise(begin, whole, MADV_HUGEPAGE);  // a wish
-  add_hole(begin, whole);
+  auto node = fresh.extract(fresh.begin());
+  node.key() = begin;
+  set_free(ranges_.insert(std::move(node)).position);
   return true;
 }
 
+LargeBlocks::Ranges::iterator LargeBlocks::first_fit(long size) {
+  return std::ranges::find_if(ranges_, [=](const auto& r) { return r.second.free && r.second.size >= size; });
+}
+
 std::byte* LargeBlocks::take(long size) {
-  const auto fits = [=](const auto& hole) { return hole.second >= size; };
-  auto hole = std::ranges::find_if(holes_, fits);
-  if (hole == holes_.end()) {
+  auto range = first_fit(size);
+  if (range == ranges_.end()) {
     if (!add_chunk(std::max(size, kChunk)) && !add_chunk(size)) return nullptr;
-    hole = std::ranges::find_if(holes_, fits);
+    range = first_fit(size);
   }
-  const auto [begin, available] = *hole;
-  holes_.erase(hole);
-  if (available > size) holes_.emplace(begin + size, available - size);
+  auto& [begin, found] = *range;
+  if (found.size > size) ranges_.emplace(begin + size, Range{.size = found.size - size, .free = true});
+  found = {.size = size, .free = false};
   return begin;
 }
 
-void LargeBlocks::give_back(std::byte* block, long size) {
-  madvise(block, size, MADV_DONTNEED);
-  add_hole(block, size);
+void LargeBlocks::give_back(std::byte* block) noexcept {
+  const auto range = ranges_.find(block);
+  madvise(block, range->second.size, MADV_DONTNEED);
+  set_free(range);
 }
 
 }  // namespace lookhere

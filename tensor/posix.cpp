@@ -9,12 +9,14 @@
 #include <system_error>
 
 #include "tensor/error.h"
+#include "tensor/out_of_memory.h"
 
 namespace lookhere {
 
-void check_system(bool ok, const char* verb, const std::string& path) {
+void check_system(bool ok, const char* verb, const std::string& path, long bytes) {
   if (ok) return;
   const int code = errno;
+  if (code == ENOMEM) throw OutOfMemory(bytes, verb, path.c_str());
   check_io(false, "cannot ", verb, ' ', path, ": ", std::generic_category().message(code));
 }
 

@@ -19,7 +19,8 @@ auto retry(F call) {
 
 // Throws Error (Exit::io) "cannot VERB PATH: REASON" unless ok, with the reason that the call just before left in
 // errno.
-void check_system(bool ok, const char* verb, const std::string& path);
+// Where that is memory, of which the call wanted so many bytes: OutOfMemory.
+void check_system(bool ok, const char* verb, const std::string& path, long bytes = 0);
 
 class Descriptor {
  public:

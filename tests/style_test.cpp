@@ -98,6 +98,24 @@ TEST(Style, NoPathsOfOneMachine) {
   }
 }
 
+// A stream that runs out of memory sets a flag that nobody reads, and its text is cut short, unless told to throw.
+TEST(Style, StreamsThrow) {
+  long streams = 0;
+  for (const File& file : files()) {
+    if (!file.is_source() || folder_of(file.path) == "tests" || file.path.starts_with("kernels/bench/")) continue;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      if (line.find("stringstream ") == std::string::npos && line.find("fstream ") == std::string::npos) continue;
+      ++streams;
+      bool throws = false;
+      for (std::size_t next = i + 1; next < std::min(i + 4, file.lines.size()); ++next)
+        throws = throws || file.lines[next].find(".exceptions(std::ios::badbit)") != std::string::npos;
+      EXPECT_TRUE(throws) << file.path << ":" << i + 1 << ": " << line;
+    }
+  }
+  EXPECT_GE(streams, 4);
+}
+
 TEST(Style, TheTopLevelStaysSmall) {
   std::set<std::string> allowed{"tests",        "Makefile",        "README.md", "LICENSE",
                                 "CHANGELOG.md", "CONTRIBUTING.md", "build",     "runs"};

@@ -30,11 +30,11 @@ TEST(LargeBlocks, UsesAddressesAgain) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(a) % LargeBlocks::kUnit, 0U);
   EXPECT_EQ(b, a + size);  // side by side
   EXPECT_EQ(c, b + size);
-  blocks.give_back(b, size);
+  blocks.give_back(b);
   EXPECT_EQ(blocks.take(size), b);
-  blocks.give_back(a, size), blocks.give_back(c, size), blocks.give_back(b, size);  // holes that grow together
+  blocks.give_back(a), blocks.give_back(c), blocks.give_back(b);  // holes that grow together
   EXPECT_EQ(blocks.take(3 * size), a);
-  blocks.give_back(a, 3 * size);
+  blocks.give_back(a);
 }
 
 TEST(LargeBlocks, GivesMemoryBack) {
@@ -42,7 +42,7 @@ TEST(LargeBlocks, GivesMemoryBack) {
   std::byte* block = blocks.take(kMany);
   std::memset(block, 1, kMany);
   const long with = resident();
-  blocks.give_back(block, kMany);
+  blocks.give_back(block);
   EXPECT_LE(resident(), with - kMany / 2);
 }
 
@@ -69,7 +69,7 @@ TEST(LargeBlocks, NoneIsHandedOutTwice) {
     held.pop_back();
     EXPECT_EQ(std::memcmp(block.begin, &block.mark, sizeof(int)), 0);
     EXPECT_EQ(std::memcmp(block.begin + block.size - sizeof(int), &block.mark, sizeof(int)), 0);
-    blocks.give_back(block.begin, block.size);
+    blocks.give_back(block.begin);
   }
 }
 

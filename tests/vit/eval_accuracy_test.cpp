@@ -1,6 +1,10 @@
 // Accuracy: ranks, a data set scored by hand, and logits that depend on nothing but the image.
 #include "vit/eval/accuracy.h"
 
+#include <gmock/gmock.h>
+
+#include "kernels/gemm.h"
+#include "tensor/out_of_memory.h"
 #include "tests/vit/model_cases.h"
 
 namespace lookhere {
@@ -95,6 +99,52 @@ TEST(Evaluate, StopsBetweenBatches) {
     EXPECT_TRUE(std::isfinite(a.loss));
   }
   EXPECT_FALSE(evaluate(model, loader).stopped);
+}
+
+// Largest first: the batch as a whole, then parts of it under limits that it does not fit into.
+TEST(Evaluate, GoesOnInPartsWhereABatchDoesNotFit) {
+  Pool& pool = Pool::of(Device::cpu);
+  const Threads one(1);
+  ViTConfig config = small_config(position_preset("lh90"));
+  config.head = HeadType::linear;
+  ViT model(config, std::nullopt);
+  fill_by_rule(model);
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 300; ++i) labels.push_back(i % 3);
+  const Dataset d = dataset(labels, 3);
+  Loader loader(d, {.batch_size = 128});
+  std::vector<std::string> notes;
+  const auto run = [&] {
+    notes.clear();
+    return evaluate(model, loader,
+                    {.progress = {}, .stop = {}, .note = [&](const std::string& line) { notes.push_back(line); }});
+  };
+  pool.release_kept();
+  const long before = pool.stats().in_use;
+  pool.reset_peak();
+  const Accuracy whole = run();
+  EXPECT_TRUE(notes.empty());
+  const long need = pool.stats().peak - before;
+  for (const long share : {2, 5, 20}) {
+    pool.release_kept();
+    pool.set_limit(before + need / share);
+    const Accuracy parts = run();
+    pool.set_limit(0);
+    if (kernels::gemm_backend() == kernels::GemmBackend::own) {
+      EXPECT_EQ(parts.loss, whole.loss) << share;
+    }
+    EXPECT_NEAR(parts.loss, whole.loss, 1e-6);
+    EXPECT_EQ(parts.top1, whole.top1);
+    EXPECT_EQ(parts.images, 300);
+    ASSERT_EQ(notes.size(), 1U) << share;
+    EXPECT_THAT(notes[0],
+                testing::MatchesRegex("evaluation: 128 images at a time do not fit, going on with (64|32|16|8|4|2|1)"));
+  }
+  pool.release_kept();
+  pool.set_limit(before + 1);
+  EXPECT_THROW(run(), OutOfMemory);
+  pool.set_limit(0);
+  EXPECT_EQ(run().loss, whole.loss);
 }
 
 TEST(Evaluate, LabelsMustFitTheModel) {

@@ -79,6 +79,6 @@ struct InfoCommand {
 // One line to stderr: version, BLAS, instruction set, threads; a warning where BLAS would run on fewer threads.
 void announce();
 
-inline constexpr const char* kVersion = "0.1.0";
+inline constexpr const char* kVersion = "0.2.0";
 
 }  // namespace lookhere

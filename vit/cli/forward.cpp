@@ -8,6 +8,7 @@
 #include "tensor/npy.h"
 #include "vit/cli/commands.h"
 #include "vit/cli/images.h"
+#include "vit/eval/accuracy.h"
 #include "vit/model/weights.h"
 #include "vit/show/progress.h"
 
@@ -15,18 +16,6 @@ namespace lookhere {
 namespace {
 
 constexpr long kChunk = 32;  // images at a time: bounds the memory, however long the file
-
-// f(first image, one past the last)
-template <class F>
-void for_each_chunk(const char* label, long images, F f) {
-  Progress progress(label, images);
-  for (long begin = 0; begin < images; begin += kChunk) {
-    const long end = std::min(begin + kChunk, images);
-    f(begin, end);
-    progress.update(end);
-  }
-  progress.finish_quietly();
-}
 
 }  // namespace
 
@@ -36,10 +25,14 @@ void ForwardCommand::run() const {
   const Tensor x = load_images(images, file);
   const NoGrad evaluation;
   Tensor logits = empty({x.shape()[0], vit.config().classes});
-  for_each_chunk("forward", x.shape()[0], [&](long begin, long end) {
-    const Tensor part = vit(Var(x.rows(begin, end))).value();
-    std::copy_n(part.data<float>(), part.numel(), logits.rows(begin, end).data<float>());
+  Progress progress("forward", x.shape()[0]);
+  Parts parts(kChunk);
+  parts.for_each(x.shape()[0], [&](long begin, long end) {
+    logits.rows(begin, end).copy_from(vit(Var(x.rows(begin, end))).value());
+    if (const std::string note = parts.take_note(); !note.empty()) progress.note("forward: " + note);
+    progress.update(end);
   });
+  progress.finish_quietly();
   check_finite(logits, images, ": the model's answer");
   save_npy(output, logits);
 }
@@ -52,14 +45,19 @@ void GradientsCommand::run() const {
   check(y.dtype() == Dtype::i64 && y.shape() == Shape{count}, labels, ": wanted ", count,
         " integer labels (one per image), got ", y.dtype(), " ", y.shape());
   double loss = 0;
-  for_each_chunk("gradients", count, [&](long begin, long end) {
+  // Always the same chunks: sums of gradients depend on them.
+  Progress progress("gradients", count);
+  for (long begin = 0; begin < count; begin += kChunk) {
+    const long end = std::min(begin + kChunk, count);
     const double share = static_cast<double>(end - begin) / static_cast<double>(count);
     const Var logits = vit(Var(x.rows(begin, end)));
     check_finite(logits.value(), images, ": the model's answer to images ", begin, " to ", end - 1);
     const Var part = scale(softmax_cross_entropy(logits, y.rows(begin, end)), share);
     loss += part.value().item();
     part.backward();
-  });
+    progress.update(end);
+  }
+  progress.finish_quietly();
   check(std::isfinite(loss), images, ": the loss is not finite");
   NamedTensors gradients;
   for_each_parameter(vit, [&](const std::string& name, const Var& p) {

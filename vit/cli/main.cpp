@@ -2,14 +2,20 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <new>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <system_error>
 
 #include "tensor/device.h"
 #include "tensor/error.h"
+#include "tensor/out_of_memory.h"
 #include "vit/cli/command_line.h"
 #include "vit/show/console.h"
 
@@ -17,23 +23,75 @@ namespace {
 
 using namespace lookhere;
 
-// One line, whatever stands in a file name.
-int report(std::string message, Exit code) {
-  for (char& c : message)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  say("lookhere: {}\n", message);
+// One line, whatever stands in a file name. Without allocating: memory may be what is missing.
+int report(const char* message, Exit code) noexcept {
+  char line[8192];  // two paths and what is said of them
+  std::snprintf(line, sizeof line - 1, "lookhere: %s", message);
+  for (char* c = line; *c; ++c)
+    if (static_cast<unsigned char>(*c) < 0x20 || *c == 0x7F) *c = '?';
+  std::strcat(line, "\n");
+  std::fputs(line, stderr);
   return static_cast<int>(code);
+}
+
+int report_no_memory(const char* reason) noexcept { return report(OutOfMemory::because(reason).what(), Exit::memory); }
+
+// The exception in flight, as one line and an exit code.
+int report_exception() noexcept {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return report(error.what(), error.code());
+  } catch (const OutOfMemory& error) {
+    return report(error.what(), Exit::memory);
+  } catch (const std::bad_alloc&) {
+    return report_no_memory("the standard library wanted more");
+  } catch (const std::length_error&) {
+    return report_no_memory("more wanted than any memory has");
+  } catch (const std::system_error& error) {
+    const bool memory = error.code() == std::errc::not_enough_memory;
+    return memory ? report_no_memory(error.what()) : report(error.what(), Exit::input);
+  } catch (const std::exception& error) {
+    return report(error.what(), Exit::input);
+  } catch (...) {
+    return report("an unknown exception", Exit::input);
+  }
+}
+
+// Destructors of other libraries allocate (nlohmann's JSON lists what is to go): what they throw gets no further.
+[[noreturn]] void on_terminate() {
+  try {
+    if (std::current_exception()) throw;
+  } catch (const std::bad_alloc&) {
+    _exit(report_exception());
+  } catch (...) {  // a mistake in the program: let it be seen where it happened
+  }
+  std::abort();
+}
+
+// The OpenMP library ends the process by exit(1) when it gets no memory or no thread, after a line of its own. Nothing
+// else here does.
+void on_exit_1(int code, void*) {
+  if (code == 1) _exit(report_no_memory("the OpenMP library wanted more"));
+}
+
+// Before the objects that other libraries' headers make ahead of main: there is memory to miss there too.
+[[gnu::constructor(101)]] void expect_no_memory() {
+  on_exit(on_exit_1, nullptr);
+  std::set_terminate(on_terminate);
 }
 
 // OpenMP's threads spin while they wait. As soon as a third process runs on a machine of two cores, the spinning takes
 // the time of the thread that is waited for: steps become ten times slower. Threads here meet rarely, so sleeping costs
-// little. The OpenMP library reads this setting before main begins: the program starts itself again.
+// little. The OpenMP library reads this setting before main begins: the program starts itself again. Where that fails,
+// threads spin.
 void wait_passively(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
-  std::error_code error;  // by its own path: as /proc/self/exe the process would be called "exe"
-  execv(std::filesystem::read_symlink("/proc/self/exe", error).c_str(),
-        argv);  // returns only if it fails: threads spin
+  if (setenv("OMP_WAIT_POLICY", "passive", 1) != 0) throw OutOfMemory::because("cannot set OMP_WAIT_POLICY");
+  char self[PATH_MAX + 1] = {};  // by its own path: as /proc/self/exe the process would be called "exe"
+  if (readlink("/proc/self/exe", self, PATH_MAX) < 0) return;
+  execv(self, argv);
+  if (errno == ENOMEM) throw OutOfMemory(0, "start", self);
 }
 
 // Where one of the three standard streams is closed, the next file would take its number, and what is meant for a
@@ -46,20 +104,26 @@ void fill_standard_streams() {
 
 }  // namespace
 
+// So that the message of a failed allocation, anyone's, can say how much was wanted. Sanitizers bring their own.
+#ifndef SANITIZED
+void* operator new(std::size_t size) {
+  if (void* memory = std::malloc(size ? size : 1)) return memory;
+  throw OutOfMemory(static_cast<long>(std::min<std::size_t>(size, LONG_MAX)));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
+
 int main(int argc, char** argv) {
   fill_standard_streams();
-  wait_passively(argv);
   std::signal(SIGXFSZ, SIG_IGN);  // a file past the limit on sizes is an error like a full disk
   try {
+    wait_passively(argv);
     check_processor();
     parse_command_line(argc, argv)();
     finish_output();
     return 0;
-  } catch (const Error& error) {
-    return report(error.what(), error.code());
-  } catch (const std::bad_alloc&) {
-    return report("out of memory", Exit::memory);
-  } catch (const std::exception& error) {
-    return report(error.what(), Exit::input);
+  } catch (...) {
+    return report_exception();
   }
 }

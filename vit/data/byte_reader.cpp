@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "tensor/error.h"
+#include "tensor/out_of_memory.h"
 
 namespace lookhere {
 namespace {
@@ -19,7 +19,7 @@ constexpr int kGzipOnly = 16 + MAX_WBITS;  // for inflateInit2
 }  // namespace
 
 ByteReader::ByteReader(const std::string& path) : file_(path), compressed_(begins_stream(0)) {
-  if (compressed_ && inflateInit2(&stream_, kGzipOnly) != Z_OK) throw std::bad_alloc();
+  if (compressed_ && inflateInit2(&stream_, kGzipOnly) != Z_OK) throw OutOfMemory(0, "unpack", path.c_str());
 }
 ByteReader::~ByteReader() {
   if (compressed_) inflateEnd(&stream_);
@@ -74,8 +74,9 @@ long ByteReader::unpack_some(std::uint8_t* out, long bytes) {
     stream_.avail_out = static_cast<unsigned>(std::min(bytes - done, kPart));
     const unsigned in = stream_.avail_in, room = stream_.avail_out;
     const int status = inflate(&stream_, Z_NO_FLUSH);
+    if (status == Z_MEM_ERROR) throw OutOfMemory(0, "unpack", file_.path().c_str());
     check(status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR, file_.path(),
-          ": damaged gzip stream: ", stream_.msg ? stream_.msg : "no memory or no such method");
+          ": damaged gzip stream: ", stream_.msg ? stream_.msg : "no such method");
     check(status == Z_STREAM_END || stream_.avail_in < in || stream_.avail_out < room, file_.path(),
           ": unexpected end of file in the gzip stream after ", position_ + done, " bytes");
     at_ += in - stream_.avail_in;

@@ -3,10 +3,10 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace lookhere {
 namespace {
@@ -26,12 +26,9 @@ constexpr Format kCifar100{100, 20, "fine_label_names.txt", {0.5071F, 0.4865F, 0
 std::string read_whole(const std::string& path, long limit) {
   std::error_code error;
   check_io(std::filesystem::is_regular_file(path, error), path, ": no such file");
-  const auto bytes = static_cast<long>(std::filesystem::file_size(path, error));
-  check(bytes <= limit, path, ": ", bytes, " bytes, more than the limit of ", limit);
-  std::string content(bytes, '\0');
-  std::ifstream in(path, std::ios::binary);
-  check_io(!error && in.read(content.data(), bytes), path, ": cannot read");
-  return content;
+  const MappedFile file(path);
+  check(file.size() <= limit, path, ": ", file.size(), " bytes, more than the limit of ", limit);
+  return std::string(file.text());
 }
 
 void append_records(Dataset& dataset, const std::string& path, const Format& format) {
@@ -62,6 +59,7 @@ std::vector<std::string> class_names(const std::string& folder, const Format& fo
     return names;
   }
   std::istringstream lines(read_whole(path, kMaxNamesBytes));
+  lines.exceptions(std::ios::badbit);
   for (std::string line; std::getline(lines, line);) {
     if (line.ends_with('\r')) line.pop_back();
     if (!line.empty()) names.push_back(line);

@@ -118,7 +118,9 @@ Dataset load_dataset(const std::string& source, bool train, const DatasetOptions
   return dataset;
 }
 
-bool is_named_dataset(const std::string& source) { return source == "shapes" || find_published(source); }
+bool is_named_dataset(const std::string& source) {
+  return source == "shapes" || std::ranges::find(kPublished, source, &Published::source) != kPublished.end();
+}
 
 Dataset load_test_set(const std::string& source, const Dataset& training, const DatasetOptions& options) {
   Dataset test = load_dataset(source, false, options);

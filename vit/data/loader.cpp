@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <system_error>
 #include <utility>
 
+#include "tensor/out_of_memory.h"
 #include "tensor/random.h"
 
 namespace lookhere {
@@ -43,17 +45,37 @@ Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset
   if (height != dataset.height || width != dataset.width) resize_.emplace(dataset.height, dataset.width, height, width);
   order_.resize(dataset.size());
   std::iota(order_.begin(), order_.end(), 0U);
-  // One more than are prepared ahead: the one in use. Fewer than one per worker would leave workers idle.
-  slots_.resize(std::max(options.prefetch, options.workers) + 1);
-  const long rows = std::min(options.batch_size, dataset.size());
-  for (Slot& slot : slots_) {
-    slot.images = empty({rows, dataset.channels, height, width});
-    slot.labels = empty({rows}, Dtype::i64);
-    if (!resize_) continue;
-    slot.image.resize(dataset.image_size());
-    slot.scratch.resize(resize_->scratch_size());
+  take_slots(height, width);
+  start_workers();
+}
+
+void Loader::take_slots(long height, long width) {
+  try {
+    // One more than are prepared ahead: the one in use. Fewer than one per worker would leave workers idle.
+    slots_.resize(std::max(options_.prefetch, options_.workers) + 1);
+    const long rows = std::min(options_.batch_size, dataset_.size());
+    for (Slot& slot : slots_) {
+      slot.images = empty({rows, dataset_.channels, height, width});
+      slot.labels = empty({rows}, Dtype::i64);
+      if (!resize_) continue;
+      slot.image.resize(dataset_.image_size());
+      slot.scratch.resize(resize_->scratch_size());
+    }
+  } catch (OutOfMemory& error) {
+    error.advise("; this is for batches: lower ");
+    error.advise(options_.batch_option);
+    throw;
   }
-  for (int i = 0; i < options.workers; ++i) workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+}
+
+// With fewer threads than wanted batches are the same, only later.
+void Loader::start_workers() {
+  try {
+    for (int i = 0; i < options_.workers; ++i) workers_.emplace_back([this](const std::stop_token& s) { work(s); });
+  } catch (const std::system_error& error) {
+    if (!workers_.empty()) return;
+    throw Error(concat("cannot start a thread: ", error.code().message()), Exit::memory);
+  }
 }
 
 long Loader::batches_from(long first_image) const {

@@ -31,6 +31,8 @@ struct LoaderOptions {
   long image_height = 0, image_width = 0;  // pixels; 0: the data set's own, else resized after cropping
   int workers = 1;                         // threads
   int prefetch = 2;                        // batches ready ahead of the one in use
+  // The option that set batch_size, for whoever has too little memory.
+  const char* batch_option = "--batch-size";
 };
 
 // order becomes the order of an epoch: a permutation of 0 ... size - 1 (Fisher-Yates).
@@ -41,7 +43,7 @@ void shuffle_order(std::vector<std::uint32_t>& order, std::uint64_t seed, long e
 class Loader {
  public:
   // The data set must outlive the loader. Throws Error for options out of range, and for hflip on a data set whose
-  // labels it would falsify.
+  // labels it would falsify; OutOfMemory if the batches do not fit, or not even one thread can be started.
   Loader(const Dataset& dataset, LoaderOptions options);
   Loader(Dataset&&, LoaderOptions) = delete;
 
@@ -60,6 +62,8 @@ class Loader {
     bool ready = false;
     std::exception_ptr error;
   };
+  void take_slots(long height, long width);
+  void start_workers();
   void work(const std::stop_token& stop);
   void fill(Slot& slot, long batch) const;
   long batches_from(long first_image) const;

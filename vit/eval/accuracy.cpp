@@ -2,6 +2,9 @@
 #include "vit/eval/accuracy.h"
 
 #include <algorithm>
+#include <limits>
+#include <new>
+#include <utility>
 
 #include "tensor/finite.h"
 #include "tensor/parallel.h"
@@ -22,6 +25,26 @@ Tensor logits_of(ViT& model, const Tensor& images, Dtype inside) {
   return logits;
 }
 
+void Parts::for_each(long count, const std::function<void(long, long)>& f) {
+  for (long begin = 0; begin < count;) {
+    const long size = std::min(size_, count - begin);
+    try {
+      f(begin, begin + size);
+      begin += size;
+    } catch (const std::bad_alloc&) {
+      if (size == 1) throw;
+      if (!too_large_) too_large_ = size;
+      size_ = size / 2;
+      Pool::of(Device::cpu).release_kept();  // what is kept for larger parts would be in the way
+    }
+  }
+}
+
+std::string Parts::take_note() {
+  const long too_large = std::exchange(too_large_, 0);
+  return too_large ? concat(too_large, " images at a time do not fit, going on with ", size_) : "";
+}
+
 long rank_of_label(const float* logits, long classes, long label) {
   long rank = 0;
   for (long c = 0; c < classes; ++c) rank += c != label && !(logits[c] < logits[label]);
@@ -32,11 +55,16 @@ Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options) 
   Accuracy result;
   long hits = 0, hits5 = 0;
   Batch batch;
+  Parts parts(std::numeric_limits<long>::max());
   const auto stop = [&] { return result.stopped = options.stop && options.stop(); };
   loader.start(0);
   for (long left = loader.batches(); left > 0 && !stop() && loader.next(batch); --left) {
-    const Tensor logits = logits_of(model, batch.images);
-    const long count = logits.shape()[0], classes = logits.shape()[1];
+    const long count = batch.images.shape()[0], classes = model.config().classes;
+    const Tensor logits = empty({count, classes});
+    parts.for_each(count, [&](long begin, long end) {
+      logits.rows(begin, end).copy_from(logits_of(model, batch.images.rows(begin, end)));
+    });
+    if (const std::string note = parts.take_note(); options.note && !note.empty()) options.note("evaluation: " + note);
     result.loss += softmax_cross_entropy(Var(logits), batch.labels).value().item() * static_cast<double>(count);
     if (const long bad = first_not_finite(logits); bad >= 0 && result.first_bad < 0)
       result.first_bad = result.images + bad / classes;

@@ -22,12 +22,28 @@ struct EvaluationOptions {
   std::function<void(const std::string& line)> note;  // what the user should know, in one line
 };
 
-// The loader decides batch size and resolution.
+// The loader decides batch size and resolution. Where the forward pass of a batch does not fit into memory it goes in
+// parts, of half the images until they fit. No result depends on that, but for the last bits where OpenBLAS multiplies.
 Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options = {});
 
 // The model's logits [B, classes] for normalised images [B, C, Y, X], f32, the images spread over the threads;
 // computed in `inside` within the blocks.
 Tensor logits_of(ViT& model, const Tensor& images, Dtype inside = Dtype::f32);
+
+// Runs a function on parts of [0, count), of at most `largest` at a time, as large as fit into memory.
+class Parts {
+ public:
+  explicit Parts(long largest) : size_(largest) {}
+  // f(begin, end) for one part after another. A part for which it throws std::bad_alloc is halved, down to a single
+  // one, and begun again; later ones are no larger.
+  void for_each(long count, const std::function<void(long begin, long end)>& f);
+  // Once after parts became smaller: "256 images at a time do not fit, going on with 128"; else empty.
+  std::string take_note();
+
+ private:
+  long size_;
+  long too_large_ = 0;  // what take_note() has to tell of, if not 0
+};
 
 // The position of `label` when the classes are ordered by falling logit: 0 is a hit. Ties count against the label, NaN
 // ranks it last.

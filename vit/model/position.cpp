@@ -100,18 +100,18 @@ Var Position::add_to(const Var& patches, Grid grid) const {
 }
 
 const std::vector<AttentionHeads>& Position::views(Grid grid, Dtype dtype) {
-  const bool made = !views_.empty() && views_[0].grid == grid;
-  if (made) return views_;
+  if (!views_.empty() && views_[0].grid == grid) return views_;
   views_.clear();
+  std::vector<AttentionHeads> views;  // kept when it is complete: memory may run out on the way
   for (long layer = 0; layer < depth_; ++layer) {
     AttentionHeads heads = make_attention_heads(config_.type == PositionType::lookhere
                                                     ? lookhere_heads(config_.lookhere, heads_, depth_, layer)
                                                     : std::vector<LookHereHead>{},
                                                 grid, dtype);
-    plan_attention(heads, heads_, 1, head_dim_, layer ? &views_.back() : nullptr);
-    views_.push_back(std::move(heads));
+    plan_attention(heads, heads_, 1, head_dim_, layer ? &views.back() : nullptr);
+    views.push_back(std::move(heads));
   }
-  return views_;
+  return views_ = std::move(views);
 }
 
 }  // namespace lookhere

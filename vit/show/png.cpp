@@ -4,6 +4,7 @@
 #include <png.h>
 
 #include "tensor/error.h"
+#include "tensor/out_of_memory.h"
 
 namespace lookhere {
 
@@ -19,8 +20,9 @@ std::string png_bytes(const std::vector<std::uint8_t>& pixels, long height, long
   image.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(image), '\0');
   png_alloc_size_t size = bytes.size();
-  check(png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.data(), 0, nullptr) != 0,
-        "png: ", image.message);
+  // All else that could be wrong has been checked.
+  if (png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.data(), 0, nullptr) == 0)
+    throw OutOfMemory::because(image.message);
   bytes.resize(size);
   return bytes;
 }

@@ -44,6 +44,7 @@ std::string to_csv(const EpochRow& row) {
 std::vector<EpochRow> read_summary(const std::string& path) {
   std::ifstream in(path);
   check_io(in.good(), "cannot open ", path);
+  in.exceptions(std::ios::badbit);
   std::string line;
   std::getline(in, line);
   check(line + "\n" == kSummaryHeader, path, ": wanted the header ",

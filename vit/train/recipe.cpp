@@ -25,6 +25,7 @@ nlohmann::json read_toml(const std::string& path) {
   const MappedFile file(path);
   try {
     std::ostringstream json;
+    json.exceptions(std::ios::badbit);
     json << toml::json_formatter(toml::parse(file.text()));
     return nlohmann::json::parse(json.str());
   } catch (const toml::parse_error& error) {
@@ -165,11 +166,12 @@ LoaderOptions evaluation_loader(const Recipe& r, const ViTConfig& model) {
   return {.batch_size = r.eval_batch_size,
           .image_height = model.height,
           .image_width = model.width,
-          .workers = static_cast<int>(r.workers)};
+          .workers = static_cast<int>(r.workers),
+          .batch_option = "--eval-batch-size"};
 }
 LoaderOptions training_loader(const Recipe& r, const ViTConfig& model, const Dataset& data) {
   LoaderOptions options = evaluation_loader(r, model);
-  options.batch_size = r.batch_size;
+  options.batch_size = r.batch_size, options.batch_option = "--batch-size";
   options.shuffle = options.drop_last = true;
   options.crop_padding = r.crop_padding;
   options.hflip = r.hflip >= 0 ? r.hflip : data.mirror_by_default ? 0.5 : 0;
