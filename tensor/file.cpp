@@ -26,15 +26,6 @@ auto retry(F call) {
   return result;
 }
 
-// Throws Error "cannot VERB PATH: REASON" unless ok, with the reason that the call just before left in errno. Where
-// that is memory, of which the call wanted so many bytes: OutOfMemory.
-void check_system(bool ok, const char* verb, const std::string& path, long bytes = 0) {
-  if (ok) return;
-  const int code = errno;
-  if (code == ENOMEM) throw OutOfMemory(bytes, verb, path.c_str());
-  check_io(false, "cannot ", verb, ' ', path, ": ", std::generic_category().message(code));
-}
-
 class Descriptor {
  public:
   explicit Descriptor(int value) : value_(value) {}
@@ -70,6 +61,18 @@ std::string temporary_name(const std::string& path) {
 }
 
 }  // namespace
+
+void check_system(bool ok, const char* verb, const std::string& object, long bytes) {
+  if (ok) return;
+  const int code = errno;
+  if (code == ENOMEM) throw OutOfMemory(bytes, verb, object.c_str());
+  check_io(false, "cannot ", verb, ' ', object, ": ", std::generic_category().message(code));
+}
+
+void check_system(const std::error_code& error, const char* verb, const std::string& object) {
+  if (error) errno = error.value();
+  check_system(!error, verb, object);
+}
 
 void FileWriter::write(const void* data, long bytes) {
   const char* from = static_cast<const char*>(data);

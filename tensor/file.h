@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace lookhere {
@@ -57,6 +58,11 @@ class MappedFile {
   unsigned char* data_ = nullptr;
   long size_ = 0;
 };
+
+// Throws Error (Exit::io) "cannot VERB OBJECT: REASON" unless ok, with the reason that the call just before left in
+// errno or in `error`. Where that is memory, of which the call wanted so many bytes (0: unknown): OutOfMemory.
+void check_system(bool ok, const char* verb, const std::string& object, long bytes = 0);
+void check_system(const std::error_code& error, const char* verb, const std::string& object);
 
 // Text from an untrusted file made fit for a one-line message: in quotes, control characters as ?, at most 80 bytes.
 std::string shown(std::string_view text);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "tensor/file.h"
 #include "tensor/shape.h"
 #include "vit/data/cifar.h"
 #include "vit/data/idx.h"
@@ -54,7 +55,7 @@ std::vector<std::string> sorted_file_names(const fs::path& folder) {
   std::vector<std::string> names;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
     names.push_back(it->path().filename().string());
-  check_io(!error, folder.string(), ": cannot list the folder: ", error.message());
+  check_system(error, "list", folder.string());
   std::sort(names.begin(), names.end());  // a plain file comes before its .gz
   return names;
 }

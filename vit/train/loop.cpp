@@ -57,7 +57,7 @@ Trainer::Trainer(Recipe recipe, const std::string& folder, const std::string& re
     check(!std::filesystem::exists(file("last.safetensors"), error), folder_,
           " holds a run already: go on with --resume ", folder_, " or choose another --output");
     std::filesystem::create_directories(folder_, error);
-    check_io(!error, "cannot create ", folder_, ": ", error.message());
+    check_system(error, "create", folder_);
   } else {
     const Safetensors checkpoint(resume);
     at_ = progression_of(checkpoint);
