@@ -76,6 +76,7 @@ class TrainingStep {
 // The most that the process had in memory so far, in bytes.
 long peak_resident() {
   std::ifstream status("/proc/self/status");
+  check_system(status.good(), "open", "/proc/self/status");
   status.exceptions(std::ios::badbit);
   long kilobytes = 0;
   for (std::string line; std::getline(status, line);)

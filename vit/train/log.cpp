@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace lookhere {
 
@@ -20,7 +21,7 @@ AppendFile::AppendFile(const std::string& path, long size)
     : path_(path),
       descriptor_(open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | (size > 0 ? 0 : O_CREAT), 0644)),
       size_(size) {
-  check_io(descriptor_ >= 0, "cannot open ", path, ": ", std::strerror(errno));
+  check_system(descriptor_ >= 0, "open", path);
   // Not every file system has locks, but where they work two processes cannot write one run.
   const bool locked_elsewhere = flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   const long present = lseek(descriptor_, 0, SEEK_END);
@@ -28,7 +29,7 @@ AppendFile::AppendFile(const std::string& path, long size)
   close(descriptor_);
   check_io(!locked_elsewhere, path, ": in use by another process: is this run still going?");
   check_io(present >= size, path, ": wanted at least ", size, " bytes, as the checkpoint left it, got ", present);
-  check_io(false, "cannot truncate ", path, ": ", std::strerror(errno));
+  check_system(false, "truncate", path);
 }
 
 AppendFile::~AppendFile() { close(descriptor_); }
@@ -37,13 +38,13 @@ void AppendFile::write(const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t count = ::write(descriptor_, text.data() + done, text.size() - done);
     if (count < 0 && errno == EINTR) continue;
-    check_io(count > 0, "cannot write ", path_, ": ", std::strerror(errno));
+    check_system(count > 0, "write", path_);
     done += static_cast<std::size_t>(count);
   }
   size_ += static_cast<long>(text.size());
 }
 
-void AppendFile::sync() { check_io(fdatasync(descriptor_) == 0, "cannot write ", path_, ": ", std::strerror(errno)); }
+void AppendFile::sync() { check_system(fdatasync(descriptor_) == 0, "write", path_); }
 
 std::string to_csv(const EpochRow& row) {
   return fmt::format("{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}\n", row.epoch, row.train_loss, row.eval_loss, row.eval_top1,
@@ -52,7 +53,7 @@ std::string to_csv(const EpochRow& row) {
 
 std::vector<EpochRow> read_summary(const std::string& path) {
   std::ifstream in(path);
-  check_io(in.good(), "cannot open ", path);
+  check_system(in.good(), "open", path);
   in.exceptions(std::ios::badbit);
   std::string line;
   std::getline(in, line);
