@@ -17,7 +17,7 @@ struct Table {
   std::map<std::string, Profile::Entry> entries;
 };
 Table& table() {
-  static Table only;
+  static Table& only = *new Table;  // never destroyed: where OpenMP's library ends the process, threads are at work
   return only;
 }
 thread_local profile::Clock::time_point forward_began;

@@ -122,7 +122,7 @@ Pool::Pool() : state_(std::make_shared<State>()) {}
 
 Pool& Pool::of(Device device) {
   check(device == Device::cpu, "this build has no CUDA back end");
-  static Pool cpu;
+  static Pool& cpu = *new Pool;  // never destroyed: where OpenMP's library ends the process, threads are at work
   return cpu;
 }
 

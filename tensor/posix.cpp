@@ -20,6 +20,11 @@ void check_system(bool ok, const char* verb, const std::string& path, long bytes
   check_io(false, "cannot ", verb, ' ', path, ": ", std::generic_category().message(code));
 }
 
+void check_system(const std::error_code& error, const char* verb, const std::string& path) {
+  if (error) errno = error.value();
+  check_system(!error, verb, path);
+}
+
 Lock lock(const Descriptor& file) {
   if (retry([&] { return ::flock(file, LOCK_EX | LOCK_NB); }) == 0) return Lock::held;
   return errno == EWOULDBLOCK ? Lock::taken_elsewhere : Lock::not_supported;

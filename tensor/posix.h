@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace lookhere {
@@ -21,6 +22,7 @@ auto retry(F call) {
 // errno.
 // Where that is memory, of which the call wanted so many bytes: OutOfMemory.
 void check_system(bool ok, const char* verb, const std::string& path, long bytes = 0);
+void check_system(const std::error_code& error, const char* verb, const std::string& path);
 
 class Descriptor {
  public:

@@ -1,5 +1,6 @@
 // The rules of the house, checked over its files: who may include whom, how files begin, how long they may be.
 #include <algorithm>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -114,6 +115,17 @@ TEST(Style, StreamsThrow) {
     }
   }
   EXPECT_GE(streams, 4);
+}
+
+// nlohmann's operator[] and push_back turn what is null into an object that is broken if memory runs out then: say
+// json::object() first.
+TEST(Style, JsonObjectsBeginAsObjects) {
+  const std::regex null("nlohmann::(ordered_)?json [a-z_]+;");
+  for (const File& file : files())
+    for (const std::string& line : file.lines)
+      if (folder_of(file.path) != "tests") {
+        EXPECT_FALSE(std::regex_search(line, null)) << file.path << ": " << line;
+      }
 }
 
 TEST(Style, TheTopLevelStaysSmall) {

@@ -9,6 +9,7 @@
 #include "autograd/profile.h"
 #include "kernels/isa.h"
 #include "tensor/file.h"
+#include "tensor/posix.h"
 #include "vit/cli/commands.h"
 #include "vit/eval/accuracy.h"
 #include "vit/show/console.h"
@@ -76,6 +77,7 @@ class TrainingStep {
 // The most that the process had in memory so far, in bytes.
 long peak_resident() {
   std::ifstream status("/proc/self/status");
+  check_system(status.good(), "open", "/proc/self/status");
   status.exceptions(std::ios::badbit);
   long kilobytes = 0;
   for (std::string line; std::getline(status, line);)

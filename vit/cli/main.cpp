@@ -58,10 +58,14 @@ int report_exception() noexcept {
   }
 }
 
-// Destructors of other libraries allocate (nlohmann's JSON lists what is to go): what they throw gets no further.
+thread_local long refused = -1;  // bytes that this thread's `new` last could not get
+
+// Other libraries allocate where nothing may be thrown: in destructors (nlohmann's JSON lists what is to go) and in
+// noexcept functions (the standard library's directory_iterator). From the latter the exception does not even get here.
 [[noreturn]] void on_terminate() {
   try {
     if (std::current_exception()) throw;
+    if (refused >= 0) _exit(report(OutOfMemory(refused).what(), Exit::memory));
   } catch (const std::bad_alloc&) {
     _exit(report_exception());
   } catch (...) {  // a mistake in the program: let it be seen where it happened
@@ -108,7 +112,8 @@ void fill_standard_streams() {
 #ifndef SANITIZED
 void* operator new(std::size_t size) {
   if (void* memory = std::malloc(size ? size : 1)) return memory;
-  throw OutOfMemory(static_cast<long>(std::min<std::size_t>(size, LONG_MAX)));
+  refused = static_cast<long>(std::min<std::size_t>(size, LONG_MAX));
+  throw OutOfMemory(refused);
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
@@ -120,7 +125,9 @@ int main(int argc, char** argv) {
   try {
     wait_passively(argv);
     check_processor();
-    parse_command_line(argc, argv)();
+    const auto command = parse_command_line(argc, argv);
+    if (refused >= 0) throw OutOfMemory(refused);  // in CLI11's streams, which keep it to themselves
+    command();
     finish_output();
     return 0;
   } catch (...) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "tensor/file.h"
 #include "tensor/shape.h"
 #include "vit/data/cifar.h"
 #include "vit/data/idx.h"

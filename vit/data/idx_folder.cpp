@@ -34,7 +34,7 @@ std::vector<Name> idx_names(const fs::path& folder) {
     std::ranges::replace_if(
         names.back().set, [](char c) { return c == '.' || c == '_'; }, '-');
   }
-  check_io(!error, folder.string(), ": cannot list the folder: ", error.message());
+  check_system(error, "list", folder.string());
   std::ranges::sort(names, {}, [](const Name& name) { return std::pair(name.packed, name.file); });
   return names;
 }

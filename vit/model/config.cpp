@@ -36,7 +36,7 @@ ViTConfig config_from_json(const std::string& text) {
 }
 
 std::string to_json(const ViTConfig& c) {
-  nlohmann::ordered_json json;
+  auto json = nlohmann::ordered_json::object();
   json["image_size"] = {c.height, c.width};
   json["patch_size"] = c.patch, json["channels"] = c.channels, json["classes"] = c.classes;
   json["dim"] = c.dim, json["depth"] = c.depth, json["heads"] = c.heads;

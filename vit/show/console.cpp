@@ -3,9 +3,8 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
-#include "tensor/error.h"
+#include "tensor/posix.h"
 
 namespace lookhere {
 namespace {
@@ -31,7 +30,8 @@ void write_to_stdout(const std::string& text) {
 void finish_output() {
   errno = 0;
   note_failure(std::fflush(stdout) == 0 && !std::ferror(stdout));
-  check_io(!first_failure, "cannot write to standard output: ", std::strerror(first_failure));
+  errno = first_failure;
+  check_system(!first_failure, "write to", "standard output");
 }
 
 }  // namespace lookhere

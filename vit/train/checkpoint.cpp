@@ -22,7 +22,7 @@ void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer
                      const Progression& progression, const Metadata& more) {
   NamedTensors tensors = weights_of(model);
   for (auto& state : optimizer.state()) tensors.push_back(std::move(state));
-  nlohmann::ordered_json json;
+  auto json = nlohmann::ordered_json::object();
   Progression(progression).visit([&](const char* name, const auto& value) { json[name] = value; });
   Metadata metadata = metadata_of(model);
   metadata.insert(more.begin(), more.end());

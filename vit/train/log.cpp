@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "tensor/error.h"
+#include "tensor/posix.h"
 
 namespace lookhere {
 
@@ -43,7 +44,7 @@ std::string to_csv(const EpochRow& row) {
 
 std::vector<EpochRow> read_summary(const std::string& path) {
   std::ifstream in(path);
-  check_io(in.good(), "cannot open ", path);
+  check_system(in.good(), "open", path);
   in.exceptions(std::ios::badbit);
   std::string line;
   std::getline(in, line);

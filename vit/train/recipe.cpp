@@ -82,7 +82,7 @@ void Recipe::validate() {
 }
 
 std::string to_json(const Recipe& recipe) {
-  nlohmann::ordered_json json;
+  auto json = nlohmann::ordered_json::object();
   Recipe(recipe).visit([&](const char* name, const auto& field, const char*) { json[name] = field; });
   return json.dump();
 }
