@@ -26,7 +26,7 @@ void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer
   Metadata metadata = metadata_of(model);
   metadata.insert(more.begin(), more.end());
   metadata["recipe"] = to_json(recipe);
-  metadata["progress"] = json.dump();
+  metadata["progress"] = to_text(json);
   save_safetensors(path, tensors, metadata);
 }
 
@@ -37,11 +37,10 @@ Recipe recipe_of(const Safetensors& checkpoint) {
 }
 
 Progression progression_of(const Safetensors& checkpoint) {
-  const nlohmann::json json = nlohmann::json::parse(metadata_field(checkpoint, "progress"), nullptr, false);
-  check(json.is_object(), checkpoint.path(), ": 'progress' in the metadata is no JSON object");
   Progression progression;
   constexpr long kMost = 1L << 52;
   try {
+    const nlohmann::json json = parse_object(metadata_field(checkpoint, "progress"), "progress");
     progression.visit([&]<class T>(const char* name, T& value) {
       if constexpr (std::is_same_v<T, long>)
         value = integer_in(field(json, name), name, -1, kMost);
@@ -56,11 +55,11 @@ Progression progression_of(const Safetensors& checkpoint) {
 
 void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
   const ViTConfig saved = config_of(checkpoint);
-  const nlohmann::json held = nlohmann::json::parse(to_json(saved)),
-                       wanted = nlohmann::json::parse(to_json(model.config()));
+  const nlohmann::json held = parse_object(to_json(saved), "config"),
+                       wanted = parse_object(to_json(model.config()), "config");
   for (const auto& item : wanted.items())
     check(held.contains(item.key()) && held[item.key()] == item.value(), checkpoint.path(), ": holds a model with ",
-          item.key(), " ", held.value(item.key(), nlohmann::json()).dump(), ", the options want ", item.value().dump());
+          item.key(), " ", to_text(held.value(item.key(), nlohmann::json())), ", the options want ", to_text(item.value()));
   load_weights(model, checkpoint);
   optimizer.load_state([&](const std::string& name) { return checkpoint.read(name); },
                        progression_of(checkpoint).updates);
