@@ -99,6 +99,7 @@ std::string default_folder(const Recipe& recipe) {
 void TrainCommand::run() const {
   check(max_steps >= 0, "--max-steps: wanted at least 0, got ", max_steps);
   announce();
+  for (const std::string& line : recipe.notes()) say("note: {}\n", line);
   const std::string checkpoint = resume.empty() ? "" : checkpoint_path(resume);
   std::string folder = output.empty() ? default_folder(recipe) : output;
   if (!resume.empty()) {
