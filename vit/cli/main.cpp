@@ -8,6 +8,7 @@
 
 #include "tensor/device.h"
 #include "tensor/error.h"
+#include "tensor/text.h"
 #include "vit/cli/command_line.h"
 #include "vit/show/console.h"
 
@@ -16,10 +17,8 @@ namespace {
 using namespace lookhere;
 
 // One line, whatever stands in a file name.
-int report(std::string message, Exit code) {
-  for (char& c : message)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  say("lookhere: {}\n", message);
+int report(const std::string& message, Exit code) {
+  say("lookhere: {}\n", printable(message));
   return static_cast<int>(code);
 }
 
