@@ -2,6 +2,7 @@
 #   make                 build/lookhere and the examples       make test [F=Filter*]     all tests
 #   make demo            train, evaluate and draw              make lint                 format, tidy, style
 #   make bench K=gemm    time one kernel                       make SAN=address,undefined test
+#   make fuzz K=recipe   feed one parser or writer any bytes
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -17,8 +18,9 @@ space := $() $()
 CONFIG := $(strip $(filter-out g++,$(notdir $(CXX))) $(subst $(comma),-,$(SAN)))
 OUT   := build$(if $(CONFIG),/$(subst $(space),_,$(CONFIG)))
 DIR   := $(OUT)/obj
+# A fuzzer's counters keep loops from being vectorised, which clang would report.
 # g++ 12 sees overlapping copies in std::string's operator+ (GCC bug 105651).
-WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),,-Wno-restrict)
+WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),,-Wno-restrict) $(if $(findstring fuzzer,$(SAN)),-Wno-pass-failed)
 INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS)
 FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-sanitize-recover=all)
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
@@ -39,7 +41,8 @@ KERNELS := $(wildcard kernels/*.cpp)
 VECTOR_KERNELS := $(shell grep -l '^KERNEL\W' kernels/*.cpp)
 LIBRARY := $(KERNELS) $(wildcard tensor/*.cpp autograd/*.cpp autograd/ops/*.cpp nn/*.cpp vit/*/*.cpp)
 LIBRARY := $(filter-out vit/cli/main.cpp,$(LIBRARY))
-TESTS   := $(wildcard tests/*.cpp tests/*/*.cpp)
+TESTS   := $(filter-out tests/fuzz/%,$(wildcard tests/*.cpp tests/*/*.cpp))
+FUZZERS := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
 EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
 BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
@@ -54,7 +57,7 @@ endif
 
 # Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
-.PHONY: all test demo bench lint format clean deps deps-demo deps-test deps-lint
+.PHONY: all test demo bench fuzz lint format clean deps deps-demo deps-test deps-lint deps-fuzz
 all: deps-demo
 	@$(PARALLEL) $(OUT)/lookhere $(EXAMPLES)
 
@@ -74,6 +77,8 @@ $(DIR)/kernels/bench/%.o: FLAGS += -march=native -DKERNELS_ISA=native
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
 $(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
 	$(call link,-lbenchmark)
+$(OUT)/%/fuzzer: $(DIR)/tests/fuzz/%.o $(DIR)/liblookhere.a
+	$(call link,-fsanitize=fuzzer)
 $(DIR)/liblookhere.a: $(call objects,$(filter-out $(KERNELS),$(LIBRARY))) $(KERNEL_OBJECTS) $(CUDA)
 	@rm -f $@ && ar rcs $@ $^
 $(DIR)/%.o: %.cpp Makefile
@@ -124,6 +129,19 @@ bench: deps-test
 	@$(PARALLEL) $(OUT)/bench/$(K)
 	@JSON='$(JSON)' $(OUT)/bench/$(K) $(ARGS)
 
+# libFuzzer's binaries, inputs worth keeping and findings are in build/fuzz/TARGET. Portable kernels are enough for it.
+SECONDS ?= 60
+FUZZ    := build/fuzz
+fuzz: deps-fuzz
+ifeq ($(K),)
+	@echo "make fuzz K=TARGET [SECONDS=60] [ARGS='-jobs=2 ...'], one of: $(FUZZERS)"
+else
+	@$(PARALLEL) CXX=$(FUZZ_CXX) SAN=address,undefined,fuzzer-no-link ISAS= OUT=$(FUZZ) $(FUZZ)/$(K)/fuzzer
+	@mkdir -p $(FUZZ)/$(K)/corpus
+	@OMP_NUM_THREADS=1 $(FUZZ)/$(K)/fuzzer -max_total_time=$(SECONDS) -artifact_prefix=$(FUZZ)/$(K)/ -print_final_stats=1 \
+	  $(addprefix -dict=,$(wildcard tests/fuzz/$(K).dict)) $(ARGS) $(FUZZ)/$(K)/corpus
+endif
+
 SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 lint: deps-lint
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -138,8 +156,10 @@ clean:
 
 # -- What Debian packages are needed: each target asks only for its own ------------------------------------------------
 CLANG      := $(patsubst clang++%,clang% libomp-dev,$(filter clang++%,$(notdir $(CXX))))
-BUILD_DEPS := g++ $(CLANG) libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev librandom123-dev zlib1g-dev libpng-dev
+BUILD_DEPS := g++ $(CLANG) libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev librandom123-dev zlib1g-dev libpng-dev
 TEST_DEPS  := $(BUILD_DEPS) libgtest-dev libgmock-dev libbenchmark-dev
+FUZZ_CXX   := clang++-14
+FUZZ_DEPS  := $(BUILD_DEPS) clang-14 libclang-rt-14-dev libomp-dev
 LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev
 DATA_DEPS  := dataset-fashion-mnist
 missing = $(strip $(foreach p,$(1),$(if $(filter installed,$(shell dpkg-query -W -f='$${db:Status-Status}' $(p) 2>/dev/null)),,$(p))))
@@ -160,3 +180,4 @@ deps: deps-lint
 deps-demo: ; $(call install,$(BUILD_DEPS))
 deps-test: ; $(call install,$(TEST_DEPS))
 deps-lint: ; $(call install,$(LINT_DEPS))
+deps-fuzz: ; $(call install,$(FUZZ_DEPS))
