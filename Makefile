@@ -2,6 +2,7 @@
 #   make                 build/lookhere and the examples       make test [F=Filter*]     all tests
 #   make demo            train, evaluate and draw              make lint                 format, tidy, style
 #   make bench K=gemm    time one kernel                       make SAN=address,undefined test
+#   make fuzz K=recipe   feed one parser or writer any bytes
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -17,8 +18,8 @@ space := $() $()
 CONFIG := $(strip $(filter-out g++,$(notdir $(CXX))) $(subst $(comma),-,$(SAN)))
 OUT   := build$(if $(CONFIG),/$(subst $(space),_,$(CONFIG)))
 DIR   := $(OUT)/obj
-# g++ 12 sees overlapping copies in std::string's operator+ (GCC bug 105651). Where clang adds a sanitizer's checks, not
-# every loop can be vectorised that asks for it.
+# g++ 12 sees overlapping copies in std::string's operator+ (GCC bug 105651). Where clang adds a sanitizer's checks or a
+# fuzzer's counters, not every loop can be vectorised that asks for it.
 WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),$(if $(SAN),-Wno-pass-failed),-Wno-restrict)
 INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS)
 FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -DSANITIZED -fsanitize=$(SAN) -fno-sanitize-recover=all)
@@ -41,7 +42,8 @@ VECTOR_KERNELS := $(shell grep -l '^KERNEL\W' kernels/*.cpp)
 LIBRARY := $(KERNELS) $(wildcard tensor/*.cpp autograd/*.cpp autograd/ops/*.cpp nn/*.cpp vit/*/*.cpp)
 LIBRARY := $(filter-out vit/cli/main.cpp,$(LIBRARY))
 FAULTS  := $(wildcard tests/faults/*.cpp)
-TESTS   := $(filter-out $(FAULTS),$(wildcard tests/*.cpp tests/*/*.cpp))
+FUZZERS := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
+TESTS   := $(filter-out tests/faults/% tests/fuzz/%,$(wildcard tests/*.cpp tests/*/*.cpp))
 EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
 BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
@@ -56,7 +58,7 @@ endif
 
 # Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
-.PHONY: all test demo bench lint format clean deps deps-demo deps-test deps-lint
+.PHONY: all test demo bench fuzz lint format clean deps deps-demo deps-test deps-lint deps-fuzz
 all: deps-demo
 	@$(PARALLEL) $(OUT)/lookhere $(EXAMPLES)
 
@@ -81,6 +83,8 @@ $(OUT)/faults.so: $(FAULTS) Makefile
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	@$(CXX) -std=c++20 -O2 $(WARN) -shared -fPIC $(FAULTS) -o $@
+$(OUT)/%/fuzzer: $(DIR)/tests/fuzz/%.o $(DIR)/liblookhere.a
+	$(call link,-fsanitize=fuzzer)
 $(DIR)/liblookhere.a: $(call objects,$(filter-out $(KERNELS),$(LIBRARY))) $(KERNEL_OBJECTS) $(CUDA)
 	@rm -f $@ && ar rcs $@ $^
 $(DIR)/%.o: %.cpp Makefile
@@ -131,6 +135,19 @@ bench: deps-test
 	@$(PARALLEL) $(OUT)/bench/$(K)
 	@JSON='$(JSON)' $(OUT)/bench/$(K) $(ARGS)
 
+# libFuzzer's binaries, inputs worth keeping and findings are in build/fuzz/TARGET. Portable kernels are enough for it.
+SECONDS ?= 60
+FUZZ    := build/fuzz
+fuzz: deps-fuzz
+ifeq ($(K),)
+	@echo "make fuzz K=TARGET [SECONDS=60] [ARGS='-jobs=2 ...'], one of: $(FUZZERS)"
+else
+	@$(PARALLEL) CXX=$(FUZZ_CXX) SAN=address,undefined,fuzzer-no-link ISAS= OUT=$(FUZZ) $(FUZZ)/$(K)/fuzzer
+	@mkdir -p $(FUZZ)/$(K)/corpus
+	@OMP_NUM_THREADS=1 $(FUZZ)/$(K)/fuzzer -max_total_time=$(SECONDS) -artifact_prefix=$(FUZZ)/$(K)/ -print_final_stats=1 \
+	  $(addprefix -dict=,$(wildcard tests/fuzz/$(K).dict)) $(ARGS) $(FUZZ)/$(K)/corpus
+endif
+
 SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 lint: deps-lint
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -145,8 +162,10 @@ clean:
 
 # -- What Debian packages are needed: each target asks only for its own ------------------------------------------------
 CLANG      := $(patsubst clang++%,clang% libomp-dev,$(filter clang++%,$(notdir $(CXX))))
-BUILD_DEPS := g++ $(CLANG) libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev librandom123-dev zlib1g-dev libpng-dev libxxhash-dev
+BUILD_DEPS := g++ $(CLANG) libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev librandom123-dev zlib1g-dev libpng-dev libxxhash-dev
 TEST_DEPS  := $(BUILD_DEPS) libgtest-dev libgmock-dev libbenchmark-dev
+FUZZ_CXX   := clang++-14
+FUZZ_DEPS  := $(BUILD_DEPS) clang-14 libclang-rt-14-dev libomp-dev
 LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev
 DATA_DEPS  := dataset-fashion-mnist
 missing = $(strip $(foreach p,$(1),$(if $(filter installed,$(shell dpkg-query -W -f='$${db:Status-Status}' $(p) 2>/dev/null)),,$(p))))
@@ -167,3 +186,4 @@ deps: deps-lint
 deps-demo: ; $(call install,$(BUILD_DEPS))
 deps-test: ; $(call install,$(TEST_DEPS))
 deps-lint: ; $(call install,$(LINT_DEPS))
+deps-fuzz: ; $(call install,$(FUZZ_DEPS))

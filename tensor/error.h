@@ -3,6 +3,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace lookhere {
 
@@ -18,12 +19,22 @@ class Error : public std::runtime_error {
   Exit code_;
 };
 
-// Any streamable parts, one after another.
+// The shortest decimal number that reads back as the same value: a stream's six digits would make 9e15 + 1 into 9e15.
+std::string exact(float value);
+std::string exact(double value);
+
+// Any streamable parts, one after another; floating point exactly.
 template <class... Parts>
 std::string concat(const Parts&... parts) {
   std::ostringstream out;
   out.exceptions(std::ios::badbit);  // a stream without memory would only cut the text short
-  (out << ... << parts);
+  const auto put = [&]<class T>(const T& part) {
+    if constexpr (std::is_floating_point_v<T>)
+      out << exact(part);
+    else
+      out << part;
+  };
+  (put(parts), ...);
   return out.str();
 }
 

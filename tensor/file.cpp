@@ -13,6 +13,7 @@
 
 #include "tensor/error.h"
 #include "tensor/posix.h"
+#include "tensor/text.h"
 
 namespace lookhere {
 namespace {
@@ -175,9 +176,7 @@ std::string shown(std::string_view text) {
   std::size_t length = std::min(text.size(), kLongest);
   if (length < text.size())
     while (length > 0 && (text[length] & 0xC0) == 0x80) --length;  // not within a UTF-8 character
-  std::string result = "\"";
-  for (const char c : text.substr(0, length)) result += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
-  return result + (length < text.size() ? "...\"" : "\"");
+  return '"' + printable(text.substr(0, length)) + (length < text.size() ? "...\"" : "\"");
 }
 
 }  // namespace lookhere

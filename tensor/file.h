@@ -60,7 +60,7 @@ class MappedFile {
   long size_ = 0;
 };
 
-// Text from an untrusted file made fit for a one-line message: in quotes, control characters as ?, at most 80 bytes.
+// Text from an untrusted file made fit for a one-line message: in quotes, printable (tensor/text.h), at most 80 bytes.
 std::string shown(std::string_view text);
 
 }  // namespace lookhere

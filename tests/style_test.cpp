@@ -128,6 +128,19 @@ TEST(Style, JsonObjectsBeginAsObjects) {
       }
 }
 
+// JSON of strangers is read within bounds, and text that is not UTF-8 must not throw where JSON is written: both are
+// settled in one place. safetensors has a grammar and a limit of its own.
+TEST(Style, JsonHasOneDoor) {
+  const std::set<std::string> doors{"vit/model/json.h", "tensor/safetensors.cpp", "tensor/safetensors_header.cpp"};
+  for (const File& file : files()) {
+    if (!file.is_source() || folder_of(file.path) == "tests" || doors.contains(file.path)) continue;
+    for (std::size_t i = 0; i < file.lines.size(); ++i)
+      for (const char* call : {"json::parse(", "sax_parse(", "json::accept(", ".dump(", "toml++"})
+        EXPECT_EQ(file.lines[i].find(call), std::string::npos)
+            << file.path << ":" << i + 1 << ": use parse_json, parse_object and to_text of vit/model/json.h";
+  }
+}
+
 TEST(Style, TheTopLevelStaysSmall) {
   std::set<std::string> allowed{"tests",        "Makefile",        "README.md", "LICENSE",
                                 "CHANGELOG.md", "CONTRIBUTING.md", "build",     "runs"};

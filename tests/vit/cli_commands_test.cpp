@@ -197,7 +197,7 @@ TEST_F(CliCommands, HelpHasExamples) {
   EXPECT_TRUE(quiet_output_of({"--version"}).starts_with("lookhere 0."));
   // An option for every field of the recipe.
   const std::string help = quiet_output_of({"train", "--help"});
-  Recipe().visit([&](const char* option, const auto&, const char* description) {
+  Recipe().visit([&](const char* option, const auto&, const char* description, Range) {
     EXPECT_NE(help.find(std::string("--") + option), std::string::npos) << option;
     EXPECT_GT(std::strlen(description), 5U) << option;
   });

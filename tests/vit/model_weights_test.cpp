@@ -147,12 +147,13 @@ void huge_table(Content& c) {
 }
 
 std::vector<std::pair<Edit, std::string>> broken_files() {
-  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  const std::string deep = std::string(12, '[') + std::string(12, ']');
   std::vector<std::pair<Edit, std::string>> all{
       {text("{\"dim\": 12"), "wanted a JSON object, got no valid JSON"},
       {text("[1, 2]"), "wanted a JSON object, got array"},
       {text("7"), "wanted a JSON object, got number"},
       {text(deep), "wanted a JSON object, got array"},
+      {text(std::string(500'000, '[') + std::string(500'000, ']')), "config: wanted JSON of at most 16 levels"},
       {text("{\"image_size\":" + deep + "}"), "'image_size' must be [height, width] or one number, got array of 1"},
       {text("{\"image_size\":[" + deep + ",4]}"), "'image_size' must be an integer, got array of 1"},
       {text("{\"image_size\":4,\"patch_size\":" + deep + "}"), "'patch_size' must be an integer, got array of 1"},
@@ -194,7 +195,7 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set_position("directions", Json::array()), "one string or one per layer (2), got 0"},
       {set_position("fill", "nan"), "fill: wanted one of inf, zero, max, got \"nan\""},
       {set_position("distance", "cubic"), "distance: wanted one of linear, sqrt, square, got \"cubic\""},
-      {set_position("global_slope", -2), "'global_slope' must be in [0, 1e+06], got -2"},
+      {set_position("global_slope", -2), "'global_slope' must be in [0, 1000000], got -2"},
       {set_position("layer_slopes", {1, 2, 3}), "'layer_slopes' must be [first, last], got array of 3"},
       {set_position("layer_slopes", {1, "2"}), "'layer_slopes' must be a number, got string"},
       {set_position("layer_slopes", 1), "'layer_slopes' must be [first, last], got 1"},

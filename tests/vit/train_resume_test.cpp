@@ -156,7 +156,7 @@ TEST(TrainResume, RefusesLyingProgress) {
     return text.replace(begin, text.find_first_of(",}", begin) - begin, value);
   };
   EXPECT_EQ(with_progress(good).step, 5);
-  EXPECT_ERROR(with_progress("[1, 2"), "'progress' in the metadata is no JSON object");
+  EXPECT_ERROR(with_progress("[1, 2"), "'progress' in the metadata: progress: wanted a JSON object, got no valid JSON");
   EXPECT_ERROR(with_progress("{}"), "'epoch' is missing");
   EXPECT_ERROR(with_progress(changed("step", "\"5\"")), "'step' must be an integer");
   EXPECT_ERROR(with_progress(changed("step", "5.5")), "'step' must be an integer");

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "autograd/profile.h"
@@ -12,6 +11,7 @@
 #include "tensor/posix.h"
 #include "vit/cli/commands.h"
 #include "vit/eval/accuracy.h"
+#include "vit/model/json.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
 #include "vit/train/shards.h"
@@ -206,7 +206,7 @@ void BenchCommand::run() const {
   }
   const nlohmann::ordered_json result = to_json(*this, config, measured);
   print_report(result);
-  if (!json.empty()) write_atomically(json, [&](FileWriter& out) { out.write(result.dump(1) + "\n"); });
+  if (!json.empty()) write_atomically(json, [&](FileWriter& out) { out.write(to_text(result, 1) + "\n"); });
 }
 
 }  // namespace lookhere

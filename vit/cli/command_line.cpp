@@ -3,9 +3,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <set>
 
+#include "tensor/text.h"
 #include "vit/cli/commands.h"
 #include "vit/train/checkpoint.h"
 
@@ -22,7 +25,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* description, 
 
 // One option per field of the recipe, each with timm's name where timm has it: all, or those named.
 void add_fields(CLI::App* sub, Recipe& recipe, const std::set<std::string>& only = {}) {
-  recipe.visit([&]<class T>(const char* name, T& field, const char* description) {
+  recipe.visit([&]<class T>(const char* name, T& field, const char* description, Range) {
     const std::string flag = std::string("--") + name;
     if (!only.empty() && !only.contains(name)) return;
     if constexpr (std::is_same_v<T, bool>)
@@ -138,23 +141,38 @@ void add_info(CLI::App& app, InfoCommand& c) {
   sub->add_option("file", c.file, "safetensors file");
 }
 
-// The value of an option before the command line is parsed: --name VALUE, --name=VALUE, -n VALUE, -nVALUE.
-std::string early_value(int argc, char** argv, const std::string& name) {
-  std::string value;
-  for (int i = 2; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == name && i + 1 < argc) value = argv[i + 1];
-    if (argument.starts_with(name + "=")) value = argument.substr(name.size() + 1);
-    if (name.size() == 2 && argument.size() > 2 && argument.starts_with(name)) value = argument.substr(2);
-  }
-  return value;
+constexpr std::size_t kLongestMessage = 400;  // bytes
+
+// CLI11 takes no text for 0, and cuts a number that is too large to the largest one.
+std::string complaint_about_number(const std::string& text) { return text.empty() ? "wanted a number, got \"\"" : ""; }
+std::string complaint_about_whole_number(const std::string& text) {
+  errno = 0;
+  std::strtoll(text.c_str(), nullptr, 0);
+  return errno == ERANGE ? "wanted a whole number below 2^63, got " + shown(text) : complaint_about_number(text);
 }
 
-// What a resumed run or a file says holds unless the command line says otherwise, so it must be there before parsing.
-void load_recipe(int argc, char** argv, TrainCommand& train) {
-  if (const std::string run = early_value(argc, argv, "--resume"); !run.empty()) train.read_run(run);
-  for (const char* name : {"-c", "--config"})
-    if (const std::string file = early_value(argc, argv, name); !file.empty()) update_from_toml(train.recipe, file);
+// What holds for the options of all commands: of an option given twice the last one counts, lists included.
+void finish_options(CLI::App& app) {
+  for (CLI::App* sub : app.get_subcommands({}))
+    for (CLI::Option* option : sub->get_options()) {
+      if (option->get_type_name() == "INT") option->check(complaint_about_whole_number);
+      if (option->get_type_name() == "FLOAT") option->check(complaint_about_number);
+      if (!option->get_positional() && option->get_items_expected_max() > 0) option->trigger_on_parse();
+    }
+}
+
+// What CLI11 cannot cope with. It takes [a,b] for a list and unwraps what is in it again, one call deeper each time. A
+// number after a flag it reads without a look at its size, and negates it for --no-FLAG.
+void check_words(int argc, const char* const* argv) {
+  constexpr std::size_t kLongestNumber = 16;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    check(word.find("[[[[[[[[") == word.npos, "wanted a list without lists in it, got ", shown(word));
+    const std::size_t equals = word.starts_with("--no-") ? word.find('=') : word.npos;
+    if (equals == word.npos) continue;
+    const std::string_view value = word.substr(equals + 1);
+    check(value.size() <= kLongestNumber, word.substr(0, equals), ": wanted true or false, got ", shown(value));
+  }
 }
 
 // Every command with what its options are read into.
@@ -172,7 +190,7 @@ struct Commands {
   void add_to(CLI::App& app) {
     add_train(app, train), add_eval(app, eval), add_predict(app, predict), add_gallery(app, gallery);
     add_forward(app, forward), add_gradients(app, gradients), add_masks(app, masks), add_bench(app, bench);
-    add_info(app, info);
+    add_info(app, info), finish_options(app);
   }
   void run(const std::string& name) const {
     if (name == "train") train.run();
@@ -187,31 +205,51 @@ struct Commands {
   }
 };
 
-}  // namespace
-
-std::function<void()> parse_command_line(int argc, char** argv) {
+// Reads the words into the commands' structs and says which command it is; none after --help and --version.
+std::string parse(Commands& commands, int argc, const char* const* argv, bool help) {
   CLI::App app{"Train, evaluate and explain Vision Transformers with LookHere attention", "lookhere"};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("lookhere ") + kVersion);
   app.footer(
       "Exit codes: 0 done, 2 wrong input, 3 out of memory, 4 training diverged, 5 file system, 130 interrupted.\n"
       "Threads: OMP_NUM_THREADS.");
-  const auto commands = std::make_shared<Commands>();
+  commands.add_to(app);
   const std::string command = argc > 1 ? argv[1] : "";
-  if (command == "train") load_recipe(argc, argv, commands->train);
-  commands->add_to(app);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& success) {  // --help, --version
-    app.exit(success);
-    return [] {};
-  } catch (const CLI::ParseError& error) {
+    return app.get_subcommands().front()->get_name();
+  } catch (const CLI::Success& success) {
+    if (help) app.exit(success);
+    return app.got_subcommand("train") && !help ? "train" : "";
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {  // also what the standard library throws within CLI11
     const bool known = !app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == command; }).empty();
     if (!known && !command.empty())
-      fail("there is no ", command.starts_with("-") ? "option" : "command", " '", command, "' (see lookhere --help)");
-    fail(error.what(), " (see lookhere ", command, known ? " " : "", "--help)");
+      fail("there is no ", command.starts_with("-") ? "option" : "command", " ", shown(command),
+           " (see lookhere --help)");
+    const std::string_view text = error.what();
+    fail(printable(text.substr(0, kLongestMessage)), text.size() > kLongestMessage ? "..." : "", " (see lookhere ",
+         command, known ? " " : "", "--help)");
   }
-  return [commands, name = app.get_subcommands().front()->get_name()] { commands->run(name); };
+}
+
+}  // namespace
+
+void load_recipe(TrainCommand& train, const std::string& resume, const std::string& config) {
+  if (!resume.empty()) train.read_run(resume);
+  if (!config.empty()) update_from_toml(train.recipe, config);
+}
+
+std::function<void()> parse_command_line(int argc, const char* const* argv, const RecipeLoader& load) {
+  check_words(argc, argv);
+  // What a resumed run or a file says holds unless the command line says otherwise. So the words are read twice: first
+  // for the names of these files alone.
+  Commands first;
+  const auto commands = std::make_shared<Commands>();
+  if (parse(first, argc, argv, false) == "train") load(commands->train, first.train.resume, first.train.config);
+  const std::string name = parse(*commands, argc, argv, true);
+  return [commands, name] { commands->run(name); };
 }
 
 }  // namespace lookhere

@@ -1,11 +1,19 @@
 // What the words of a command line ask for.
 #pragma once
 #include <functional>
+#include <string>
+
+#include "vit/cli/commands.h"
 
 namespace lookhere {
 
-// Reads the command line (and, for train, the checkpoint or the recipe that it names) and returns what to run; for
-// --help and --version prints the answer and returns nothing to do. Throws Error for what it cannot read.
-std::function<void()> parse_command_line(int argc, char** argv);
+// Takes --resume's run, and reads the options of its checkpoint and of -c's file; either path may be empty.
+using RecipeLoader = std::function<void(TrainCommand&, const std::string& resume, const std::string& config)>;
+void load_recipe(TrainCommand& train, const std::string& resume, const std::string& config);
+
+// Reads the command line and returns what to run; for --help and --version prints the answer and returns nothing to do.
+// Of an option given twice the last one counts. No file is touched but those that `load` reads, for train. Throws Error
+// for what it cannot read.
+std::function<void()> parse_command_line(int argc, const char* const* argv, const RecipeLoader& load = load_recipe);
 
 }  // namespace lookhere

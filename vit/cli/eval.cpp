@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "vit/cli/commands.h"
 #include "vit/eval/test_set.h"
+#include "vit/model/json.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
@@ -45,7 +45,7 @@ void EvalCommand::run() const {
     const nlohmann::ordered_json object{{"model", model},          {"data", data},        {"img_size", {height, width}},
                                         {"images", result.images}, {"loss", result.loss}, {"top1", result.top1},
                                         {"top5", result.top5}};
-    print("{}\n", object.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+    print("{}\n", to_text(object));
     return;
   }
   print("images {}\nsize   {}x{}\nloss   {:.4f}\ntop-1  {:.2f} %\ntop-5  {:.2f} %\n", result.images, height, width,

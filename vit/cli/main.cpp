@@ -16,6 +16,7 @@
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "tensor/out_of_memory.h"
+#include "tensor/text.h"
 #include "vit/cli/command_line.h"
 #include "vit/show/console.h"
 
@@ -27,8 +28,11 @@ using namespace lookhere;
 int report(const char* message, Exit code) noexcept {
   char line[8192];  // two paths and what is said of them
   std::snprintf(line, sizeof line - 1, "lookhere: %s", message);
-  for (char* c = line; *c; ++c)
-    if (static_cast<unsigned char>(*c) < 0x20 || *c == 0x7F) *c = '?';
+  for (char* c = line; *c;) {
+    const std::size_t length = utf8_length(c);
+    const bool bad = length == 0 || is_control(c);
+    for (std::size_t i = 0; i < std::max<std::size_t>(length, 1); ++i, ++c) *c = bad ? '?' : *c;
+  }
   std::strcat(line, "\n");
   std::fputs(line, stderr);
   return static_cast<int>(code);

@@ -38,6 +38,7 @@ ViTConfig described(const Recipe& recipe) {
 }  // namespace
 
 void MasksCommand::run() const {
+  recipe.validate();
   const ViTConfig config = model.empty() ? described(recipe) : config_of(Safetensors(model));
   check(config.position.type == PositionType::lookhere, "masks: only LookHere positions have masks");
   MaskOptions options;

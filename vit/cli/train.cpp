@@ -120,6 +120,7 @@ RunFolder TrainCommand::take_folder() const {
 void TrainCommand::run() const {
   check(max_steps >= 0, "--max-steps: wanted at least 0, got ", max_steps);
   announce();
+  for (const std::string& line : recipe.notes()) say("note: {}\n", line);
   Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint);
   for (const std::string& line : trainer.notes()) say("note: {}\n", line);
   const ViTConfig& config = trainer.model().config();

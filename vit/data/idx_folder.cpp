@@ -9,6 +9,7 @@
 
 #include "tensor/error.h"
 #include "tensor/file.h"
+#include "tensor/posix.h"
 
 namespace lookhere {
 namespace {

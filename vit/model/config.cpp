@@ -5,9 +5,7 @@
 namespace lookhere {
 
 ViTConfig config_from_json(const std::string& text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  check(json.is_object(), "config: wanted a JSON object, got ",
-        json.is_discarded() ? "no valid JSON" : json.type_name());
+  const nlohmann::json json = parse_object(text, "config");
   constexpr long kMany = 1L << 20;
   ViTConfig c;
   const nlohmann::json& size = field(json, "image_size");
@@ -44,7 +42,7 @@ std::string to_json(const ViTConfig& c) {
   json["head"] = c.head == HeadType::mlp ? "mlp" : "linear";
   json["pool"] = c.pool == Pooling::mean ? "mean" : "cls";
   json["position"] = to_json(c.position);
-  return json.dump();
+  return to_text(json);
 }
 
 ViTConfig model_preset(const std::string& name) {

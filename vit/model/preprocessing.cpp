@@ -21,7 +21,7 @@ std::vector<float> numbers(const nlohmann::json& json, const char* name, long ch
   for (const nlohmann::json& value : list) {
     check(value.is_number(), '\'', name, "' must be numbers, got ", described(value));
     values.push_back(value.get<float>());
-    check(std::isfinite(values.back()), '\'', name, "' must be finite, got ", value.dump());
+    check(std::isfinite(values.back()), '\'', name, "' must be finite, got ", to_text(value));
   }
   return values;
 }
@@ -39,8 +39,7 @@ std::string to_json(const Preprocessing& p) {
 }
 
 Preprocessing preprocessing_from_json(const std::string& text, long channels) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  check(json.is_object(), "wanted a JSON object, got ", json.is_discarded() ? "no valid JSON" : json.type_name());
+  const nlohmann::json json = parse_object(text, "preprocessing");
   Preprocessing p{.mean = numbers(json, "mean", channels), .std = numbers(json, "std", channels)};
   for (const float std : p.std) check(std > 0, "'std' must be above 0, got ", std);
   return p;

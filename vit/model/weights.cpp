@@ -11,6 +11,8 @@
 namespace lookhere {
 namespace {
 
+constexpr long kMaxClassNames = 16L << 20;  // bytes
+
 bool belongs_to_training(const std::string& name) { return name.starts_with("optimizer.") || name.starts_with("ema."); }
 
 void check_shape(const Safetensors& file, const std::string& name, const Shape& wanted) {
@@ -45,8 +47,7 @@ NamedTensors weights_of(ViT& model) {
 Metadata metadata_of(const ViT& model) { return {{"config", to_json(model.config())}}; }
 
 Metadata class_names_metadata(const std::vector<std::string>& names) {
-  const auto replace = nlohmann::json::error_handler_t::replace;  // names come from files and may not be UTF-8
-  return {{"class_names", nlohmann::json(names).dump(-1, ' ', false, replace)}};
+  return {{"class_names", to_text(nlohmann::json(names))}};
 }
 
 std::vector<std::string> class_names_of(const Safetensors& file, long classes) {
@@ -54,7 +55,7 @@ std::vector<std::string> class_names_of(const Safetensors& file, long classes) {
   for (long c = 0; c < classes; ++c) names.push_back("class " + std::to_string(c));
   const auto found = file.metadata().find("class_names");
   if (found == file.metadata().end()) return names;
-  const nlohmann::json json = nlohmann::json::parse(found->second, nullptr, false);
+  const nlohmann::json json = parse_json(found->second, file.path() + ": class_names", kMaxClassNames);
   const bool usable = json.is_array() && static_cast<long>(json.size()) == classes &&
                       std::ranges::all_of(json, [](const auto& name) { return name.is_string(); });
   check(usable, file.path(), ": 'class_names' in the metadata must be ", classes, " strings");

@@ -5,28 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
+#include "tensor/text.h"
+
 namespace lookhere {
 namespace {
-
-// The length of the code point that starts at `at`, 0 if the bytes there are not UTF-8; sets `code`.
-std::size_t decode(const std::string& text, std::size_t at, std::uint32_t& code) {
-  const auto first = static_cast<unsigned char>(text[at]);
-  const std::size_t length = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-  if (length == 0 || at + length > text.size()) return 0;
-  code = length == 1 ? first : first & (0x7FU >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    const auto next = static_cast<unsigned char>(text[at + i]);
-    if (next >> 6 != 2) return 0;
-    code = code << 6 | (next & 0x3FU);
-  }
-  constexpr std::uint32_t smallest[]{0, 0, 0x80, 0x800, 0x10000};  // anything less is an overlong form
-  const bool surrogate = code >= 0xD800 && code < 0xE000;
-  return code < smallest[length] || code > 0x10FFFF || surrogate ? 0 : length;
-}
 
 bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
 
@@ -39,24 +24,17 @@ const char* environment(const char* name) {
 
 std::string one_line(const std::string& text) {
   std::string result;
-  for (std::size_t at = 0; at < text.size();) {
-    std::uint32_t code = 0;
-    const std::size_t length = decode(text, at, code);
-    if (length == 0 || code == 0xFFFE || code == 0xFFFF)
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t length = utf8_length(rest);
+    if (length == 0 || rest.starts_with("\uFFFE") || rest.starts_with("\uFFFF"))
       result += "\uFFFD";
-    else if (code < 0x20 || (code >= 0x7F && code < 0xA0))
+    else if (is_control(rest))
       result += ' ';
     else
-      result.append(text, at, length);
-    at += std::max<std::size_t>(length, 1);
+      result += rest.substr(0, length);
+    rest.remove_prefix(length == 0 ? 1 : length);
   }
   return result;
-}
-
-bool is_utf8(const std::string& text) {
-  std::size_t at = 0, length = 1;
-  for (std::uint32_t code = 0; at < text.size() && length > 0; at += length) length = decode(text, at, code);
-  return length > 0;
 }
 
 long columns(const std::string& text) {

@@ -8,8 +8,6 @@ namespace lookhere {
 // can then neither move the terminal's cursor nor make an SVG unreadable.
 std::string one_line(const std::string& text);
 
-bool is_utf8(const std::string& text);
-
 // Columns on a terminal, one for each code point; `text` is as from one_line.
 long columns(const std::string& text);
 // The text cut to at most `width` columns, ending in … (or ~) where something was cut.

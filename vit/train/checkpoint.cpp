@@ -27,7 +27,7 @@ void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer
   Metadata metadata = metadata_of(model);
   metadata.insert(more.begin(), more.end());
   metadata["recipe"] = to_json(recipe);
-  metadata["progress"] = json.dump();
+  metadata["progress"] = to_text(json);
   save_safetensors(path, tensors, with_hashes(tensors, metadata));
 }
 
@@ -38,11 +38,10 @@ Recipe recipe_of(const Safetensors& checkpoint) {
 }
 
 Progression progression_of(const Safetensors& checkpoint) {
-  nlohmann::json json = nlohmann::json::parse(metadata_field(checkpoint, "progress"), nullptr, false);
-  check(json.is_object(), checkpoint.path(), ": 'progress' in the metadata is no JSON object");
   Progression progression;
   constexpr long kMost = 1L << 52;
   try {
+    nlohmann::json json = parse_object(metadata_field(checkpoint, "progress"), "progress");
     if (json.contains("step_in_epoch")) {  // version 0.1 counted updates
       const Recipe recipe = recipe_of(checkpoint);
       const long step = integer_in(json["step_in_epoch"], "step_in_epoch", 0, kMost);
@@ -62,11 +61,12 @@ Progression progression_of(const Safetensors& checkpoint) {
 
 void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
   const ViTConfig saved = config_of(checkpoint);
-  const nlohmann::json held = nlohmann::json::parse(to_json(saved)),
-                       wanted = nlohmann::json::parse(to_json(model.config()));
+  const nlohmann::json held = parse_object(to_json(saved), "config"),
+                       wanted = parse_object(to_json(model.config()), "config");
   for (const auto& item : wanted.items())
     check(held.contains(item.key()) && held[item.key()] == item.value(), checkpoint.path(), ": holds a model with ",
-          item.key(), " ", held.value(item.key(), nlohmann::json()).dump(), ", the options want ", item.value().dump());
+          item.key(), " ", to_text(held.value(item.key(), nlohmann::json())), ", the options want ",
+          to_text(item.value()));
   load_weights(model, checkpoint);
   const auto read = [&](const std::string& name) {
     const Tensor saved = checkpoint.read(name);

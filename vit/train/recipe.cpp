@@ -1,106 +1,90 @@
 // From the recipe's fields to the parts of a run.
 #include "vit/train/recipe.h"
 
-#include <toml++/toml.h>
+#include <fmt/format.h>
 
 #include <cmath>
-#include <sstream>
 
 #include "tensor/file.h"
+#include "tensor/text.h"
 #include "vit/model/json.h"
-#include "vit/show/text.h"
+#include "vit/train/recipe_file.h"
 
 namespace lookhere {
 namespace {
 
-std::string toml_value(const std::string& value) { return nlohmann::json(value).dump(); }
-std::string toml_value(bool value) { return value ? "true" : "false"; }
-std::string toml_value(long value) { return std::to_string(value); }
-std::string toml_value(double value) { return nlohmann::json(value).dump(); }
-template <class T>
-std::string toml_value(const std::vector<T>& values) {
-  return nlohmann::json(values).dump();
+// Limits are below 2^53, so whole numbers are compared exactly as well, and shown as whole numbers.
+template <class T, class Got>
+[[noreturn]] void out_of_range(const char* name, Range range, const Got& got) {
+  fail("--", name, ": wanted ", static_cast<T>(range.low), " to ", static_cast<T>(range.high), ", got ", got);
 }
-nlohmann::json read_toml(const std::string& path) {
-  const MappedFile file(path);
-  try {
-    std::ostringstream json;
-    json.exceptions(std::ios::badbit);
-    json << toml::json_formatter(toml::parse(file.text()));
-    return nlohmann::json::parse(json.str());
-  } catch (const toml::parse_error& error) {
-    fail(path, ": line ", error.source().begin.line, ": ", shown(error.description()));
+
+template <class T>
+void check_field(const char* name, const T& value, Range range) {
+  if constexpr (std::is_same_v<T, long> || std::is_same_v<T, double>) {
+    const auto number = static_cast<double>(value);
+    if (!(number >= range.low && number <= range.high)) out_of_range<T>(name, range, value);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    check(is_utf8(value), "--", name, ": wanted UTF-8 text, got ", shown(value));
+  } else if constexpr (!std::is_same_v<T, bool>) {
+    for (const auto& element : value) check_field(name, element, range);
   }
 }
 
 template <class T>
-bool is_unset(const T& value) {
-  if constexpr (requires { value.empty(); }) return value.empty();
-  return false;
+void set_field(const char* name, T& field, Range range, const nlohmann::json& value) {
+  if constexpr (std::is_same_v<T, long>) {
+    check(value.is_number_integer(), "'", name, "' must be a whole number, got ", described(value));
+    if (value.is_number_unsigned() && static_cast<long>(value.get<std::uint64_t>()) < 0)
+      out_of_range<long>(name, range, value.get<std::uint64_t>());
+  }
+  try {
+    field = value.get<T>();
+  } catch (const nlohmann::json::exception&) {
+    fail("'", name, "' has the wrong type: ", described(value));
+  }
+  check_field(name, field, range);
 }
 
 }  // namespace
 
-void Recipe::validate() {
-  const auto in_range = [](const char* name, double value, double low, double high) {
-    check(value >= low && value <= high, "--", name, ": wanted ", low, " to ", high, ", got ", value);
-  };
-  constexpr double kMany = 1e9;
-  check(is_utf8(data), "--data: wanted a name that is UTF-8, as it is stored with the run, got ", shown(data));
-  in_range("epochs", static_cast<double>(epochs), 1, 1e6);
-  in_range("batch-size", static_cast<double>(batch_size), 1, 1 << 20);
-  in_range("grad-accum-steps", static_cast<double>(grad_accum_steps), 1, 1 << 20);
-  in_range("seed", static_cast<double>(seed), 0, 9e15);
-  in_range("lr", lr, 0, 1e3);
-  in_range("warmup-lr", warmup_lr, 0, 1e3);
-  in_range("min-lr", min_lr, 0, 1e3);
-  in_range("warmup-epochs", warmup_epochs, 0, kMany);
-  in_range("weight-decay", weight_decay, 0, 1e3);
-  in_range("clip-grad", clip_grad, 0, kMany);
-  in_range("smoothing", smoothing, 0, 0.999);
-  in_range("drop", drop, 0, 0.999);
-  in_range("drop-path", drop_path, 0, 0.999);
-  in_range("model-ema-decay", model_ema_decay, 0, 0.999999);
-  in_range("hflip", hflip, -1, 1);
-  in_range("crop-padding", static_cast<double>(crop_padding), 0, 1024);
-  in_range("shapes-train", static_cast<double>(shapes_train), 1, 1e7);
-  in_range("shapes-test", static_cast<double>(shapes_test), 1, 1e7);
-  in_range("eval-batch-size", static_cast<double>(eval_batch_size), 1, 1 << 20);
-  in_range("workers", static_cast<double>(workers), 1, 256);
-  in_range("init-std", init_std, 0, 10);
+void Recipe::validate() const {
+  Recipe(*this).visit(
+      [](const char* name, const auto& field, const char*, Range range) { check_field(name, field, range); });
   dtype_of(*this);
-  in_range("shards", static_cast<double>(shards), 0, 1024);
-  in_range("recovery-interval", static_cast<double>(recovery_interval), 0, kMany);
-  in_range("img-size", static_cast<double>(img_size), 0, 16384);
-  in_range("patch-size", static_cast<double>(patch_size), 0, 1024);
-  in_range("mlp-ratio", mlp_ratio, 0, 64);
-  in_range("layer-scale", layer_scale, -kMany, 1e3);
-  in_range("global-slope", global_slope, -kMany, 1e6);
   check(layer_slopes.empty() || layer_slopes.size() == 2,
         "--layer-slopes: wanted two numbers, first and last layer, got ", layer_slopes.size());
-  for (const double slope : layer_slopes) in_range("layer-slopes", slope, 0, 1e6);
+}
+
+std::vector<std::string> Recipe::notes() const {
+  std::vector<std::string> lines;
+  if (min_lr > lr)
+    lines.push_back(fmt::format("--min-lr {} is above --lr {}: the learning rate ends at {}", min_lr, lr, lr));
+  if (warmup_lr > lr && warmup_epochs > 0)
+    lines.push_back(fmt::format("--warmup-lr {} is above --lr {}: the learning rate starts at {}", warmup_lr, lr, lr));
+  if (warmup_epochs >= static_cast<double>(epochs))
+    lines.push_back(
+        fmt::format("--warmup-epochs {} is not below --epochs {}: the learning rate rises up to the last update",
+                    warmup_epochs, epochs));
+  return lines;
 }
 
 std::string to_json(const Recipe& recipe) {
   auto json = nlohmann::ordered_json::object();
-  Recipe(recipe).visit([&](const char* name, const auto& field, const char*) { json[name] = field; });
-  return json.dump();
+  Recipe(recipe).visit([&](const char* name, const auto& field, const char*, Range) { json[name] = field; });
+  return to_text(json);
 }
 
 void update_from_json(Recipe& recipe, const std::string& text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  check(json.is_object(), "recipe: wanted a JSON object, got ", json.type_name());
-  recipe.visit([&]<class T>(const char* name, T& value, const char*) {
-    if (!json.contains(name)) return;
-    try {
-      check(!std::is_same_v<T, long> || json[name].is_number_integer(), "recipe: '", name,
-            "' must be a whole number, got ", described(json[name]));
-      value = json[name].get<T>();
-    } catch (const nlohmann::json::exception&) {
-      fail("recipe: '", name, "' has the wrong type: ", described(json[name]));
-    }
-  });
-  recipe.validate();
+  const nlohmann::json json = parse_object(text, "recipe");
+  try {
+    recipe.visit([&](const char* name, auto& field, const char*, Range range) {
+      if (json.contains(name)) set_field(name, field, range, json[name]);
+    });
+    recipe.validate();
+  } catch (const Error& error) {
+    fail("recipe: ", error.what());
+  }
 }
 
 Dtype dtype_of(const Recipe& recipe) {
@@ -109,22 +93,30 @@ Dtype dtype_of(const Recipe& recipe) {
 }
 
 std::string to_toml(const Recipe& recipe) {
+  const nlohmann::json usual = parse_object(to_json(Recipe()), "recipe");
   std::string text;
-  Recipe(recipe).visit([&](const char* name, const auto& field, const char* description) {
-    if (!is_unset(field)) text += concat("# ", description, "\n", name, " = ", toml_value(field), "\n");
+  Recipe(recipe).visit([&](const char* name, const auto& field, const char* description, Range) {
+    const nlohmann::json value = field;
+    const bool empty = value == "" || value == nlohmann::json::array();
+    if (!empty || value != usual[name]) text += concat("# ", description, "\n", name, " = ", to_text(value), "\n");
   });
   return text;
 }
 
 void update_from_toml(Recipe& recipe, const std::string& path) {
-  const nlohmann::json json = read_toml(path);
-  for (const auto& item : json.items()) {
+  update_from_toml_text(recipe, MappedFile(path).text(), path);
+}
+
+void update_from_toml_text(Recipe& recipe, std::string_view text, const std::string& path) {
+  read_recipe_file(text, path, [&](const std::string& wanted, const nlohmann::json& value) {
     bool known = false;
-    recipe.visit([&](const char* name, const auto&, const char*) { known |= item.key() == name; });
-    check(known, path, ": there is no option ", shown(item.key()));
-  }
+    recipe.visit([&](const char* name, auto& field, const char*, Range range) {
+      if (name == wanted) known = true, set_field(name, field, range, value);
+    });
+    check(known, "there is no option ", shown(wanted));
+  });
   try {
-    update_from_json(recipe, json.dump());
+    recipe.validate();
   } catch (const Error& error) {
     fail(path, ": ", error.what());
   }

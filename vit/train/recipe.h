@@ -1,7 +1,9 @@
 // Recipe: everything that decides a training run. One list of fields serves the command line, the run's config.toml and
 // the checkpoint. Names are timm's where timm has the option.
 #pragma once
+#include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nn/optim.h"
@@ -10,6 +12,11 @@
 #include "vit/model/vit.h"
 
 namespace lookhere {
+
+// The smallest and the largest value of a number, both allowed. {}: any.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+};
 
 struct Recipe {
   // what to learn, with which model; 0 or empty: as the preset has it
@@ -31,62 +38,66 @@ struct Recipe {
   long shapes_train = 8192, shapes_test = 2048;
   long eval_batch_size = 256, workers = 1, recovery_interval = 0, shards = 0;
 
-  // f(name, field, description) for every field.
+  // f(name, field, description, range) for every field.
   void visit(auto&& f) {
-    f("data", data, "fashion, shapes, cifar10, cifar100, or a folder of IDX or CIFAR binary files");
-    f("model", model, "nano, vit_tiny, vit_small, vit_base, vit_base_lookhere");
-    f("position", position, "lookhere (= lh90), lh180, lh90, lh45, alibi, learned, none");
-    f("directions", directions, "LookHere directions such as halves-diagonals-none, one or one per layer");
-    f("global-slope", global_slope, "LookHere global slope (negative: the position's own, 2)");
-    f("layer-slopes", layer_slopes, "LookHere slopes of the first and last layer (default 1.5 0.5)");
-    f("distance", distance, "LookHere distance: linear, sqrt, square");
-    f("fill", fill, "what stands where a head does not look: inf, zero, max");
-    f("img-size", img_size, "image side in pixels (0: the data's for nano, else 224)");
-    f("patch-size", patch_size, "patch side in pixels (0: the model's)");
-    f("dim", dim, "features per token (0: the model's)");
-    f("depth", depth, "blocks (0: the model's)");
-    f("heads", heads, "attention heads (0: the model's)");
-    f("mlp-ratio", mlp_ratio, "hidden features of the MLP per feature (0: the model's)");
-    f("layer-scale", layer_scale, "LayerScale's first value, 0: none (negative: the model's)");
-    f("init-std", init_std, "standard deviation of the first linear weights (0: the model's)");
-    f("head", head, "linear or mlp (empty: the model's)");
-    f("pool", pool, "cls or mean (empty: the model's)");
-    f("epochs", epochs, "passes over the training data");
-    f("batch-size", batch_size, "images per forward pass");
-    f("grad-accum-steps", grad_accum_steps, "forward passes per update");
-    f("lr", lr, "learning rate after warm-up");
-    f("warmup-lr", warmup_lr, "learning rate of the first step");
-    f("min-lr", min_lr, "learning rate of the last step");
-    f("warmup-epochs", warmup_epochs, "epochs of linear warm-up; then half a cosine");
-    f("weight-decay", weight_decay, "AdamW's decay, for matrices only");
-    f("clip-grad", clip_grad, "largest norm of the gradient (0: no clipping)");
-    f("smoothing", smoothing, "label smoothing");
-    f("bce-loss", bce_loss, "binary cross-entropy, summed over classes, instead of softmax cross-entropy");
-    f("drop", drop, "dropout in attention's output and the MLP");
-    f("drop-path", drop_path, "stochastic depth, the same in every block");
-    f("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)");
-    f("hflip", hflip, "probability of mirroring an image (negative: 0.5 for cifar, else 0)");
-    f("crop-padding", crop_padding, "random crops from the image padded by this many pixels");
-    f("shapes-train", shapes_train, "training images of --data shapes");
-    f("shapes-test", shapes_test, "test images of --data shapes");
-    f("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)");
-    f("seed", seed, "decides initial weights, order and augmentation");
-    f("eval-batch-size", eval_batch_size, "images per evaluation pass");
-    f("workers", workers, "threads that prepare batches");
-    f("shards", shards, "parts of a batch computed side by side (0: one per thread); results depend on it");
-    f("recovery-interval", recovery_interval, "updates between checkpoints (0: one per epoch)");
+    constexpr double kMany = 1e9;
+    f("data", data, "fashion, shapes, cifar10, cifar100, or a folder of IDX or CIFAR binary files", {});
+    f("model", model, "nano, vit_tiny, vit_small, vit_base, vit_base_lookhere", {});
+    f("position", position, "lookhere (= lh90), lh180, lh90, lh45, alibi, learned, none", {});
+    f("directions", directions, "LookHere directions such as halves-diagonals-none, one or one per layer", {});
+    f("global-slope", global_slope, "LookHere global slope (negative: the position's own, 2)", {-kMany, 1e6});
+    f("layer-slopes", layer_slopes, "LookHere slopes of the first and last layer (default 1.5 0.5)", {0, 1e6});
+    f("distance", distance, "LookHere distance: linear, sqrt, square", {});
+    f("fill", fill, "what stands where a head does not look: inf, zero, max", {});
+    f("img-size", img_size, "image side in pixels (0: the data's for nano, else 224)", {0, 16384});
+    f("patch-size", patch_size, "patch side in pixels (0: the model's)", {0, 1024});
+    f("dim", dim, "features per token (0: the model's)", {0, 1 << 16});
+    f("depth", depth, "blocks (0: the model's)", {0, 256});
+    f("heads", heads, "attention heads (0: the model's)", {0, 1024});
+    f("mlp-ratio", mlp_ratio, "hidden features of the MLP per feature (0: the model's)", {0, 64});
+    f("layer-scale", layer_scale, "LayerScale's first value, 0: none (negative: the model's)", {-kMany, 1e3});
+    f("init-std", init_std, "standard deviation of the first linear weights (0: the model's)", {0, 10});
+    f("head", head, "linear or mlp (empty: the model's)", {});
+    f("pool", pool, "cls or mean (empty: the model's)", {});
+    f("epochs", epochs, "passes over the training data", {1, 1e6});
+    f("batch-size", batch_size, "images per forward pass", {1, 1 << 20});
+    f("grad-accum-steps", grad_accum_steps, "forward passes per update", {1, 1 << 20});
+    f("lr", lr, "learning rate after warm-up", {0, 1e3});
+    f("warmup-lr", warmup_lr, "learning rate of the first step", {0, 1e3});
+    f("min-lr", min_lr, "learning rate of the last step", {0, 1e3});
+    f("warmup-epochs", warmup_epochs, "epochs of linear warm-up; then half a cosine", {0, kMany});
+    f("weight-decay", weight_decay, "AdamW's decay, for matrices only", {0, 1e3});
+    f("clip-grad", clip_grad, "largest norm of the gradient (0: no clipping)", {0, kMany});
+    f("smoothing", smoothing, "label smoothing", {0, 0.999});
+    f("bce-loss", bce_loss, "binary cross-entropy, summed over classes, instead of softmax cross-entropy", {});
+    f("drop", drop, "dropout in attention's output and the MLP", {0, 0.999});
+    f("drop-path", drop_path, "stochastic depth, the same in every block", {0, 0.999});
+    f("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)", {0, 0.999999});
+    f("hflip", hflip, "probability of mirroring an image (negative: 0.5 for cifar, else 0)", {-1, 1});
+    f("crop-padding", crop_padding, "random crops from the image padded by this many pixels", {0, 1024});
+    f("shapes-train", shapes_train, "training images of --data shapes", {1, 1e7});
+    f("shapes-test", shapes_test, "test images of --data shapes", {1, 1e7});
+    f("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)", {});
+    f("seed", seed, "decides initial weights, order and augmentation", {0, 9e15});
+    f("eval-batch-size", eval_batch_size, "images per evaluation pass", {1, 1 << 20});
+    f("workers", workers, "threads that prepare batches", {1, 256});
+    f("shards", shards, "parts of a batch computed side by side (0: one per thread); results depend on it", {0, 1024});
+    f("recovery-interval", recovery_interval, "updates between checkpoints (0: one per epoch)", {0, kMany});
   }
 
-  void validate();  // throws Error naming the first option out of range
+  void validate() const;  // throws Error naming the first option out of range
+  // One line for each option that another one limits.
+  std::vector<std::string> notes() const;
 };
 
 std::string to_json(const Recipe& recipe);
 // Overwrites the fields that the JSON object has; Error for wrong types.
 void update_from_json(Recipe& recipe, const std::string& text);
 std::string to_toml(const Recipe& recipe);  // what `-c` reads
-// Overwrites the fields that a file like to_toml's has: `name = value` and comments, no tables. Throws Error naming the
-// line for what it cannot read and for names that no option has.
+// Overwrites the fields that a file like to_toml's has (vit/train/recipe_file.h). Throws Error naming the line for what
+// it cannot read, for names that no option has and for values out of range.
 void update_from_toml(Recipe& recipe, const std::string& path);
+void update_from_toml_text(Recipe& recipe, std::string_view text, const std::string& path);  // path: for messages
 
 // The recipe's model for this data.
 ViTConfig model_config(const Recipe& recipe, const Dataset& data);

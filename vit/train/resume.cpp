@@ -22,9 +22,8 @@ std::string hash_of_data(const Dataset& d) {
 // Every option as text.
 std::map<std::string, std::string> texts_of(const Recipe& recipe) {
   std::map<std::string, std::string> texts;
-  Recipe(recipe).visit([&](const char* name, const auto& field, const char*) {
-    texts[name] = nlohmann::json(field).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  });
+  Recipe(recipe).visit(
+      [&](const char* name, const auto& field, const char*, Range) { texts[name] = to_text(nlohmann::json(field)); });
   return texts;
 }
 
