@@ -59,7 +59,8 @@ void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
                        wanted = parse_object(to_json(model.config()), "config");
   for (const auto& item : wanted.items())
     check(held.contains(item.key()) && held[item.key()] == item.value(), checkpoint.path(), ": holds a model with ",
-          item.key(), " ", to_text(held.value(item.key(), nlohmann::json())), ", the options want ", to_text(item.value()));
+          item.key(), " ", to_text(held.value(item.key(), nlohmann::json())), ", the options want ",
+          to_text(item.value()));
   load_weights(model, checkpoint);
   optimizer.load_state([&](const std::string& name) { return checkpoint.read(name); },
                        progression_of(checkpoint).updates);
