@@ -2,34 +2,11 @@
 #include <set>
 
 #include "tensor/safetensors.h"
+#include "tensor/text.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace lookhere {
 namespace {
-
-// RFC 3629, by its table; the writer leaves this to its JSON library.
-bool is_text(const std::string& s) {
-  for (std::size_t i = 0; i < s.size();) {
-    const auto byte = [&](std::size_t k) { return k < s.size() ? static_cast<unsigned char>(s[k]) : 0; };
-    const unsigned lead = byte(i);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t more = lead >= 0xC2 && lead <= 0xDF   ? 1
-                             : lead >> 4 == 0xE             ? 2
-                             : lead >= 0xF0 && lead <= 0xF4 ? 3
-                                                            : 0;
-    if (more == 0) return false;
-    const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (byte(i + 1) < low || byte(i + 1) > high) return false;
-    for (std::size_t k = 2; k <= more; ++k)
-      if (byte(i + k) < 0x80 || byte(i + k) > 0xBF) return false;
-    i += more + 1;
-  }
-  return true;
-}
 
 std::string any_name(FuzzedDataProvider& from) {
   const std::string name = from.ConsumeRandomLengthString(24);
@@ -56,13 +33,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   bool usable = true;
   for (int left = from.ConsumeIntegralInRange(0, 4); left > 0; --left) {
     const std::string key = any_name(from), value = from.ConsumeRandomLengthString();
-    if (metadata.emplace(key, value).second) usable &= is_text(key) && is_text(value);
+    if (metadata.emplace(key, value).second) usable &= is_utf8(key) && is_utf8(value);
   }
   NamedTensors tensors;
   std::set<std::string> names;
   for (int left = from.ConsumeIntegralInRange(0, 4); left > 0; --left) {
     const std::string name = any_name(from);
-    usable &= is_text(name) && name.size() <= 512 && name != SafetensorsHeader::kMetadata && names.insert(name).second;
+    usable &= is_utf8(name) && name.size() <= 512 && name != SafetensorsHeader::kMetadata && names.insert(name).second;
     tensors.emplace_back(name, any_tensor(from));
   }
   const bool saved = accepted([&] { save_safetensors(scratch(), tensors, metadata); });

@@ -96,9 +96,9 @@ std::string to_toml(const Recipe& recipe) {
   const nlohmann::json usual = parse_object(to_json(Recipe()), "recipe");
   std::string text;
   Recipe(recipe).visit([&](const char* name, const auto& field, const char* description, Range) {
-    const nlohmann::json value = field;
-    const bool empty = value == "" || value == nlohmann::json::array();
-    if (!empty || value != usual[name]) text += concat("# ", description, "\n", name, " = ", to_text(value), "\n");
+    const std::string value = to_text(nlohmann::json(field));
+    const bool empty = value == "\"\"" || value == "[]";
+    if (!empty || value != to_text(usual[name])) text += concat("# ", description, "\n", name, " = ", value, "\n");
   });
   return text;
 }
