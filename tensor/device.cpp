@@ -77,8 +77,8 @@ struct Pool::State {
   }
   void release_kept() noexcept {
     for (auto& [kind, first] : kept)
-      while (const Block* block = first) {
-        first = block->next;
+      while (first) {
+        const Block* block = std::exchange(first, first->next);
         give_to_system(block->memory, block->size);
         stats.reserved -= block->size;
         delete block;

@@ -92,7 +92,7 @@ TEST(CliText, NorDoesAPath) {
   training[2] = data;
   const Finished refused = run_program(training);
   EXPECT_EQ(refused.code, kInput);
-  EXPECT_NE(refused.err.find("lookhere: --data: wanted a name that is UTF-8"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("lookhere: --data: wanted UTF-8 text, got "), std::string::npos) << refused.err;
   expect_harmless(refused.err);
   for (const char* command : {"info", "masks"}) {
     const Finished none = run_program({command, command == std::string("info") ? "x" : "--model", folder / kEvil});

@@ -72,7 +72,7 @@ TEST(IdxFolder, RefusesSeveralSetsByName) {
   EXPECT_EQ(tests.found(true), "train-images train-labels");
   EXPECT_ERROR(Names({"train-images"}).found(true), "wanted a file of labels beside \"train-images\", found none");
   EXPECT_ERROR(Names({"train-labels"}).found(true), "wanted a file of images beside \"train-labels\", found none");
-  EXPECT_ERROR(find_idx("no/such/folder", true), "cannot list the folder");
+  EXPECT_ERROR(find_idx("no/such/folder", true), "cannot list no/such/folder: No such file or directory");
 }
 
 }  // namespace

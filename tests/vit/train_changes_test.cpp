@@ -149,5 +149,38 @@ TEST(TrainChanges, AFlippedBitIsFound) {
   }
 }
 
+// What would make the run not a number later is refused at once, by tensor and element, where hashes do not tell.
+TEST(TrainChanges, AStateThatIsNoNumberIsRefusedByName) {
+  const TemporaryFolder folder;
+  Recipe recipe = tiny_recipe();
+  recipe.model_ema_decay = 0.9;
+  train(recipe, folder / "run", 3);
+  const std::string path = folder / "run/last.safetensors";
+  Metadata metadata;
+  NamedTensors tensors;
+  {
+    const Safetensors file(path);
+    metadata = file.metadata();
+    for (const auto& entry : file.entries()) tensors.emplace_back(entry.name, file.read(entry.name));
+  }
+  metadata.erase("xxh3.tensors"), metadata.erase("xxh3.metadata");
+  const std::tuple<const char*, float, const char*> cases[] = {
+      {"ema.norm.weight", NAN, "tensor 'ema.norm.weight' is not finite at element 2"},
+      {"optimizer.exp_avg.head.bias", INFINITY, "tensor 'optimizer.exp_avg.head.bias' is not finite at element 2"},
+      {"optimizer.exp_avg_sq.cls_token", NAN, "tensor 'optimizer.exp_avg_sq.cls_token' is not finite at element 2"},
+      {"optimizer.exp_avg_sq.cls_token", -1,
+       "tensor 'optimizer.exp_avg_sq.cls_token': wanted squares, got -1 at element 2"},
+      {"norm.bias", NAN, "tensor 'norm.bias' is not finite at element 2"}};
+  for (const auto& [name, value, message] : cases) {
+    for (auto& [other, tensor] : tensors) {
+      if (other != name) continue;
+      const float before = std::exchange(tensor.data<float>()[2], value);
+      save_safetensors(path, tensors, metadata);
+      tensor.data<float>()[2] = before;
+    }
+    EXPECT_ERROR(resume(folder / "run"), message);
+  }
+}
+
 }  // namespace
 }  // namespace lookhere

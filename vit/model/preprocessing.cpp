@@ -39,7 +39,8 @@ std::string to_json(const Preprocessing& p) {
 }
 
 Preprocessing preprocessing_from_json(const std::string& text, long channels) {
-  const nlohmann::json json = parse_object(text, "preprocessing");
+  const nlohmann::json json = parse_json(text, "text");
+  check(json.is_object(), "wanted a JSON object, got ", json.is_discarded() ? "no valid JSON" : json.type_name());
   Preprocessing p{.mean = numbers(json, "mean", channels), .std = numbers(json, "std", channels)};
   for (const float std : p.std) check(std > 0, "'std' must be above 0, got ", std);
   return p;

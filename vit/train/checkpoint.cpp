@@ -1,6 +1,7 @@
 // Checkpoints: one safetensors file, so one rename decides whether it exists.
 #include "vit/train/checkpoint.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "tensor/finite.h"
@@ -14,6 +15,16 @@ const std::string& metadata_field(const Safetensors& file, const char* name) {
   check(found != file.metadata().end(), file.path(), ": this is a model but no checkpoint of a run ('", name,
         "' is missing in its metadata): resume from last.safetensors");
   return found->second;
+}
+
+// The root of a negative second moment would make the next update not a number.
+void check_squares(const Tensor& t, const std::string& path, const std::string& name) {
+  const Tensor values = t.to(Dtype::f32);
+  const float* bad =
+      std::find_if(values.data<float>(), values.data<float>() + values.numel(), [](float v) { return v < 0; });
+  const long at = bad - values.data<float>();
+  check(at == values.numel(), path, ": tensor '", name, "': wanted squares, got ", at < values.numel() ? *bad : 0,
+        " at element ", at);
 }
 
 }  // namespace
@@ -69,8 +80,9 @@ void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
           to_text(item.value()));
   load_weights(model, checkpoint);
   const auto read = [&](const std::string& name) {
-    const Tensor saved = checkpoint.read(name);
+    Tensor saved = checkpoint.read(name);
     check_finite(saved, checkpoint.path(), ": tensor '", name, "'");
+    if (name.starts_with("optimizer.exp_avg_sq.")) check_squares(saved, checkpoint.path(), name);
     return saved;
   };
   optimizer.load_state(read, progression_of(checkpoint).updates);
