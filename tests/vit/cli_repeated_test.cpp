@@ -1,4 +1,5 @@
 // An option given twice: the last one counts, for numbers, text, flags and lists, and for the files that train reads.
+#include "tensor/text.h"
 #include "tests/vit/tiny_run.h"
 #include "vit/cli/command_line.h"
 #include "vit/model/json.h"
@@ -109,6 +110,28 @@ TEST(CliRepeated, TheFilesOfTrain) {
     EXPECT_EQ(parsed.loads, 1);
   }
   EXPECT_EQ(parse({"info", "train"}).loads, 0) << "only train reads files while it parses";
+}
+
+// A message is one line before anybody makes it one.
+TEST(CliWords, ErrorsShowNoControlCharacters) {
+  const std::string odd = "a\nb\x7f\xb4";
+  for (const Words& words : std::vector<Words>{{odd},
+                                               {"train", odd},
+                                               {"train", "--" + odd},
+                                               {"train", "--dim", odd},
+                                               {"train", "--lr=" + odd},
+                                               {"train", "--bce-loss=" + odd},
+                                               {"train", "--no-" + odd + "=" + std::string(20, '1')},
+                                               {"train", "--no-bce-loss=" + std::string(20, '\n')},
+                                               {"train", odd + "[[[[[[[[["},
+                                               {"info", "a", odd}}) {
+    try {
+      parse(words);
+      ADD_FAILURE() << "no error for " << words.back();
+    } catch (const Error& error) {
+      EXPECT_EQ(printable(error.what()), error.what());
+    }
+  }
 }
 
 }  // namespace

@@ -189,8 +189,8 @@ TEST(Recipe, DescribesTheModel) {
   EXPECT_FALSE(model([](Recipe& r) { r.layer_scale = 0; }).layer_scale);
 
   EXPECT_ERROR(model([](Recipe& r) { r.model = "vit_huge"; }), "vit_huge");
-  EXPECT_ERROR(model([](Recipe& r) { r.head = "conv"; }), "--head: wanted linear or mlp, got 'conv'");
-  EXPECT_ERROR(model([](Recipe& r) { r.pool = "max"; }), "--pool: wanted cls or mean, got 'max'");
+  EXPECT_ERROR(model([](Recipe& r) { r.head = "conv"; }), "--head: wanted linear or mlp, got \"conv\"");
+  EXPECT_ERROR(model([](Recipe& r) { r.pool = "max"; }), "--pool: wanted cls or mean, got \"max\"");
   EXPECT_ERROR(model([](Recipe& r) { r.position = "rope"; }), "rope");
   EXPECT_ERROR(model([](Recipe& r) { r.fill = "half"; }), "half");
   EXPECT_ERROR(model([](Recipe& r) { r.position = "none", r.fill = "inf"; }), "belong to LookHere positions");

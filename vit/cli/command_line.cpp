@@ -171,7 +171,8 @@ void check_words(int argc, const char* const* argv) {
     const std::size_t equals = word.starts_with("--no-") ? word.find('=') : word.npos;
     if (equals == word.npos) continue;
     const std::string_view value = word.substr(equals + 1);
-    check(value.size() <= kLongestNumber, word.substr(0, equals), ": wanted true or false, got ", shown(value));
+    check(value.size() <= kLongestNumber, printable(word.substr(0, std::min<std::size_t>(equals, 80))),
+          ": wanted true or false, got ", shown(value));
   }
 }
 

@@ -60,7 +60,7 @@ ViTConfig model_preset(const std::string& name) {
     c.height = c.width = 28, c.patch = 4, c.channels = 1, c.classes = 10;
     c.dim = 64, c.depth = 6, c.heads = 4, c.mlp_ratio = 2, c.pool = Pooling::mean;
   } else {
-    fail("model: wanted one of nano, vit_tiny, vit_small, vit_base, vit_base_lookhere, got '", name, "'");
+    fail("model: wanted one of nano, vit_tiny, vit_small, vit_base, vit_base_lookhere, got ", shown(name));
   }
   return c;
 }

@@ -85,7 +85,7 @@ PositionConfig position_preset(const std::string& name) {
   if (name == "lookhere") return position_preset("lh90");
   if (name == "lh180" || name == "lh90" || name == "lh45" || name == "alibi")
     return {.type = PositionType::lookhere, .lookhere = lookhere_preset(name)};
-  fail("position: wanted one of lookhere, lh180, lh90, lh45, alibi, learned, none, got '", name, "'");
+  fail("position: wanted one of lookhere, lh180, lh90, lh45, alibi, learned, none, got ", shown(name));
 }
 
 Position::Position(const PositionConfig& config, long heads, long depth, long dim, Grid grid, Init& init)

@@ -136,8 +136,8 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   if (r.model == "nano") c.init_std = 1 / std::sqrt(static_cast<double>(c.dim));
   if (r.init_std > 0) c.init_std = r.init_std;
   if (r.layer_scale >= 0) c.layer_scale = r.layer_scale > 0, c.layer_scale_init = r.layer_scale;
-  check(r.head.empty() || r.head == "linear" || r.head == "mlp", "--head: wanted linear or mlp, got '", r.head, "'");
-  check(r.pool.empty() || r.pool == "cls" || r.pool == "mean", "--pool: wanted cls or mean, got '", r.pool, "'");
+  check(r.head.empty() || r.head == "linear" || r.head == "mlp", "--head: wanted linear or mlp, got ", shown(r.head));
+  check(r.pool.empty() || r.pool == "cls" || r.pool == "mean", "--pool: wanted cls or mean, got ", shown(r.pool));
   if (!r.head.empty()) c.head = r.head == "mlp" ? HeadType::mlp : HeadType::linear;
   if (!r.pool.empty()) c.pool = r.pool == "mean" ? Pooling::mean : Pooling::cls;
   c.position = position_preset(r.position);
