@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
