@@ -1,5 +1,6 @@
 // AdamW over a module's parameters, with gradient-norm clipping and an exponential moving average of the weights.
 #pragma once
+#include <cmath>
 #include <optional>
 
 #include "nn/arena.h"
@@ -26,6 +27,7 @@ class AdamW {
   };
   Report step(double learning_rate);
   void clear_gradients() { arena_.clear_gradients(); }
+  bool has_finite_gradients() const { return std::isfinite(squared_norm()); }
 
   long updates() const { return updates_; }
   bool has_ema() const { return options_.ema_decay > 0; }

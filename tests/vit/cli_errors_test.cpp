@@ -152,6 +152,19 @@ TEST(CliErrors, Diverged) {
   EXPECT_NO_THROW(load_model(folder / "run/last.safetensors"));  // which refuses what is not finite
 }
 
+// However often it is saved: what a wild update leaves behind is finite, but no gradient of it is, and it never comes
+// into the checkpoint. So the run can be gone on from at a rate that weights survive.
+TEST(CliErrors, ADivergedRunGoesOnAtALowerRate) {
+  const TemporaryFolder folder;
+  const Words wild{"--lr",        "1000", "--weight-decay",      "1000", "--warmup-epochs", "0",
+                   "--clip-grad", "0",    "--recovery-interval", "1",    "--min-lr",        "1000"};
+  EXPECT_EQ(run_program(tiny_training(folder / "run", "3") + wild).code, 4);
+  const Finished end = run_program({"train", "--resume", folder / "run", "--lr", "1e-3", "--min-lr", "1e-5",
+                                    "--weight-decay", "0.05", "--clip-grad", "1"});
+  EXPECT_EQ(end.code, 0) << end.err;
+  EXPECT_EQ(end.err.find("skipped"), std::string::npos) << end.err;
+}
+
 TEST(CliErrors, OutOfMemory) {
 #if defined(__SANITIZE_ADDRESS__)
   // Its own tables take terabytes of address space; it has a limit of its own.

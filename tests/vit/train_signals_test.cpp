@@ -131,6 +131,18 @@ TEST(TrainStreams, FailingToReportStopsNothing) {
   }
 }
 
+// Where every other system call is interrupted, each is made again.
+TEST(TrainStreams, InterruptedSystemCallsAreMadeAgain) {
+  if (!std::filesystem::exists(built("faults.so"))) GTEST_SKIP() << "a sanitizer's build has no faults.so";
+  const TemporaryFolder folder;
+  ASSERT_EQ(run_program(tiny_training(folder / "whole")).code, 0);
+  const Surroundings interrupting{.environment = {"LD_PRELOAD=" + built("faults.so"), "FAULT_INTERRUPTS=1"}};
+  const Finished end = run_program(tiny_training(folder / "new/run") + Words{"--max-steps", "5"}, interrupting);
+  EXPECT_EQ(end.code, 0) << end.err;
+  EXPECT_EQ(run_program({"train", "--resume", folder / "new/run"}, interrupting).code, 0);
+  expect_same_run(folder / "whole", folder / "new/run");
+}
+
 // A file that is opened first must not become the standard error of a closed one.
 TEST(TrainStreams, NothingIsWrittenIntoAFileInTheirPlace) {
   const TemporaryFolder folder;

@@ -50,7 +50,8 @@ void InfoCommand::run() const {
   if (config) preprocessing = preprocessing_of(open, config->channels);
   print("file      {}: {} tensors, {} values, {:.1f} MB\n", file, open.entries().size(), values,
         static_cast<double>(bytes) / 1e6);
-  for (const auto& [key, value] : open.metadata()) print("metadata  {} = {}\n", key, value);
+  for (const auto& [key, value] : open.metadata())
+    if (key != "xxh3.tensors") print("metadata  {} = {}\n", key, value);  // thousands of digits
   if (config) {
     print("model     {}x{} px, {}x{} patches of {}, {} blocks of {} features and {} heads, {} classes\n",
           config->height, config->width, config->grid().y, config->grid().x, config->patch, config->depth, config->dim,

@@ -116,18 +116,18 @@ void Trainer::require_finite_weights() {
   if (const std::string bad = first_bad_tensor(model_); !bad.empty()) diverged(concat(bad, " is not finite"));
 }
 
-// Weights may have become so large that their next loss is not finite: only a forward pass tells.
-bool Trainer::batch_is_finite() {
+// The weights may be finite and yet too large for the next update to be: the gradient of the latest batch tells.
+bool Trainer::can_be_gone_on_from() {
   if (!batch_.images.defined()) return true;
-  const Tensor logits = logits_of(model_, batch_.images, dtype_of(recipe_));
-  return std::all_of(logits.data<float>(), logits.data<float>() + logits.numel(),
-                     [](float v) { return std::isfinite(v); });
+  const bool finite = std::isfinite(add_gradients_of_batch(0)) && optimizer_.has_finite_gradients();
+  optimizer_.clear_gradients();
+  return finite;
 }
 
 void Trainer::save() {
   if (at_.skipped_in_a_row > 0) return;
   require_finite_weights();
-  if (!batch_is_finite()) return;
+  if (!can_be_gone_on_from()) return;
   if (summary_) summary_->sync(), at_.summary_bytes = summary_->size();
   if (metrics_) metrics_->sync(), at_.metrics_bytes = metrics_->size();
   Metadata more = description_of(train_);
@@ -157,28 +157,27 @@ void Trainer::train_epoch(TrainObserver& observer, const std::function<bool()>& 
   }
 }
 
-double Trainer::accumulate_gradients(long& images) {
-  const auto accumulate = static_cast<double>(recipe_.grad_accum_steps);
+double Trainer::add_gradients_of_batch(long micro) {
   const ShardedModel::Loss loss_of = [&](const Var& logits, const Tensor& labels) {
     return recipe_.bce_loss ? binary_cross_entropy(logits, labels, recipe_.smoothing)
                             : softmax_cross_entropy(logits, labels, recipe_.smoothing);
   };
-  double loss = 0;
-  for (long micro = 0; micro < recipe_.grad_accum_steps && loader_.next(batch_); ++micro) {
-    const Pass pass{.drop_path = recipe_.drop_path,
-                    .dropout = recipe_.drop,
-                    .seed = static_cast<std::uint64_t>(recipe_.seed),
-                    .step = static_cast<std::uint32_t>(at_.step * recipe_.grad_accum_steps + micro),
-                    .dtype = dtype_of(recipe_)};
-    loss += sharded_.accumulate_gradients(batch_.images, batch_.labels, pass, 1 / accumulate, loss_of) / accumulate;
-    images += batch_.labels.numel();
-  }
-  return loss;
+  const Pass pass{.drop_path = recipe_.drop_path,
+                  .dropout = recipe_.drop,
+                  .seed = static_cast<std::uint64_t>(recipe_.seed),
+                  .step = static_cast<std::uint32_t>(at_.step * recipe_.grad_accum_steps + micro),
+                  .dtype = dtype_of(recipe_)};
+  const auto accumulate = static_cast<double>(recipe_.grad_accum_steps);
+  return sharded_.accumulate_gradients(batch_.images, batch_.labels, pass, 1 / accumulate, loss_of) / accumulate;
 }
 
 bool Trainer::train_step(TrainObserver& observer) {
   long images = 0;
-  const double loss = accumulate_gradients(images);
+  double loss = 0;
+  for (long micro = 0; micro < recipe_.grad_accum_steps && loader_.next(batch_); ++micro) {
+    loss += add_gradients_of_batch(micro);
+    images += batch_.labels.numel();
+  }
   if (images < images_per_step()) return false;
   const double lr = schedule_.at(position());
   AdamW::Report report;

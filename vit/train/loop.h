@@ -59,12 +59,12 @@ class Trainer {
   void train_epoch(TrainObserver& observer, const std::function<bool()>& stop_after_step);
   // One update; false at the end of the epoch's batches.
   bool train_step(TrainObserver& observer);
-  // The mean loss of the next batches, whose gradients are added up.
-  double accumulate_gradients(long& images);
+  // Adds the gradients of the latest batch, one of those that make an update, and returns its part of the mean loss.
+  double add_gradients_of_batch(long micro);
   // Evaluates, keeps the best, logs, saves and reports; false if it was stopped.
   bool finish_epoch(TrainObserver& observer, const std::function<bool()>& should_stop);
   void save();
-  bool batch_is_finite();
+  bool can_be_gone_on_from();
   void require_finite_weights();
   [[noreturn]] void diverged(const std::string& what) const;
 
