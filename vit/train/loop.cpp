@@ -118,7 +118,7 @@ void Trainer::require_finite_weights() {
 
 // The weights may be finite and yet too large for the next update to be: the gradient of the latest batch tells.
 bool Trainer::can_be_gone_on_from() {
-  if (!batch_.images.defined()) return true;
+  if (!batch_.images.defined() || saved_step_ == at_.step) return true;  // nothing new since the last checkpoint
   const bool finite = std::isfinite(add_gradients_of_batch(0)) && optimizer_.has_finite_gradients();
   optimizer_.clear_gradients();
   return finite;
