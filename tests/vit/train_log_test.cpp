@@ -55,6 +55,19 @@ TEST(AppendFile, RefusesAFileThatIsNotAsItWasLeft) {
   EXPECT_EQ(code_of([&] { AppendFile(folder / "no/log", 0); }), Exit::io);
 }
 
+// Two processes that go on with one run would both be wrong.
+TEST(AppendFile, HasOneWriter) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "log";
+  {
+    AppendFile file(path, 0);
+    file.write("one\n");
+    EXPECT_ERROR(AppendFile(path, 0), path + ": in use by another process");
+    EXPECT_EQ(read_file(path), "one\n") << "the second one must not cut what the first writes";
+  }
+  EXPECT_EQ(AppendFile(path, 4).size(), 4);
+}
+
 TEST(AppendFile, SaysWhenTheDiskIsFull) {
   const TemporaryFolder folder;
   AppendFile file(folder / "log", 0);

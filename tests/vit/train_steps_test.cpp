@@ -180,6 +180,20 @@ TEST(TrainSteps, AveragedWeightsAreOnlyForEvaluation) {
   }
 }
 
+// Asked to stop as the last batch has been evaluated: the epoch's result is kept, and no further update is made.
+TEST(TrainSteps, NoUpdateFollowsARequestToStop) {
+  struct Watch : TrainObserver {
+    void on_step(const Step&) override { EXPECT_FALSE(asked) << "an update after the request"; }
+    void on_epoch(const EpochRow&, bool) override { asked = true; }
+    bool asked = false;
+  } watch;
+  const TemporaryFolder folder;
+  Trainer trainer(tiny_recipe(), folder / "run");
+  EXPECT_EQ(trainer.run(watch, [&] { return watch.asked; }), Trainer::Outcome::stopped);
+  EXPECT_EQ(trainer.progression().epoch, 1);
+  EXPECT_EQ(progression_of(Safetensors(folder / "run/last.safetensors")).step, 8);
+}
+
 TEST(TrainSteps, BestIsTheEpochWithTheBestTop1) {
   const TemporaryFolder folder;
   Recipe recipe = tiny_recipe();

@@ -19,6 +19,8 @@ AppendFile::AppendFile(const std::string& path, long size)
       descriptor_(retry([&] { return open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_CREAT, 0644); })),
       size_(size) {
   check_system(descriptor_ >= 0, "open", path);
+  // The run's folder is locked as well, but NFS has locks for files alone.
+  check_io(lock(descriptor_) != Lock::taken_elsewhere, path, ": in use by another process: is this run still going?");
   const long present = lseek(descriptor_, 0, SEEK_END);
   check_io(present >= size, path, ": wanted at least ", size, " bytes, as the checkpoint left it, got ", present);
   check_system(retry([&] { return ftruncate(descriptor_, size); }) == 0, "truncate", path);

@@ -141,7 +141,7 @@ Trainer::Outcome Trainer::run(TrainObserver& observer, const std::function<bool(
   const auto asked_to_stop = [&] { return should_stop && should_stop(); };
   const auto all_made = [&] { return max_steps > 0 && at_.step - first >= max_steps; };
   bool stopped = false;
-  while (at_.epoch < recipe_.epochs && !stopped) {
+  while (at_.epoch < recipe_.epochs && !stopped && !asked_to_stop()) {
     train_epoch(observer, [&] { return stopped = asked_to_stop() || all_made(); });
     save();
     if (epoch_is_over() && !finish_epoch(observer, asked_to_stop)) stopped = true;
