@@ -58,6 +58,8 @@ class Program {
     constexpr int kNew = O_WRONLY | O_CREAT | O_TRUNC;
     dup2(open("/dev/null", O_RDONLY), 0), dup2(open(out.c_str(), kNew, 0600), 1),
         dup2(open(err.c_str(), kNew, 0600), 2);
+    // Whoever runs the tests may ignore some, as nohup does.
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGPIPE}) std::signal(signal, SIG_DFL);
     for (const int signal : surroundings.ignored) std::signal(signal, SIG_IGN);
     for (const auto& [resource, bytes] :
          {std::pair{RLIMIT_FSIZE, surroundings.file_size_limit}, {RLIMIT_AS, surroundings.memory_limit}}) {
