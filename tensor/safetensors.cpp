@@ -173,6 +173,9 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors, cons
   const auto order = in_file_order(path, tensors);
   Metadata with_format = metadata;
   with_format.emplace("format", "pt");
+  for (const char* key : {kTensorHashes, kMetadataHash})
+    check(!metadata.contains(key) || with_format == with_hashes(tensors, metadata), "cannot write ", path, ": ", key,
+          " in the metadata is not the hash of what is written");
   std::string header;
   for (const auto& [key, value] : with_format)
     header += (header.empty() ? "" : ",") + json_string(key, path) + ':' + json_string(value, path);

@@ -39,7 +39,8 @@ class Safetensors {
 
 // Writes a new file, all or nothing (write_atomically). The same tensors and metadata give the same bytes, in whatever
 // order the tensors come: they are laid out like the reference implementation's, and {"format": "pt"}, which loaders of
-// Hugging Face look for, joins the metadata. Throws Error for duplicate or unusable names and undefined tensors.
+// Hugging Face look for, joins the metadata. Throws Error for duplicate or unusable names, undefined tensors, and
+// hashes in the metadata that are not those of the tensors.
 void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata = {});
 
 // The metadata with the hash of every tensor, and one of the metadata itself: a file saved with it is checked when it

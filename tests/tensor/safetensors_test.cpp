@@ -189,5 +189,27 @@ TEST(Safetensors, AFailedSaveLeavesThePreviousFile) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
+// What is written can be read: a hash that came from elsewhere would make the file a damaged one.
+TEST(Safetensors, HashesAreThoseOfTheFileOrRefused) {
+  const TemporaryFolder folder;
+  const NamedTensors tensors{{"b", random({3}, 1, Dtype::f32)}, {"a", random({2, 2}, 2, Dtype::f64)}};
+  const Metadata hashed = with_hashes(tensors, {{"k", "v"}});
+  save_safetensors(folder / "a", tensors, hashed);
+  const Safetensors file(folder / "a");
+  for (const auto& [name, tensor] : tensors) EXPECT_TRUE(same_bits(file.read(name), tensor)) << name;
+  EXPECT_EQ(with_hashes(tensors, hashed), hashed);
+
+  const auto save = [&](const Metadata& metadata) { save_safetensors(folder / "b", tensors, metadata); };
+  Metadata other = hashed;
+  other["k"] = "w";
+  EXPECT_ERROR(save(other), "in the metadata is not the hash of what is written");
+  other = hashed;
+  other.erase("xxh3.tensors");
+  EXPECT_ERROR(save(other), "xxh3.metadata in the metadata is not the hash");
+  EXPECT_ERROR(save({{"xxh3.tensors", ""}}), "xxh3.tensors in the metadata is not the hash");
+  EXPECT_ERROR(save_safetensors(folder / "b", {{"b", random({3}, 3, Dtype::f32)}}, hashed), "is not the hash");
+  EXPECT_FALSE(std::filesystem::exists(folder / "b"));
+}
+
 }  // namespace
 }  // namespace lookhere
