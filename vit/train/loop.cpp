@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "tensor/file.h"
+#include "tensor/finite.h"
 #include "vit/model/preprocessing.h"
 #include "vit/train/resume.h"
 
@@ -18,9 +19,7 @@ constexpr long kSkipsThatEndARun = 10, kMostShards = 1024;
 std::string first_bad_tensor(ViT& model) {
   std::string name;
   for_each_parameter(model, [&](const std::string& parameter, const Var& p) {
-    const float* values = p.value().data<float>();
-    const bool finite = std::all_of(values, values + p.value().numel(), [](float v) { return std::isfinite(v); });
-    if (!finite && name.empty()) name = parameter;
+    if (name.empty() && first_not_finite(p.value()) >= 0) name = parameter;
   });
   return name;
 }
