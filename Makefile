@@ -26,32 +26,42 @@ FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) 
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lpng -lz
 
-# oneDNN is a back end of kernels/gemm.h for comparison, where it is installed (Debian: libdnnl-dev).
+# oneDNN is a back end of kernels/gemm/gemm.h for comparison, where it is installed (Debian: libdnnl-dev).
 ONEDNN := $(wildcard /usr/include/oneapi/dnnl/dnnl.h)
 FLAGS += $(if $(ONEDNN),-DKERNELS_ONEDNN)
 LINK  += $(if $(ONEDNN),-ldnnl)
 
-# One binary for every x86-64: whatever is not a kernel is compiled for the oldest, kernels that say KERNEL(...) once for
-# each instruction set (kernels/isa.h) into objects named x.avx2.o and so on. `make ISAS=` leaves only the portable ones.
+# One binary for every x86-64: whatever is not a kernel is compiled for the oldest, kernels written in namespace
+# KERNELS_ISA once for each instruction set (kernels/simd/isa.h) into objects named x.avx2.o and so on. `make ISAS=` leaves
+# only the portable ones.
 ISAS := $(if $(filter x86_64,$(shell uname -m)),avx2 avx512 avx512_bf16)
 MARCH_avx2        := -march=x86-64-v3
 MARCH_avx512      := -march=x86-64-v4 -mprefer-vector-width=512
 MARCH_avx512_bf16 := $(MARCH_avx512) -mavx512bf16
-KERNELS := $(wildcard kernels/*.cpp)
-VECTOR_KERNELS := $(shell grep -l '^KERNEL\W' kernels/*.cpp)
-LIBRARY := $(KERNELS) $(wildcard tensor/*.cpp autograd/*.cpp autograd/ops/*.cpp nn/*.cpp vit/*/*.cpp)
-LIBRARY := $(filter-out vit/cli/main.cpp,$(LIBRARY))
+sources = $(sort $(shell find $(1) -name '*.cpp'))
+KERNELS := $(filter-out kernels/bench/%,$(call sources,kernels))
+VECTOR_KERNELS := $(shell grep -lw KERNELS_ISA $(KERNELS))
+LIBRARY := $(KERNELS) $(filter-out vit/cli/main.cpp,$(call sources,tensor autograd nn vit))
 FAULTS  := $(wildcard tests/faults/*.cpp)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
-TESTS   := $(filter-out tests/faults/% tests/fuzz/%,$(wildcard tests/*.cpp tests/*/*.cpp))
+TESTS   := $(filter-out tests/faults/% tests/fuzz/%,$(call sources,tests))
 EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
 BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
 KERNEL_OBJECTS := $(call objects,$(KERNELS)) $(foreach isa,$(ISAS),$(VECTOR_KERNELS:%.cpp=$(DIR)/%.$(isa).o))
-$(DIR)/kernels/%.o: FLAGS += $(if $(ISAS),-DKERNELS_EVERY_ISA)
-# CUDA: kernels/*.cu join in where nvcc is found; without it everything else builds and tests the same.
+KERNEL_FLAGS := $(if $(ISAS),-DKERNELS_EVERY_ISA)
+# The rungs below a kernel's best are compiled with the bench, for this machine alone.
+BENCH_FLAGS := -march=native -DKERNELS_ISA=native
+$(DIR)/kernels/%.o: FLAGS += $(KERNEL_FLAGS)
+$(DIR)/kernels/bench/%.o: FLAGS += $(BENCH_FLAGS)
+# Objects are made anew when what they are made with has changed, and not whenever this file has.
+WITH := $(CXX) $(FLAGS) $(KERNEL_FLAGS) $(BENCH_FLAGS) $(foreach isa,$(ISAS),$(isa): $(MARCH_$(isa)))
+ifneq ($(file <$(DIR)/made-with),$(WITH))
+$(shell mkdir -p $(DIR))$(file >$(DIR)/made-with,$(WITH))
+endif
+# CUDA: kernels' *.cu join in where nvcc is found; without it everything else builds and tests the same.
 NVCC    := $(shell command -v nvcc)
-CUDA    := $(if $(NVCC),$(patsubst %.cu,$(DIR)/%.cu.o,$(wildcard kernels/*.cu)))
+CUDA    := $(if $(NVCC),$(patsubst %.cu,$(DIR)/%.cu.o,$(shell find kernels -name '*.cu')))
 ifneq ($(CUDA),)
 LINK    += -L$(dir $(NVCC))../lib64 -lcudart -lcublas
 endif
@@ -73,13 +83,11 @@ $(OUT)/tests: $(call objects,$(TESTS)) $(DIR)/liblookhere.a
 	$(call link,-lgtest -lgmock)
 $(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a
 	$(call link)
-# The rungs below a kernel's best are compiled with the bench, for this machine alone.
-$(DIR)/kernels/bench/%.o: FLAGS += -march=native -DKERNELS_ISA=native
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
 $(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
 	$(call link,-lbenchmark)
 # Makes allocations fail, for tests of what happens then.
-$(OUT)/faults.so: $(FAULTS) Makefile
+$(OUT)/faults.so: $(FAULTS) $(DIR)/made-with
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	@$(CXX) -std=c++20 -O2 $(WARN) -shared -fPIC $(FAULTS) -o $@
@@ -87,28 +95,28 @@ $(OUT)/%/fuzzer: $(DIR)/tests/fuzz/%.o $(DIR)/liblookhere.a
 	$(call link,-fsanitize=fuzzer)
 $(DIR)/liblookhere.a: $(call objects,$(filter-out $(KERNELS),$(LIBRARY))) $(KERNEL_OBJECTS) $(CUDA)
 	@rm -f $@ && ar rcs $@ $^
-$(DIR)/%.o: %.cpp Makefile
+$(DIR)/%.o: %.cpp $(DIR)/made-with
 	@mkdir -p $(@D)
 	@echo "  c++  $<"
 	@$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
 # The linker keeps one copy of a weak function. One of another instruction set's namespace must not be it. Nothing throws
 # here; told so, clang adds none of its own (__clang_call_terminate).
 define isa_rule
-$(DIR)/kernels/%.$(1).o: kernels/%.cpp Makefile
+$(DIR)/kernels/%.$(1).o: kernels/%.cpp $(DIR)/made-with
 	@mkdir -p $$(@D)
 	@echo "  c++  $$< ($(1))"
 	@$$(CXX) $$(FLAGS) $$(MARCH_$(1)) -fno-exceptions -DKERNELS_ISA=$(1) -MMD -MP -c $$< -o $$@
 	@$(if $(SAN),,! nm -C $$@ | grep ' W ' | grep -v 'kernels::$(1)::' || { rm $$@; echo "$$<: the functions above would be shared"; exit 1; })
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
-$(DIR)/%.cu.o: %.cu Makefile
+$(DIR)/%.cu.o: %.cu $(DIR)/made-with
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++20 -O3 -I. -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a -MMD -MP -c $< -o $@
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)
 .SECONDARY:
 
 # What runs again on every lesser instruction set: all kernels, all gradients, the golden values.
-ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' tests/kernels/*_test.cpp tests/autograd/ops_test.cpp tests/vit/model_lookhere_test.cpp | sort -u)
+ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter tests/kernels/%,$(TESTS)) tests/autograd/ops_test.cpp tests/vit/model_lookhere_test.cpp | sort -u)
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test

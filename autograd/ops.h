@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "autograd/var.h"
-#include "kernels/attention_plan.h"
+#include "kernels/attention/fused/plan.h"
 #include "tensor/random.h"
 
 namespace lookhere {
@@ -45,7 +45,7 @@ Var layer_norm(const Var& x, const Var& w, const Var& b, float eps, std::optiona
 struct AttentionHeads {
   std::vector<LookHereHead> heads;  // empty: plain attention
   Grid grid;
-  Tensor relative, key;  // kernels/attention.h, AttentionBias
+  Tensor relative, key;  // kernels/attention/attention.h, AttentionBias
   std::shared_ptr<const kernels::AttentionPlan> plan;
 };
 // The tables are O(grid) per head; dtype as the model's.

@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "autograd/ops.h"
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "vit/model/lookhere.h"
 
 using namespace lookhere;

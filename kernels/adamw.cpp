@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "kernels/isa.h"
+#include "kernels/simd/isa.h"
 
 namespace kernels {
 namespace KERNELS_ISA {

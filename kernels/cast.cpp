@@ -1,7 +1,7 @@
 // Casts on the CPU, bound by memory.
 #include "kernels/cast.h"
 
-#include "kernels/rows.h"
+#include "kernels/simd/rows.h"
 
 namespace kernels {
 namespace KERNELS_ISA {

@@ -38,7 +38,7 @@ void parallel_for_uneven(long n, long work, F f) {
 
 // The same, f(i, next): each thread knows the item that it will do next, or n, and can prepare for it.
 template <class F>
-void parallel_for_ahead(long n, long work, F f) {
+void parallel_for_with_next(long n, long work, F f) {
   long taken = 0;
   const auto take = [&] {
     long i = 0;

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "kernels/rows.h"
+#include "kernels/simd/rows.h"
 
 namespace kernels {
 namespace KERNELS_ISA {

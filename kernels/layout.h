@@ -1,7 +1,7 @@
 // Kernels that move tokens: image to patches, class token in front, token selection and pooling, grid resizing.
 #pragma once
+#include "kernels/attention/field_of_view.h"
 #include "kernels/context.h"
-#include "kernels/field_of_view.h"
 
 namespace kernels {
 

@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-#include "kernels/philox.h"
-#include "kernels/rows.h"
-#include "kernels/vector_math.h"
+#include "kernels/simd/math.h"
+#include "kernels/simd/philox.h"
+#include "kernels/simd/rows.h"
 
 namespace kernels {
 namespace KERNELS_ISA {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <type_traits>
 
-#include "kernels/tile.h"
-#include "kernels/vector_math.h"
+#include "kernels/simd/math.h"
+#include "kernels/simd/vector.h"
 
 namespace kernels {
 namespace KERNELS_ISA {

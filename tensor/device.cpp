@@ -10,8 +10,8 @@
 #include <mutex>
 #include <utility>
 
-#include "kernels/gemm.h"
-#include "kernels/isa.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/simd/isa.h"
 #include "tensor/error.h"
 #include "tensor/large_blocks.h"
 #include "tensor/out_of_memory.h"

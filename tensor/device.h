@@ -34,8 +34,8 @@ class Pool {
   std::shared_ptr<State> state_;  // shared with every block: a tensor may outlive the pool at exit
 };
 
-// Throws Error if $LOOKHERE_ISA or $LOOKHERE_GEMM name what the kernels cannot use here (kernels/isa.h,
-// kernels/gemm.h).
+// Throws Error if $LOOKHERE_ISA or $LOOKHERE_GEMM name what the kernels cannot use here (kernels/simd/isa.h,
+// kernels/gemm/gemm.h).
 void check_processor();
 // One line: BLAS and its build, core type, instruction set, who multiplies, threads.
 std::string describe_cpu();

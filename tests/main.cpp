@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "kernels/isa.h"
+#include "kernels/simd/isa.h"
 
 namespace {
 class Summary : public testing::EmptyTestEventListener {

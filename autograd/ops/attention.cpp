@@ -1,5 +1,5 @@
 // Attention over packed queries, keys and values, with a LookHere bias.
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // y = x·Wᵀ + b:  dx = dy·W,  dW = dyᵀ·x,  db = Σ dy;  and two of them with GELU in between.
 #include "autograd/ops.h"
-#include "kernels/gemm.h"
+#include "kernels/gemm/gemm.h"
 #include "tensor/dispatch.h"
 
 namespace lookhere {

@@ -1,6 +1,6 @@
 // Attention's ladder: one query at a time, tiles of queries over all keys, and tiles over the keys
 // that they see.
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 
 #include "kernels/bench/bench.h"
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "kernels/context.h"
-#include "kernels/tile.h"
+#include "kernels/simd/vector.h"
 
 namespace kernels::bench {
 

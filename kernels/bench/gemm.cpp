@@ -1,14 +1,14 @@
 // The matrix product's ladder: three loops, loops in an order that vectorises, a register tile, then packed panels and
 // cache blocks (own), beside BLAS libraries; after it the shapes of ViT layers, forward (NT), back to the input (NN)
 // and to the weights (TN): ViT-Ti at 65 and 197 tokens, ViT-S and ViT-B at 197, nano at 50; last, classifiers.
-#include "kernels/gemm.h"
+#include "kernels/gemm/gemm.h"
 
 #include <sys/mman.h>
 
 #include <cstdlib>
 
 #include "kernels/bench/bench.h"
-#include "kernels/register_tile.h"
+#include "kernels/simd/register_tile.h"
 
 namespace {
 
@@ -35,7 +35,7 @@ void row_order(const Gemm<float>& p) {
     }
 }
 
-// kernels/register_tile.h holds a tile of C in registers; the blocks of B stay in the caches; rows are split over
+// kernels/simd/register_tile.h holds a tile of C in registers; the blocks of B stay in the caches; rows are split over
 // threads. The columns must fill vectors.
 void tiles_in_registers(const Gemm<float>& p) {
   constexpr long kRowBlock = 48, kSteps = 256, kColumns = 256;

@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     }
     case 2:
-      accepted([&] { progression_of(file_with("progress")); });
+      accepted([&] { training_state_of(file_with("progress")); });
       break;
     case 3:
       accepted([&] {

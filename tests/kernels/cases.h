@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/attention/field_of_view.h"
 #include "kernels/context.h"
-#include "kernels/field_of_view.h"
 #include "tests/testing.h"
 
 namespace lookhere {

@@ -1,7 +1,7 @@
 // From training to pictures, as a user would go: results on stdout, everything else on stderr.
 #include <nlohmann/json.hpp>
 
-#include "kernels/gemm.h"
+#include "kernels/gemm/gemm.h"
 #include "tensor/npy.h"
 #include "tests/vit/program.h"
 #include "tests/vit/show_pictures.h"

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "kernels/gemm.h"
+#include "kernels/gemm/gemm.h"
 #include "tensor/out_of_memory.h"
 #include "tests/vit/model_cases.h"
 

@@ -37,9 +37,9 @@ TEST(Json, MetadataIsBounded) {
                                    {std::string((16 << 20) + 1, ' '), "bytes, got 16777217"}}) {
     EXPECT_ERROR(config_of(file("config", text)), path + ": config: wanted JSON of at most ");
     EXPECT_ERROR(recipe_of(file("recipe", text)), "recipe: wanted JSON of at most ");
-    EXPECT_ERROR(progression_of(file("progress", text)), path + ": 'progress' in the metadata: ");
+    EXPECT_ERROR(training_state_of(file("progress", text)), path + ": 'progress' in the metadata: ");
     EXPECT_ERROR(class_names_of(file("class_names", text), 1), path + ": class_names: wanted JSON of at most ");
-    EXPECT_ERROR(progression_of(file("progress", text)), part);
+    EXPECT_ERROR(training_state_of(file("progress", text)), part);
   }
   // A thousand long names are no attack.
   const std::vector<std::string> names(1000, std::string(5000, 'x'));

@@ -31,7 +31,7 @@ void expect_sound_checkpoint(const std::string& folder) {
   ViT model = load_model(file);
   AdamW optimizer(parameters_of(model), optimizer_options(recipe_of(file)));
   restore(file, model, optimizer);
-  const Progression at = progression_of(file);
+  const TrainingState at = training_state_of(file);
   for (const auto& [name, size] : {std::pair{"/summary.csv", at.summary_bytes}, {"/metrics.jsonl", at.metrics_bytes}})
     EXPECT_GE(std::filesystem::file_size(folder + name), static_cast<std::uintmax_t>(size)) << name;
 }
@@ -39,7 +39,7 @@ void expect_sound_checkpoint(const std::string& folder) {
 // All of an epoch's updates are saved, its evaluation is not.
 bool waits_for_evaluation(const std::string& folder) {
   if (!std::filesystem::exists(folder + "/last.safetensors")) return false;
-  return progression_of(Safetensors(folder + "/last.safetensors")).images_in_epoch == 256;
+  return training_state_of(Safetensors(folder + "/last.safetensors")).images_in_epoch == 256;
 }
 
 long temporary_files(const std::string& folder) {

@@ -147,7 +147,7 @@ TEST(TrainResume, RefusesLyingProgress) {
     NamedTensors tensors;
     for (const auto& entry : file.entries()) tensors.emplace_back(entry.name, file.read(entry.name));
     save_safetensors(folder / "lie.safetensors", tensors, metadata);
-    return progression_of(Safetensors(folder / "lie.safetensors"));
+    return training_state_of(Safetensors(folder / "lie.safetensors"));
   };
   const std::string good = Safetensors(path).metadata().at("progress");
   const auto changed = [&](const std::string& name, const std::string& value) {

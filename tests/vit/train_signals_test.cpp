@@ -39,7 +39,7 @@ TEST_P(StopSignal, SavesWhileTraining) {
   EXPECT_NE(end.err.find("saved; go on with: lookhere train --resume " + run + "\n"), std::string::npos) << end.err;
   EXPECT_NE(end.err.find("stopped after step "), std::string::npos) << end.err;
   EXPECT_TRUE(end.err.ends_with("\nlookhere: interrupted\n")) << end.err;
-  EXPECT_EQ(progression_of(Safetensors(run + "/last.safetensors")).step, updates_in(run));
+  EXPECT_EQ(training_state_of(Safetensors(run + "/last.safetensors")).step, updates_in(run));
   EXPECT_EQ(run_program({"train", "--resume", run}).code, 0);
   expect_same_run(folder / "whole", run);
 }
@@ -56,11 +56,11 @@ TEST_P(StopSignal, SavesWhileEvaluating) {
   ASSERT_EQ(run_program(training(folder / "whole")).code, 0);
   const auto epoch_is_saved = [&] {  // 8 updates, and the checkpoint knows of them
     if (updates_in(run) != 8) return false;
-    return progression_of(Safetensors(run + "/last.safetensors")).step == 8;
+    return training_state_of(Safetensors(run + "/last.safetensors")).step == 8;
   };
   const Finished end = signalled(training(run), run, GetParam().second, epoch_is_saved);
   EXPECT_EQ(end.code, 130) << end.err;
-  const Progression at = progression_of(Safetensors(run + "/last.safetensors"));
+  const TrainingState at = training_state_of(Safetensors(run + "/last.safetensors"));
   EXPECT_EQ(at.epoch, 0);
   EXPECT_EQ(at.images_in_epoch, 256);
   EXPECT_EQ(read_file(run + "/summary.csv"), kSummaryHeader) << "not evaluated to the end";
@@ -101,7 +101,7 @@ TEST(TrainStreams, AReaderThatLeftStopsTheRunSaved) {
   const Finished end = program.wait();
   EXPECT_EQ(end.signal, 0);
   EXPECT_EQ(end.code, 130);
-  EXPECT_EQ(progression_of(Safetensors(run + "/last.safetensors")).step, updates_in(run));
+  EXPECT_EQ(training_state_of(Safetensors(run + "/last.safetensors")).step, updates_in(run));
 }
 
 TEST(TrainStreams, FailingToReportStopsNothing) {

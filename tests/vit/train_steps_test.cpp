@@ -90,10 +90,10 @@ TEST(TrainSteps, SkipWhatIsNotFinite) {
     EXPECT_EQ(s.bad_tensor, "blocks.1.mlp.fc1.weight");
     value = good;
     EXPECT_TRUE(same_weights(before, copy_weights(trainer.model())));
-    EXPECT_EQ(trainer.progression().skipped_in_a_row, 1);
+    EXPECT_EQ(trainer.state().skipped_in_a_row, 1);
   });
   EXPECT_EQ(trainer.run(observer), Trainer::Outcome::finished);
-  const Progression& at = trainer.progression();
+  const TrainingState& at = trainer.state();
   EXPECT_EQ(at.skipped, 1);
   EXPECT_EQ(at.skipped_in_a_row, 0);
   EXPECT_EQ(at.updates, at.step - 1);
@@ -148,7 +148,7 @@ TEST(TrainSteps, NeverSaveWhatIsNotFinite) {
     EXPECT_EQ(code_of([&] { trainer.run(observer); }, "training diverged: norm.weight is not finite (step "),
               Exit::diverged);
     expect_finite_checkpoint(folder / "run/last.safetensors");
-    EXPECT_EQ(progression_of(Safetensors(folder / "run/last.safetensors")).step, recovery ? 5 : 0);
+    EXPECT_EQ(training_state_of(Safetensors(folder / "run/last.safetensors")).step, recovery ? 5 : 0);
     EXPECT_FALSE(std::filesystem::exists(folder / "run/best.safetensors"));
   }
 }
@@ -190,8 +190,8 @@ TEST(TrainSteps, NoUpdateFollowsARequestToStop) {
   const TemporaryFolder folder;
   Trainer trainer(tiny_recipe(), folder / "run");
   EXPECT_EQ(trainer.run(watch, [&] { return watch.asked; }), Trainer::Outcome::stopped);
-  EXPECT_EQ(trainer.progression().epoch, 1);
-  EXPECT_EQ(progression_of(Safetensors(folder / "run/last.safetensors")).step, 8);
+  EXPECT_EQ(trainer.state().epoch, 1);
+  EXPECT_EQ(training_state_of(Safetensors(folder / "run/last.safetensors")).step, 8);
 }
 
 TEST(TrainSteps, BestIsTheEpochWithTheBestTop1) {
@@ -203,8 +203,8 @@ TEST(TrainSteps, BestIsTheEpochWithTheBestTop1) {
   trainer.run(nobody);
   const std::vector<EpochRow> rows = read_summary(folder / "run/summary.csv");
   const auto best = std::ranges::max_element(rows, {}, &EpochRow::eval_top1);  // the first of equals
-  EXPECT_EQ(trainer.progression().best_epoch, best->epoch);
-  EXPECT_NEAR(trainer.progression().best_top1, best->eval_top1, 1e-3);
+  EXPECT_EQ(trainer.state().best_epoch, best->epoch);
+  EXPECT_NEAR(trainer.state().best_top1, best->eval_top1, 1e-3);
   ViT model = load_model(folder / "run/best.safetensors");
   Loader loader(trainer.test_data(), evaluation_loader(recipe, model.config()));
   const Accuracy accuracy = evaluate(model, loader);

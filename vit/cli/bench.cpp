@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "autograd/profile.h"
-#include "kernels/isa.h"
+#include "kernels/simd/isa.h"
 #include "tensor/file.h"
 #include "tensor/posix.h"
 #include "vit/cli/commands.h"

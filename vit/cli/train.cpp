@@ -45,7 +45,7 @@ class Watcher : public TrainObserver {
                                          loss_, s.lr, rate_));
   }
   void on_evaluation(long images, long total) override {
-    progress_.update(trainer_.progression().step, fmt::format("evaluating {} of {} images", images, total));
+    progress_.update(trainer_.state().step, fmt::format("evaluating {} of {} images", images, total));
     last_ = clock_.now();
   }
   void on_epoch(const EpochRow& row, bool best) override {
@@ -71,7 +71,7 @@ class Watcher : public TrainObserver {
  private:
   static ProgressOptions options(const Trainer& trainer) {
     ProgressOptions options = standard_error();
-    options.start = trainer.progression().step;
+    options.start = trainer.state().step;
     return options;
   }
   const Trainer& trainer_;
@@ -132,7 +132,7 @@ void TrainCommand::run() const {
   Watcher watcher(trainer, recipe.epochs);
   const auto outcome = trainer.run(watcher, asked_to_stop, max_steps);
   watcher.draw_curve();
-  const Progression& at = trainer.progression();
+  const TrainingState& at = trainer.state();
   const bool all_saved = trainer.saved_step() == at.step;
   if (!all_saved)
     say("note: the last updates were not finite: the checkpoint is that of step {}\n", trainer.saved_step());

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/field_of_view.h"
+#include "kernels/attention/field_of_view.h"
 
 namespace lookhere {
 

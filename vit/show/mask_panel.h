@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/field_of_view.h"
+#include "kernels/attention/field_of_view.h"
 #include "vit/show/svg.h"
 
 namespace lookhere {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "tensor/error.h"
 #include "vit/show/mask_panel.h"
 

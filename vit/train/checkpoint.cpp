@@ -30,11 +30,11 @@ void check_squares(const Tensor& t, const std::string& path, const std::string& 
 }  // namespace
 
 void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer, const Recipe& recipe,
-                     const Progression& progression, const Metadata& more) {
+                     const TrainingState& state, const Metadata& more) {
   NamedTensors tensors = weights_of(model);
   for (auto& state : optimizer.state()) tensors.push_back(std::move(state));
   auto json = nlohmann::ordered_json::object();
-  Progression(progression).visit([&](const char* name, const auto& value) { json[name] = value; });
+  TrainingState(state).visit([&](const char* name, const auto& value) { json[name] = value; });
   Metadata metadata = metadata_of(model);
   metadata.insert(more.begin(), more.end());
   metadata["recipe"] = to_json(recipe);
@@ -48,8 +48,8 @@ Recipe recipe_of(const Safetensors& checkpoint) {
   return recipe;
 }
 
-Progression progression_of(const Safetensors& checkpoint) {
-  Progression progression;
+TrainingState training_state_of(const Safetensors& checkpoint) {
+  TrainingState state;
   constexpr long kMost = 1L << 52;
   try {
     nlohmann::json json = parse_object(metadata_field(checkpoint, "progress"), "progress");
@@ -58,7 +58,7 @@ Progression progression_of(const Safetensors& checkpoint) {
       const long step = integer_in(json["step_in_epoch"], "step_in_epoch", 0, kMost);
       json["images_in_epoch"] = checked_mul(step, checked_mul(recipe.batch_size, recipe.grad_accum_steps));
     }
-    progression.visit([&]<class T>(const char* name, T& value) {
+    state.visit([&]<class T>(const char* name, T& value) {
       if constexpr (std::is_same_v<T, long>)
         value = integer_in(field(json, name), name, -1, kMost);
       else
@@ -67,7 +67,7 @@ Progression progression_of(const Safetensors& checkpoint) {
   } catch (const Error& error) {
     fail(checkpoint.path(), ": 'progress' in the metadata: ", error.what());
   }
-  return progression;
+  return state;
 }
 
 void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
@@ -85,7 +85,7 @@ void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer) {
     if (name.starts_with("optimizer.exp_avg_sq.")) check_squares(saved, checkpoint.path(), name);
     return saved;
   };
-  optimizer.load_state(read, progression_of(checkpoint).updates);
+  optimizer.load_state(read, training_state_of(checkpoint).updates);
 }
 
 std::string checkpoint_path(const std::string& run) {

@@ -9,7 +9,7 @@
 namespace lookhere {
 
 // Where a run stands. Random numbers need no state of their own: they follow from the recipe's seed and these counts.
-struct Progression {
+struct TrainingState {
   long epoch = 0, images_in_epoch = 0;  // the next update begins with this image of the epoch's order
   long step = 0;                        // updates so far, skipped ones included
   long updates = 0;                     // updates made
@@ -30,10 +30,10 @@ struct Progression {
 };
 
 void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer, const Recipe& recipe,
-                     const Progression& progression, const Metadata& more = {});
+                     const TrainingState& state, const Metadata& more = {});
 // Throws Error if the file is a model without a run ("progress" in its metadata is missing).
 Recipe recipe_of(const Safetensors& checkpoint);
-Progression progression_of(const Safetensors& checkpoint);
+TrainingState training_state_of(const Safetensors& checkpoint);
 // Throws Error, naming tensor and element, for what is missing, does not fit the model, or is not finite.
 void restore(const Safetensors& checkpoint, ViT& model, AdamW& optimizer);
 

@@ -66,7 +66,7 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
 
 void Trainer::go_on(const Safetensors& checkpoint) {
   const Recipe saved = recipe_of(checkpoint);
-  at_ = progression_of(checkpoint);
+  at_ = training_state_of(checkpoint);
   require_same_data(checkpoint, train_, test_);
   require_own_files(folder_, saved, recipe_, model_.config());
   restore(checkpoint, model_, optimizer_);

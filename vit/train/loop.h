@@ -41,7 +41,7 @@ class Trainer {
   Outcome run(TrainObserver& observer, const std::function<bool()>& should_stop = {}, long max_steps = 0);
 
   ViT& model() { return model_; }
-  const Progression& progression() const { return at_; }
+  const TrainingState& state() const { return at_; }
   long steps_per_epoch() const { return train_.size() / images_per_step(); }
   long total_steps() const;                        // updates made and to come
   long saved_step() const { return saved_step_; }  // where the checkpoint stands
@@ -80,7 +80,7 @@ class Trainer {
   Loader loader_, test_loader_;
   AdamW optimizer_;
   Schedule schedule_;
-  Progression at_;
+  TrainingState at_;
   Batch batch_;  // the latest
   long saved_step_ = 0;
   std::vector<std::string> notes_;

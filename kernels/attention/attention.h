@@ -1,0 +1,72 @@
+// Multi-head attention with a LookHere bias, forward and backward, in O(tokens) extra memory:
+//   P = softmax(Q·Kᵀ·scale + bias),  O = P·V   per image and head.
+// Tokens are the prefix (the class token), then the patches in row-major order. A prefix token sees and is seen by all,
+// with bias 0. A query that sees nothing gets output 0 and gradient 0.
+#pragma once
+#include "kernels/attention/fused/plan.h"
+#include "kernels/context.h"
+
+namespace kernels {
+
+inline constexpr long kMaxHeadDim = 256;
+
+struct AttentionSizes {
+  long images, tokens, heads, head_dim;  // head_dim <= kMaxHeadDim
+  Grid grid;                             // tokens = prefix + grid.patches()
+  long prefix() const { return tokens - grid.patches(); }
+  long head_stride() const { return 3 * heads * head_dim; }  // from one token of packed q, k or v to the next
+  // Workspace of a thread: keys, values and their gradients of one head, in values.
+  long stage_size() const { return 4 * tokens * ((head_dim + 15) / 16 * 16); }
+};
+
+// How many values of Acc<T> the kernels want as workspace, with as many threads as the program has now.
+long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes);
+
+// The bias, computed from (dy, dx): what each head sees, and its tables (field_of_view.h), O(tokens) per head.
+template <class T>
+struct AttentionBias {
+  const LookHereHead* heads = nullptr;  // (heads); null: every head sees all
+  const Acc<T>* relative = nullptr;     // (heads, 2·grid.y - 1, 2·grid.x - 1), or no bias
+  const Acc<T>* key = nullptr;          // (heads, patches), or no bias by key
+};
+
+template <class T>
+struct Attention {
+  T* out;        // (images, tokens, heads, head_dim) out
+  Acc<T>* lse;   // (images, heads, tokens) out: log Σ exp of each query's logits, for the backward pass
+  const T* qkv;  // (images, tokens, 3, heads, head_dim)
+  AttentionBias<T> bias;
+  AttentionSizes sizes;
+  Acc<T> scale;                         // 1 / sqrt(head_dim)
+  const AttentionPlan* plan = nullptr;  // of these heads, grid and prefix; the naive version needs none
+  Acc<T>* workspace = nullptr;          // (attention_workspace(*plan, sizes))
+};
+template <class T>
+void attention(Cpu, const Attention<T>&);
+
+// With δ = Σ dO ⊙ O:  dP = dO·Vᵀ,  dS = P ⊙ (dP - δ),  dQ = scale·dS·K,  dK = scale·dSᵀ·Q,  dV = Pᵀ·dO.
+// P is computed again from lse. The gradient of a learned `bias.relative` is the sum of dS over all pairs of an offset.
+template <class T>
+struct AttentionBackward {
+  T* dqkv;                      // (images, tokens, 3, heads, head_dim) out
+  Acc<T>* drelative = nullptr;  // as bias.relative, out, or not wanted
+  const T *dout, *out;          // (images, tokens, heads, head_dim)
+  const T* qkv;                 // (images, tokens, 3, heads, head_dim)
+  const Acc<T>* lse;            // (images, heads, tokens)
+  AttentionBias<T> bias;
+  AttentionSizes sizes;
+  Acc<T> scale;
+  const AttentionPlan* plan = nullptr;
+  Acc<T>* workspace = nullptr;  // (attention_workspace(*plan, sizes))
+};
+template <class T>
+void attention_backward(Cpu, const AttentionBackward<T>&);
+
+// The readable version, one query at a time with its row of N logits: the oracle of the fast one. It takes the bias
+// from `bias.heads` pair by pair and does not use the tables. attention_naive.cpp.
+template <class T>
+void attention_naive(Cpu, const Attention<T>&);
+template <class T>
+void attention_naive_backward(Cpu, const AttentionBackward<T>&);
+
+}  // namespace kernels

@@ -1,0 +1,296 @@
+// Fused attention on the CPU, backward. With δ = Σ dO ⊙ O, tile by tile:
+//   Pᵀ = exp(Sᵀ - lse),  dSᵀ = Pᵀ ⊙ (V·dOᵀ - δ),  dQᵀ = Kᵀ·dSᵀ,  dK += dSᵀ·Q,  dV += Pᵀ·dO
+// One thread has all tiles of an image and head, so keys' gradients are added in a fixed order where they belong.
+#include <cmath>
+#include <limits>
+
+#include "kernels/attention/attention.h"
+#include "kernels/attention/fused/schedule.h"
+#include "kernels/attention/fused/tile.h"
+
+namespace kernels {
+namespace KERNELS_ISA {
+namespace {
+
+// to[j][d] += Σ_i weight(j, i) · rows[i][d] for i in [0, lanes), in slots: `rows` are (lanes, width), padded to whole
+// vectors, weight(j, i) = weights[j · key_step + i · lane_step]
+template <long key_step, long lane_step, class T, class O>
+LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const O* weights, const O* rows, long lanes,
+                                 PrefetchQueue& prefetch) {
+  const long width = padded<T>(dim);
+  for_each_column_tile(dim / kLanes<T>, [&]<int kVectors>(long v) {
+    const O* b = rows + v * kLanes<T>;
+    for_each_row_tile<kRowsBeside<kVectors>>(count, [&]<int kRows>(long j) {
+      const O* w = weights + j * key_step;
+      prefetch.issue();
+      register_tile<O, kRows, kVectors>(
+          lanes, [&](int r, long i) { return w[r * key_step + i * lane_step]; }, [&](long i) { return b + i * width; },
+          [&](int r, int i) { return load(to[j + r] + (v + i) * kLanes<T>); },
+          [&](int r, int i, Vector<T> x) { store(to[j + r] + (v + i) * kLanes<T>, x); });
+    });
+  });
+  const long done = dim / kLanes<T> * kLanes<T>;
+  if (done == dim) return;  // the rest of a row may not be written as a whole vector: it ends inside of one
+  for_each_row_tile<8>(count, [&]<int kRows>(long j) {
+    const O* w = weights + j * key_step;
+    register_tile<O, kRows, 1>(
+        lanes, [&](int r, long i) { return w[r * key_step + i * lane_step]; },
+        [&](long i) { return rows + i * width + done; }, [](int, int) { return Vector<T>{}; },
+        [&](int r, int, Vector<T> x) {
+          for (long d = done; d < dim; ++d) to[j + r][d] += x[d - done];
+        });
+  });
+}
+
+// Where one image and head has its gradients: (tokens, dim), dq, dk and dv with rows as far apart as those of q, k, v.
+template <class S>
+struct HeadGradient {
+  using T = Acc<S>;
+  S* dq;       // rows as far apart as those of q
+  T *dk, *dv;  // rows key_stride apart, nothing between them
+  long key_stride;
+  const S *dout, *out;  // rows `stride` apart
+  long stride;
+  const T* lse;      // (tokens)
+  long table_shift;  // from a value of the bias table to its gradient; 0: not wanted
+};
+
+// e^-lse of a query that saw nothing is 0, not infinite.
+template <class T>
+T saved_lse(T lse) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  return lse == -kInfinity ? kInfinity : lse * static_cast<T>(kLog2e);
+}
+
+template <class S, class O>
+struct Backward {
+  using T = Acc<S>;
+  static constexpr long kValues = kSlotValues<O>, kKeys = kPairs<O> ? kChunk : 1;
+  alignas(64) O qt[kMaxHeadDim / kValues * kTileQueries], doutt[kMaxHeadDim / kValues * kTileQueries];  // (slots, 64)
+  alignas(64) O q[kTileQueries / kValues * kMaxHeadDim], dout[kTileQueries / kValues * kMaxHeadDim];  // (slots, width)
+  alignas(64) T dqt[kMaxHeadDim * kTileQueries];                                                      // (dim, 64)
+  alignas(64) T p[kChunk * kTileQueries], ds[kChunk * kTileQueries];                                  // (keys, 64)
+  // The same as operands of the next products, with pairs: of neighbouring lanes, and dS of neighbouring keys.
+  alignas(64) O p_rows[kKeys * kTileQueries], ds_rows[kKeys * kTileQueries], ds_keys[kKeys * kTileQueries];
+  alignas(64) T lse[kTileQueries], delta[kTileQueries];  // lse in log2, delta negated
+  PrefetchQueue prefetch;
+
+  void start(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries) {
+    queries.pack(qt, head.q, head.q_stride, head.dim);
+    queries.pack(doutt, g.dout, g.stride, head.dim);
+    queries.pack_rows(q, head.q, head.q_stride, head.dim);
+    queries.pack_rows(dout, g.dout, g.stride, head.dim);
+    fill(dqt, T(0), head.dim * kTileQueries);
+    for (long i = 0; i < queries.count; ++i)
+      lse[i] = queries.token[i] < 0 ? std::numeric_limits<T>::infinity() : saved_lse(g.lse[queries.token[i]]);
+    for (long i = 0; i < queries.count; i += kLanes<T>) {
+      Vector<T> products[kLanes<T>] = {};
+      for (long l = 0; l < kLanes<T>; ++l) {
+        const long token = queries.token[i + l];
+        if (token >= 0) products[l] = products_of(g.dout + token * g.stride, g.out + token * g.stride, head.dim);
+      }
+      store(delta + i, -sums_of_rows<T>(products));
+    }
+  }
+
+  // a[d] · b[d], summed over vectors
+  static Vector<T> products_of(const S* a, const S* b, long dim) {
+    Vector<T> sum = {};
+    long d = 0;
+    for (; d + kLanes<T> <= dim; d += kLanes<T>) sum += load_as<T>(a + d) * load_as<T>(b + d);
+    for (; d < dim; ++d) sum[0] += static_cast<T>(a[d]) * static_cast<T>(b[d]);
+    return sum;
+  }
+
+  void add(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
+    const long width = padded<T>(head.dim), lane = keys.first_vector * kLanes<T>;
+    for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
+      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
+        T* to = p + j * kTileQueries + v * kLanes<T>;
+        prefetch.issue();
+        logit_tile<kRows, kVectors>(head, queries, keys, qt, j, v, [&](int r, int i, Vector<T> x) {
+          store(to + r * kTileQueries + i * kLanes<T>, x);
+        });
+      });
+    });
+    for (long v = 0; v < keys.vectors; ++v) {
+      const Vector<T> subtract = load(lse + lane + v * kLanes<T>);
+      T* column = p + v * kLanes<T>;
+#pragma GCC unroll 4
+      for (long j = 0; j < keys.count; ++j)
+        store(column + j * kTileQueries, exp2(load(column + j * kTileQueries) - subtract));
+    }
+    for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
+      const long at = lane + v * kLanes<T>;
+      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
+        prefetch.issue();
+        register_tile<O, kRows, kVectors>(
+            head.dim / kValues, [&](int r, long s) { return keys.v[j + r][s]; },
+            [&](long s) { return doutt + s * kTileQueries + at; },
+            [&](int, int i) { return load(delta + at + i * kLanes<T>); },
+            [&](int r, int i, Vector<T> x) {
+              const long to = (j + r) * kTileQueries + (v + i) * kLanes<T>;
+              store(ds + to, x * load(p + to));
+            });
+      });
+    });
+    const O *weights = nullptr, *dweights = nullptr, *dweights_by_key = nullptr;
+    if constexpr (kPairs<O>) {
+      round_rows(p_rows, p, keys), round_rows(ds_rows, ds, keys), pair_up(ds_keys, ds, keys);
+      weights = p_rows, dweights = ds_rows, dweights_by_key = ds_keys;
+    } else {
+      weights = p, dweights = dweights_by_key = ds;
+    }
+    add_weighted_rows(dqt, head.dim, keys, dweights_by_key, prefetch, [](long, Vector<T> old) { return old; });
+    constexpr long kKeyStep = kTileQueries / kValues;
+    const long first = lane / kValues * width, lanes = keys.vectors * kLanes<T> / kValues;
+    T* rows[kChunk];
+    for (long j = 0; j < keys.count; ++j) rows[j] = g.dv + keys.token[j] * g.key_stride;
+    add_to_rows<kKeyStep, 1>(rows, keys.count, head.dim, weights, dout + first, lanes, prefetch);
+    for (long j = 0; j < keys.count; ++j) rows[j] = g.dk + keys.token[j] * g.key_stride;
+    add_to_rows<kKeyStep, 1>(rows, keys.count, head.dim, dweights, q + first, lanes, prefetch);
+    if (g.table_shift) add_to_table(g, queries, keys);
+  }
+
+  // The table's gradient: what LaneBias::load read as vectors goes back as vectors.
+  void add_to_table(const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
+    for (long j = 0; j < keys.count; ++j) {
+      if (!keys.bias[j]) continue;
+      T* row = const_cast<T*>(keys.bias[j]) + g.table_shift;
+      for (long v = 0; v < keys.vectors; ++v) {
+        const LaneBias<T>& bias = queries.bias[keys.first_vector + v];
+        const Vector<T> x = load(ds + j * kTileQueries + v * kLanes<T>);
+        for (int i = 0; i < bias.pieces; ++i)
+          store_where(row + bias.step[i], bias.mask[i], load_where(Vector<T>{}, bias.mask[i], row + bias.step[i]) + x);
+      }
+    }
+  }
+
+  void finish(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, T scale) {
+    for (T& factor : delta) factor = scale;
+    queries.unpack(g.dq, dqt, head.q_stride, head.dim, delta);
+  }
+
+  // Queries by themselves.
+  void single(const Head<S, O>& head, const HeadGradient<S>& g, const std::int32_t* token, long queries, T scale) {
+    const long width = padded<T>(head.dim), stride = head.stride;
+    // Of each query: scaled for logits, as it is, and the gradients of its output and of itself.
+    alignas(64) T scaled[kSingleQueries * kMaxHeadDim], row[kSingleQueries * kMaxHeadDim] = {};
+    alignas(64) T drow[kSingleQueries * kMaxHeadDim] = {}, dq[kSingleQueries * kMaxHeadDim] = {};
+    T shift[kSingleQueries], sum[kSingleQueries];
+    for (long i = 0; i < queries; ++i) {
+      const S *from = head.q + token[i] * head.q_stride, *dfrom = g.dout + token[i] * g.stride;
+      copy_scaled(scaled + i * width, head.scale, from, head.dim);
+      copy_scaled(row + i * width, T(1), from, head.dim);
+      copy_scaled(drow + i * width, T(1), dfrom, head.dim);
+      shift[i] = saved_lse(g.lse[token[i]]);
+      sum[i] = sum_of_lanes<T>(products_of(dfrom, g.out + token[i] * g.stride, head.dim));
+    }
+    for (long begin = 0; begin < head.tokens; begin += kChunk) {
+      const long count = head.tokens - begin < kChunk ? head.tokens - begin : kChunk;
+      T *to_dk[kChunk], *to_dv[kChunk];
+      for (long j = 0; j < count; ++j)
+        to_dk[j] = g.dk + (begin + j) * g.key_stride, to_dv[j] = g.dv + (begin + j) * g.key_stride;
+      for (long i = 0; i < queries; ++i) {
+        T *const weights = p + i * kSingleStride, *const dweights = ds + i * kSingleStride;
+        single_logits(weights, head, scaled + i * width, token[i], begin, count);
+        dots(dweights, drow + i * width, head.v + begin * stride, stride, head.dim, count);
+        for (long j = 0; j < count; j += kLanes<T>) {
+          store(weights + j, exp2(load(weights + j) - shift[i]));
+          store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
+        }
+        for (long j = 0; g.table_shift && token[i] >= head.prefix && j < count; ++j)
+          if (const T* bias = head.bias_row(begin + j))
+            const_cast<T*>(bias)[g.table_shift + head.layout->offset.data()[token[i] - head.prefix]] += dweights[j];
+      }
+      const T keep[kSingleQueries] = {1, 1, 1, 1};
+      add_rows(dq, queries, head.dim, keep, ds, head.k + begin * stride, stride, count);
+      add_to_rows<1, kSingleStride>(to_dv, count, head.dim, p, drow, queries, prefetch);
+      add_to_rows<1, kSingleStride>(to_dk, count, head.dim, ds, row, queries, prefetch);
+    }
+    for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * head.q_stride, scale, dq + i * width, head.dim);
+  }
+};
+
+// for_each_offset of the gradient of one head's table and that of bias.relative
+template <class S, class F>
+void for_each_gradient(const AttentionBackward<S>& p, long h, F f) {
+  const HeadLayout& layout = *p.plan->heads[h];
+  Acc<S>* center = p.workspace + p.plan->tables() + h * p.plan->table_stride + AttentionPlan::kTablePad + layout.center;
+  for_each_offset(layout, p.plan->grid, center, p.drelative + h * relative_size(p.plan->grid), f);
+}
+
+// One head of one image.
+template <class O, class S>
+void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, const AttentionPart* next) {
+  using T = Acc<S>;
+  const AttentionSizes& z = p.sizes;
+  const long width = padded<T>(z.head_dim), stride = z.heads * z.head_dim, size = z.tokens * width;
+  T* const workspace = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables();
+  T* const dk = workspace + part.thread * z.stage_size() + 2 * size;
+  const Rows<S> rows(p, part);
+  const Head<S, O> head(p, part.head, rows.q, keys_of<S, O>(p, part, rows, workspace, false));
+  const HeadGradient<S> g{.dq = p.dqkv + (rows.q - p.qkv),
+                          .dk = dk,
+                          .dv = dk + size,
+                          .key_stride = width,
+                          .dout = p.dout + rows.first,
+                          .out = p.out + rows.first,
+                          .stride = stride,
+                          .lse = p.lse + (part.image * z.heads + part.head) * z.tokens,
+                          .table_shift = p.drelative ? p.plan->tables() : 0};
+  Backward<S, O> state;
+  fill(dk, T(0), 2 * size);
+  for (long tile = 0; tile < part.last_tile; ++tile) {
+    const Queries<T> queries(head, tile);
+    const NextQueries then = queries_after(*p.plan, part, next, tile);
+    PrefetchQueue& prefetch = state.prefetch = PrefetchQueue();
+    const auto add_queries = [&](const Rows<S>& of, const std::int32_t* token, long count) {
+      prefetch.add(of.q, z.head_stride(), z.head_dim, token, count);
+      prefetch.add(p.dout + of.first, stride, z.head_dim, token, count);
+      prefetch.add(p.out + of.first, stride, z.head_dim, token, count);
+    };
+    add_queries(Rows<S>(p, *then.part), then.token, then.count);
+    if (tile + 1 == part.last_tile)
+      add_queries(rows, head.layout->single.data(), static_cast<long>(head.layout->single.size()));
+    prefetch.add(g.dq, z.head_stride(), z.head_dim, queries.token, queries.count);
+    add_share(prefetch, g.dq + stride, z, part, tile);
+    add_share(prefetch, g.dq + 2 * stride, z, part, tile);
+    add_next_keys<S>(prefetch, p, part, next, tile);
+    prefetch.spread_over(register_tiles(*head.layout) * (128 + 3 * z.head_dim) / 64);
+    state.start(head, g, queries);
+    for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, g, queries, keys); });
+    state.finish(head, g, queries, p.scale);
+  }
+  for_each_single(*head.layout,
+                  [&](const std::int32_t* token, long queries) { state.single(head, g, token, queries, p.scale); });
+  copy_rows(g.dq + stride, z.head_stride(), p.scale, g.dk, width, z.tokens, z.head_dim);
+  copy_rows(g.dq + 2 * stride, z.head_stride(), T(1), g.dv, width, z.tokens, z.head_dim);
+}
+
+}  // namespace
+
+template <class S>
+void attention_backward(const AttentionBackward<S>& p) {
+  using T = Acc<S>;
+  make_tables(*p.plan, p.bias, p.workspace);
+  // The gradient of a head's table is a sum over all images: one thread adds them.
+  const Split split = p.drelative ? Split::images_together : Split::heads;
+  for_each_part(*p.plan, p.sizes, split, [&](const AttentionPart& part, const AttentionPart* next) {
+    if (p.drelative && part.image == 0) for_each_gradient(p, part.head, [](T& value, T&) { value = 0; });
+    if (p.sizes.head_dim % kDepth<S> == 0)
+      backward_part<Slot<S>>(p, part, next);
+    else
+      backward_part<Acc<S>>(p, part, next);
+    if (p.drelative && part.image + 1 == p.sizes.images)
+      for_each_gradient(p, part.head, [](const T& value, T& to) { to = value; });
+  });
+}
+
+}  // namespace KERNELS_ISA
+
+KERNEL(attention_backward, AttentionBackward, float);
+KERNEL(attention_backward, AttentionBackward, double);
+KERNEL(attention_backward, AttentionBackward, bf16);
+
+}  // namespace kernels

@@ -1,0 +1,194 @@
+// Fused attention on the CPU, forward. It works on Sᵀ: the 64 queries of a tile lie in the lanes of vector registers,
+// keys and values are broadcast from where they are, so that the softmax's maximum and sum run down the lanes and only
+// queries are ever transposed. An online softmax (Milakov & Gimelshein 2018) carries both from chunk to chunk of keys.
+#include "kernels/attention/attention.h"
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/attention/fused/schedule.h"
+#include "kernels/attention/fused/tile.h"
+
+namespace kernels {
+namespace KERNELS_ISA {
+namespace {
+
+template <class T>
+constexpr T kLowest = T(-1e30);  // finite, so that -inf minus it stays -inf; 2^(kLowest - max) is 0
+
+template <class S, class O>
+struct Forward {
+  using T = Acc<S>;
+  alignas(64) O q[kMaxHeadDim / kSlotValues<O> * kTileQueries];          // (dim in slots, 64)
+  alignas(64) T out[kMaxHeadDim * kTileQueries];                         // (dim, 64)
+  alignas(64) T s[kChunk * kTileQueries];                                // (keys, 64): logits, then weights
+  alignas(64) O weights[kPairs<O> ? kChunk * kTileQueries : kLanes<O>];  // of pairs of keys
+  alignas(64) T max[kTileQueries], sum[kTileQueries], scale[kTileQueries];
+  PrefetchQueue prefetch;
+
+  void start(const Head<S, O>& head, const Queries<T>& queries) {
+    queries.pack(q, head.q, head.q_stride, head.dim);
+    fill(out, T(0), head.dim * kTileQueries);
+    fill(max, kLowest<T>, kTileQueries);
+    fill(sum, T(0), kTileQueries);
+  }
+
+  void add(const Head<S, O>& head, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
+    bool rescale = false;
+    for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
+      Vector<T> top[kVectors];
+      for (int i = 0; i < kVectors; ++i) top[i] = load(max + (keys.first_vector + v + i) * kLanes<T>);
+      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
+        T* to = s + j * kTileQueries + v * kLanes<T>;
+        prefetch.issue();
+        logit_tile<kRows, kVectors>(head, queries, keys, q, j, v, [&](int r, int i, Vector<T> x) {
+          top[i] = larger<T>(top[i], x);
+          store(to + r * kTileQueries + i * kLanes<T>, x);
+        });
+      });
+      for (int i = 0; i < kVectors; ++i) rescale |= logits_to_weights(keys, v + i, top[i]);
+    });
+    const O* by_key = nullptr;
+    if constexpr (kPairs<O>)
+      pair_up(weights, s, keys), by_key = weights;
+    else
+      by_key = s;
+    if (rescale)
+      add_weighted_rows(out, head.dim, keys, by_key, prefetch,
+                        [&](long v, Vector<T> old) { return old * load(scale + v * kLanes<T>); });
+    else
+      add_weighted_rows(out, head.dim, keys, by_key, prefetch, [](long, Vector<T> old) { return old; });
+  }
+
+  // Logits become weights relative to the new maximum; true if that differs from the old one in any lane.
+  bool logits_to_weights(const KeyChunk<S, O>& keys, long v, Vector<T> top) {
+    const long lane = (keys.first_vector + v) * kLanes<T>;
+    const Vector<T> old = load(max + lane), by = exp2(old - top);
+    store(scale + v * kLanes<T>, by);
+    store(max + lane, top);
+    Vector<T> total = load(sum + lane) * by;
+    T* column = s + v * kLanes<T>;
+#pragma GCC unroll 4
+    for (long j = 0; j < keys.count; ++j) {
+      const Vector<T> weight = exp2(load(column + j * kTileQueries) - top);
+      store(column + j * kTileQueries, weight);
+      total += weight;
+    }
+    store(sum + lane, total);
+    return any_larger<T>(top, old);
+  }
+
+  void finish(const Head<S, O>& head, const Queries<T>& queries, S* to, long stride, T* lse) {
+    for (long i = 0; i < queries.count; i += kLanes<T>)
+      store(max + i, load(max + i) * static_cast<T>(1 / kLog2e) + log(load(sum + i)));
+    for (long i = 0; i < queries.count; ++i) {
+      if (queries.token[i] >= 0) lse[queries.token[i]] = sum[i] == 0 ? -std::numeric_limits<T>::infinity() : max[i];
+      scale[i] = sum[i] == 0 ? T(0) : 1 / sum[i];
+    }
+    queries.unpack(to, out, stride, head.dim, scale);
+  }
+
+  // Queries by themselves.
+  void single(const Head<S, O>& head, const std::int32_t* token, long queries, S* to, long stride, T* lse) {
+    const long width = padded<T>(head.dim);
+    alignas(64) T rows[kSingleQueries * kMaxHeadDim];
+    T total[kSingleQueries] = {}, top[kSingleQueries], by[kSingleQueries];
+    for (long i = 0; i < queries; ++i) {
+      copy_scaled(rows + i * width, head.scale, head.q + token[i] * head.q_stride, head.dim);
+      top[i] = kLowest<T>;
+    }
+    fill(out, T(0), queries * width);
+    for (long begin = 0; begin < head.tokens; begin += kSingleKeys) {
+      const long count = head.tokens - begin < kSingleKeys ? head.tokens - begin : kSingleKeys;
+      for (long i = 0; i < queries; ++i) {
+        T* const row = s + i * kSingleStride;
+        single_logits(row, head, rows + i * width, token[i], begin, count);
+        const T before = top[i];
+        top[i] = largest(row, count, before);
+        by[i] = exp2(Vector<T>{} + (before - top[i]))[0];
+        total[i] = total[i] * by[i] + weigh(row, count, top[i]);
+      }
+      add_rows(out, queries, head.dim, by, s, head.v + begin * head.stride, head.stride, count);
+    }
+    for (long i = 0; i < queries; ++i) {
+      copy_scaled(to + token[i] * stride, total[i] == 0 ? T(0) : 1 / total[i], out + i * width, head.dim);
+      lse[token[i]] = total[i] == 0 ? -std::numeric_limits<T>::infinity()
+                                    : top[i] * static_cast<T>(1 / kLog2e) + std::log(total[i]);
+    }
+  }
+
+  // The largest of `top` and s[0 .. count - 1]; fills up the last vector with -inf.
+  static T largest(T* s, long count, T top) {
+    for (long j = count; j % kLanes<T>; ++j) s[j] = -std::numeric_limits<T>::infinity();
+    Vector<T> most = Vector<T>{} + top;
+    for (long j = 0; j < count; j += kLanes<T>) most = larger<T>(most, load(s + j));
+    for (long i = 0; i < kLanes<T>; ++i) top = top > most[i] ? top : most[i];
+    return top;
+  }
+  // s[j] = 2^(s[j] - top); returns their sum
+  static T weigh(T* s, long count, T top) {
+    Vector<T> sum = {};
+    for (long j = 0; j < count; j += kLanes<T>) {
+      const Vector<T> weight = exp2(load(s + j) - top);
+      store(s + j, weight);
+      sum += weight;
+    }
+    return sum_of_lanes<T>(sum);
+  }
+};
+
+// A part of one image and head.
+template <class O, class S>
+void forward_part(const Attention<S>& p, const AttentionPart& part, const AttentionPart* next) {
+  using T = Acc<S>;
+  const AttentionSizes& z = p.sizes;
+  const long stride = z.heads * z.head_dim;
+  const Rows<S> rows(p, part);
+  const Head<S, O> head(p, part.head, rows.q, keys_of<S, O>(p, part, rows, p.workspace + p.plan->tables(), true));
+  S* const out = p.out + rows.first;
+  T* const lse = p.lse + (part.image * z.heads + part.head) * z.tokens;
+  Forward<S, O> state;
+  for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
+    const Queries<T> queries(head, tile);
+    const NextQueries then = queries_after(*p.plan, part, next, tile);
+    state.prefetch = PrefetchQueue();
+    state.prefetch.add(out, stride, z.head_dim, queries.token, queries.count);
+    state.prefetch.add(Rows<S>(p, *then.part).q, z.head_stride(), z.head_dim, then.token, then.count);
+    if (tile + 1 == part.last_tile) {
+      const std::int32_t* single = head.layout->single.data();
+      const long count = static_cast<long>(head.layout->single.size());
+      state.prefetch.add(rows.q, z.head_stride(), z.head_dim, single, count);
+      state.prefetch.add(out, stride, z.head_dim, single, count);
+    }
+    add_next_keys<S>(state.prefetch, p, part, next, tile);
+    state.prefetch.spread_over(register_tiles(*head.layout) * (64 + z.head_dim) / 64);
+    state.start(head, queries);
+    for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, queries, keys); });
+    state.finish(head, queries, out, stride, lse);
+  }
+  if (part.with_single)
+    for_each_single(*head.layout, [&](const std::int32_t* token, long queries) {
+      state.single(head, token, queries, out, stride, lse);
+    });
+}
+
+}  // namespace
+
+template <class S>
+void attention(const Attention<S>& p) {
+  make_tables(*p.plan, p.bias, p.workspace);
+  for_each_part(*p.plan, p.sizes, Split::tiles, [&](const AttentionPart& part, const AttentionPart* next) {
+    if (p.sizes.head_dim % kDepth<S> == 0)
+      forward_part<Slot<S>>(p, part, next);
+    else
+      forward_part<Acc<S>>(p, part, next);
+  });
+}
+
+}  // namespace KERNELS_ISA
+
+KERNEL(attention, Attention, float);
+KERNEL(attention, Attention, double);
+KERNEL(attention, Attention, bf16);
+
+}  // namespace kernels
