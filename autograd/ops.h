@@ -61,6 +61,13 @@ Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads
 // stands at [gy - 1 - dy][gx - 1 - dx]. Heads see everything; prefix tokens have no bias.
 Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative);
 
+// Angles of rotary position embedding, the same for all heads (kernels/rotary.h): [patches, d/2], dtype as the sums'.
+struct Rotation {
+  Tensor cos, sin;
+};
+// qkv [B, T, 3·H·d] → the same with q and k of the last tokens, the patches, turned; d a multiple of 4.
+Var rotate(const Var& qkv, long head_count, const Rotation& rotation);
+
 // -- tokens ----------------------------------------------------------------------------------------------------------
 Var reshape(const Var& x, const Shape& shape);
 Var patchify(const Var& images, long patch);            // [B, C, Y, X] → [B, (Y/p)·(X/p), C·p·p]

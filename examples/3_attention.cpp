@@ -3,7 +3,7 @@
 
 #include "autograd/ops.h"
 #include "kernels/attention/attention.h"
-#include "vit/model/lookhere.h"
+#include "vit/model/position/lookhere_heads.h"
 
 using namespace lookhere;
 

@@ -63,14 +63,24 @@ struct Mlp {
   void visit(auto&& f) { f("fc1", fc1), f("fc2", fc2); }
 };
 
+// What a position encoding gives attention in one layer: what heads see and what distance costs, angles that turn q and
+// k (undefined: none), a learned bias by offset (undefined: none).
+struct LayerPosition {
+  const AttentionHeads& heads;
+  const Rotation& rotation;
+  Var table = {};
+};
+
 struct SelfAttention {
   Linear qkv, proj;
   long heads;
   SelfAttention(long dim, long head_count, Init& init)
       : qkv(dim, 3 * dim, init), proj(dim, dim, init), heads(head_count) {}
-  Var operator()(Var x, const AttentionHeads& views, Pass& pass) const {
+  Var operator()(Var x, const LayerPosition& position, Pass& pass) const {
     x = qkv(x);
-    x = attention(x, heads, views);
+    if (position.rotation.cos.defined()) x = rotate(x, heads, position.rotation);
+    x = position.table.defined() ? attention_learned(x, heads, position.heads, position.table)
+                                 : attention(x, heads, position.heads);
     return pass.drop(proj(x));
   }
   void visit(auto&& f) { f("qkv", qkv), f("proj", proj); }
@@ -104,10 +114,10 @@ struct Block {
     ls1.gamma = init.constant({s.dim}, s.layer_scale_init);
     ls2.gamma = init.constant({s.dim}, s.layer_scale_init);
   }
-  Var operator()(Var x, const AttentionHeads& views, Pass& pass) const {
+  Var operator()(Var x, const LayerPosition& position, Pass& pass) const {
     const long batch = x.shape()[0];
     const Dtype dtype = x.value().dtype();
-    x = residual(x, attn(norm1(x, pass.dtype), views, pass), ls1.gamma, pass.keep(batch, dtype));
+    x = residual(x, attn(norm1(x, pass.dtype), position, pass), ls1.gamma, pass.keep(batch, dtype));
     return residual(x, mlp(norm2(x, pass.dtype), pass), ls2.gamma, pass.keep(batch, dtype));
   }
   void visit(auto&& f) {

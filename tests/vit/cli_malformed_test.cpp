@@ -101,8 +101,8 @@ TEST(CliMalformed, OtherCommands) {
       {with(masks, {"--layer", "12"}), kInput, "no layer 12"},
       {with(masks, {"--layer", "first"}), kInput, "--layer: wanted a number or all"},
       {with(masks, {"--layer", "-1"}), kInput, "--layer"},
-      {with(masks, {"--position", "learned"}), kInput, "only LookHere positions have masks"},
-      {with(masks, {"--position", "rope"}), kInput, "rope"},
+      {with(masks, {"--position", "learned"}), kInput, "with this position encoding every head sees everything"},
+      {with(masks, {"--position", "polar"}), kInput, "polar"},
       {with(masks, {"--heads", "-3"}), kInput, "head"},
   };
   for (const Mistake& mistake : mistakes) expect_refusal(mistake);

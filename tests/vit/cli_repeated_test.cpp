@@ -80,8 +80,8 @@ TEST(CliRepeated, TheLastOneCounts) {
                                "16"});
   ASSERT_TRUE(parsed.recipe);
   EXPECT_EQ(parsed.recipe->dim, 4);
-  EXPECT_EQ(parsed.recipe->layer_slopes, (std::vector<double>{3, 4}));
-  EXPECT_EQ(parsed.recipe->directions, (Words{"b", "c"}));
+  EXPECT_EQ(parsed.recipe->position_options["layer-slopes"], PositionValue(std::vector<double>{3, 4}));
+  EXPECT_EQ(parsed.recipe->position_options["directions"], PositionValue(Words{"b", "c"}));
   EXPECT_EQ(parsed.recipe->workers, 7);
   EXPECT_EQ(parsed.recipe->batch_size, 16);
   EXPECT_EQ(parsed.recipe->lr, 0.5);

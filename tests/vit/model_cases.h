@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/testing.h"
+#include "vit/model/position/lookhere.h"
 #include "vit/model/vit.h"
 
 namespace lookhere {
@@ -19,7 +20,7 @@ inline LookHereConfig golden_config(const nlohmann::json& json) {
   renamed["type"] = "lookhere";
   renamed["directions"] = json.at("head_directions");
   if (json.contains("fill_with")) renamed["fill"] = json["fill_with"];
-  return position_from_json(renamed).lookhere;
+  return lookhere_config_from_json(renamed);
 }
 
 // The golden file's random numbers: splitmix64 of (parameter, element), uniform in [-1, 1).

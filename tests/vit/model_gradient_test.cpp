@@ -6,6 +6,34 @@
 namespace lookhere {
 namespace {
 
+// An encoding as none of the registry's is: learned vectors, turned q and k, and a learned bias by offset.
+class EveryHook : public PositionEncoding {
+ public:
+  std::vector<PositionParameter> parameters(const PositionSizes& z) const override {
+    const auto init = [](Init& init, const Shape& shape) { return init.truncated_normal(shape); };
+    std::vector<PositionParameter> all{{"pos_embed", {z.grid.patches(), z.dim}, init}};
+    for (long layer = 0; layer < z.depth; ++layer)
+      all.push_back({"slope." + std::to_string(layer), {z.heads, 1}, init});
+    return all;
+  }
+  Var embed(const PositionSizes& z, std::span<const Var> parameters, Grid grid, Dtype) const override {
+    const Var table = resize_grid(reshape(parameters[0], {1, z.grid.patches(), z.dim}), z.grid, grid);
+    return reshape(table, {grid.patches(), z.dim});
+  }
+  Rotation rotate(const PositionSizes& z, Grid grid, Dtype dtype) const override {
+    return position_preset("rope")->rotate(z, grid, dtype);
+  }
+  // slope · |offset|, with a slope for each head
+  Var table(const PositionSizes& z, std::span<const Var> parameters, Grid grid, long layer) const override {
+    const long height = 2 * grid.y - 1, width = 2 * grid.x - 1;
+    Tensor distances = empty({height * width, 1}, Dtype::f64);
+    for (long i = 0; i < height * width; ++i)
+      distances.data<double>()[i] = std::hypot(i / width - grid.y + 1, i % width - grid.x + 1);
+    return reshape(linear(parameters[1 + layer], Var(distances)), {z.heads, height, width});
+  }
+  nlohmann::json to_json() const override { return {{"type", "every hook"}}; }
+};
+
 struct Case {
   const char* name;
   ViTConfig config;
@@ -23,15 +51,20 @@ std::vector<Case> cases() {
   Case& linear = add("lh90 in our layout, linear head, no LayerScale", position_preset("lh90"), 6);
   linear.config.head = HeadType::linear, linear.config.layer_scale = false;
   add("filled masks",
-      {.lookhere = {.directions = {"halves-diagonals-none"}, .distance = DistancePower::sqrt, .fill = MaskFill::max}});
+      lookhere_position(
+          {.directions = {"halves-diagonals-none"}, .distance = DistancePower::sqrt, .fill = MaskFill::max}));
   add("a list of layers, without rounding",
-      {.lookhere = {.directions = {"zerotriangles", "center"},
-                    .distance = DistancePower::square,
-                    .round_to_bf16 = false}},
+      lookhere_position(
+          {.directions = {"zerotriangles", "center"}, .distance = DistancePower::square, .round_to_bf16 = false}),
       4);
   add("alibi at another resolution", position_preset("alibi"), 8).images = {1, 2, 8, 4};
   add("learned", position_preset("learned"), 3);
   add("learned at another resolution", position_preset("learned"), 3).images = {2, 2, 8, 6};
+  add("sincos at another resolution", position_preset("sincos"), 2).images = {2, 2, 8, 6};
+  add("rope", position_preset("rope"), 3);
+  add("rope at another resolution", position_preset("rope"), 3).images = {2, 2, 8, 6};
+  add("every hook at once", PositionConfig(std::make_shared<EveryHook>()), 3);
+  add("every hook at another resolution", PositionConfig(std::make_shared<EveryHook>()), 3).images = {2, 2, 8, 6};
   add("none, one head", position_preset("none"), 1).config.pool = Pooling::mean;
   add("dropout and DropPath", position_preset("lh180")).pass = {.drop_path = 0.3, .dropout = 0.2, .seed = 5, .step = 6};
   return all;

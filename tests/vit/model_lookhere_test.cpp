@@ -1,6 +1,6 @@
 // LookHere's masks and biases against the authors' code, bit for bit: pair by pair from LookHereHead::bias, and from
 // the tables that the model reads.
-#include "vit/model/lookhere.h"
+#include "vit/model/position/lookhere_heads.h"
 
 #include <map>
 #include <numeric>

@@ -25,7 +25,6 @@ std::vector<std::string> names_of(const nlohmann::json& order) {
   for (const auto& entry : order) names.push_back(entry[0]);
   return names;
 }
-PositionConfig lookhere_position(const LookHereConfig& config) { return {.lookhere = config}; }
 Tensor logits_for(ViT& model, const Tensor& images) {
   const NoGrad evaluation;
   return model(Var(images)).value();
@@ -43,18 +42,22 @@ TEST(Model, TheRulesNumbers) {
 TEST(Model, LogitsAreTheAuthors) {
   const auto& forward = golden().at("tiny_model_forward");
   const std::vector<std::string> own_order = names_of(forward.at("lookhere_param_order"));
-  for (const char* method : {"LH-180", "LH-90", "LH-45", "2D-ALiBi", "1D-learn"})
+  const std::map<std::string, const char*> names{{"1D-learn", "learned"}, {"2D-sincos", "sincos"}, {"2D-RoPE", "rope"}};
+  long compared = 0;
+  for (const char* method : {"LH-180", "LH-90", "LH-45", "2D-ALiBi", "1D-learn", "2D-sincos", "2D-RoPE"})
     for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
       const auto& want = forward.at("models").at(method);
-      const bool learned = !want.contains("config");
-      ViT model(golden_model(learned ? position_preset("learned") : lookhere_position(golden_config(want["config"]))),
-                std::nullopt, dtype);
-      fill_by_rule(model, learned ? names_of(want.at("param_order")) : own_order);
+      const bool lookhere = want.contains("config");
+      ViT model(
+          golden_model(lookhere ? lookhere_position(golden_config(want["config"])) : position_preset(names.at(method))),
+          std::nullopt, dtype);
+      fill_by_rule(model, lookhere ? own_order : names_of(want.at("param_order")));
       const Tensor logits = logits_for(model, rule_images({1, 3, 64, 64}, dtype)).to(Dtype::f64);
       for (const char* key : {"logits_64x64", "logits_64x64(grid4)", "logits_64x64 explicit softmax path"})
-        for (std::size_t c = 0; want.contains(key) && c < 5; ++c)
+        for (std::size_t c = 0; want.contains(key) && c < 5; ++c, ++compared)
           EXPECT_NEAR(logits.data<double>()[c], want[key][c].get<double>(), 1e-5) << method << " " << dtype;
     }
+  EXPECT_EQ(compared, 2 * 5 * (4 * 2 + 3));
 }
 
 TEST(Model, NamesShapesAndOrder) {

@@ -43,15 +43,15 @@ TEST(Weights, RoundTripBitForBit) {
 
 std::vector<PositionConfig> positions() {
   std::vector<PositionConfig> all;
-  for (const char* name : {"lookhere", "lh180", "lh90", "lh45", "alibi", "learned", "none"})
+  for (const char* name : {"lookhere", "lh180", "lh90", "lh45", "alibi", "learned", "none", "sincos", "rope"})
     all.push_back(position_preset(name));
-  all.push_back({.lookhere = {.directions = {"halves", "zerocorners-none"},
-                              .global_slope = 0.1,
-                              .layer_slopes = {1.0 / 3, 7},
-                              .distance = DistancePower::sqrt,
-                              .fill = MaskFill::zero,
-                              .round_to_bf16 = false}});
-  all.push_back({.lookhere = {.distance = DistancePower::square, .fill = MaskFill::max}});
+  all.push_back(lookhere_position({.directions = {"halves", "zerocorners-none"},
+                                   .global_slope = 0.1,
+                                   .layer_slopes = {1.0 / 3, 7},
+                                   .distance = DistancePower::sqrt,
+                                   .fill = MaskFill::zero,
+                                   .round_to_bf16 = false}));
+  all.push_back(lookhere_position({.distance = DistancePower::square, .fill = MaskFill::max}));
   return all;
 }
 
@@ -75,7 +75,7 @@ TEST(Weights, ConfigurationsSurviveJson) {
       "depth": 1, "heads": 2, "position": {"type": "lookhere", "directions": "none"}, "of a later version": 1})");
   EXPECT_TRUE(c.height == 32 && c.width == 32 && c.mlp_ratio == 4 && c.norm_eps == 1e-6 && !c.layer_scale);
   EXPECT_TRUE(c.head == HeadType::linear && c.pool == Pooling::cls);
-  EXPECT_TRUE(c.position.lookhere == LookHereConfig{.directions = {"none"}});
+  EXPECT_TRUE(c.position == lookhere_position({.directions = {"none"}}));
 }
 
 TEST(Weights, ACheckpointsOptimizerIsLeftAlone) {
@@ -187,7 +187,8 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("pool", "max"), "'pool' must be cls or mean, got \"max\""},
       {set("position", "lookhere"), "wanted a JSON object with 'type', got string"},
       {set("position", Json::object()), "'type' is missing"},
-      {set_position("type", "sincos"), "position type: wanted one of lookhere, learned, none, got \"sincos\""},
+      {set_position("type", "polar"),
+       "position type: wanted one of lookhere, learned, none, sincos, rope, got \"polar\""},
       {set("position", {{"type", "lookhere"}}), "'directions' is missing"},
       {set_position("directions", "corners-sideways"), "unknown direction name \"sideways\", known: center, corners"},
       {set_position("directions", {"none", 2}), "'directions' must be a string, got number"},

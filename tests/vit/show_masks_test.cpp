@@ -5,6 +5,7 @@
 
 #include "tests/testing.h"
 #include "tests/vit/show_pictures.h"
+#include "vit/model/position/lookhere.h"
 #include "vit/show/mask_panel.h"
 
 namespace lookhere {
@@ -24,6 +25,11 @@ std::vector<std::string> patch_colors(const Pixels& picture, Grid grid) {
       colors.push_back(fmt::format("#{:02x}{:02x}{:02x}", p[0], p[1], p[2]));
     }
   return colors;
+}
+
+std::string masks_svg(const LookHereConfig& config, long heads, long depth, Grid grid,
+                      const MaskOptions& options = {}) {
+  return masks_svg(lookhere_position(config), heads, depth, grid, options);
 }
 
 TEST(Masks, ColorsAreTheBias) {

@@ -58,7 +58,8 @@ TEST(TrainChanges, AreSaid) {
     const Trainer trainer = resumed(folder / "run");
     EXPECT_TRUE(trainer.notes().empty()) << trainer.notes().front();
   }
-  const Trainer trainer = resumed(folder / "run", [](Recipe& r) { r.epochs = 5, r.lr = 1e-3, r.directions = {}; });
+  const Trainer trainer =
+      resumed(folder / "run", [](Recipe& r) { r.epochs = 5, r.lr = 1e-3, r.position_options = {}; });
   EXPECT_EQ(trainer.notes().size(), 3U);
   EXPECT_TRUE(says(trainer, "epochs 2 -> 5"));
   EXPECT_TRUE(says(trainer, "lr 0.002 -> 0.001"));

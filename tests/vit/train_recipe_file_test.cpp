@@ -188,9 +188,14 @@ TEST(RecipeFile, ReadsBackWhatIsWritten) {
   const auto add = [&](auto change) { change(recipes.emplace_back()); };
   for (const char* text :
        {"", "a\"b\\c", "tab\tline\nreturn\rbell\x07", "\x7f", "ünï 日本 🙂", "# [x] = 'y'", "\\u00e9"})
-    add([&](Recipe& r) { r.data = text, r.directions = {text, "", "b"}, r.head = text; });
+    add([&](Recipe& r) {
+      r.data = text, r.position_options["directions"] = std::vector<std::string>{text, "", "b"}, r.head = text;
+    });
   for (const double x : {0.1 + 0.2, 1e-300, 5e-324, 1.0, 999.9999999999999, 1e-5, 123.456})
-    add([&](Recipe& r) { r.lr = r.weight_decay = x, r.global_slope = -x, r.layer_slopes = {x, 0}; });
+    add([&](Recipe& r) {
+      r.lr = r.weight_decay = x, r.position_options["global-slope"] = -x,
+      r.position_options["layer-slopes"] = std::vector{x, 0.0};
+    });
   for (const long x : {1L, 9007L, 9000000000000000L}) add([&](Recipe& r) { r.seed = x; });
   add([](Recipe& r) { r.bce_loss = true; });
   for (const Recipe& recipe : recipes) {

@@ -5,6 +5,7 @@
 
 #include "tests/vit/program.h"
 #include "tests/vit/tiny_run.h"
+#include "vit/model/position/lookhere.h"
 
 namespace lookhere {
 namespace {
@@ -12,8 +13,11 @@ namespace {
 // Every field other than its default, each with a value that text could get wrong.
 Recipe unusual_recipe() {
   Recipe r = tiny_recipe();
-  r.position = "lookhere", r.directions = {"halves-diagonals-none", "corners-triangles-none"}, r.head = "mlp";
-  r.global_slope = 1.0 / 3, r.layer_slopes = {0.1, 2}, r.distance = "sqrt", r.fill = "zero", r.pool = "cls";
+  r.position = "lookhere", r.head = "mlp", r.pool = "cls";
+  r.position_options["directions"] = std::vector<std::string>{"halves-diagonals-none", "corners-triangles-none"};
+  r.position_options["global-slope"] = 1.0 / 3;
+  r.position_options["layer-slopes"] = std::vector{0.1, 2.0};
+  r.position_options["distance"] = "sqrt", r.position_options["fill"] = "zero";
   r.mlp_ratio = 2.5, r.layer_scale = 1e-5, r.grad_accum_steps = 2, r.seed = 9007199254740991 / 2;
   r.lr = 0.1 + 0.2, r.warmup_lr = 1e-300, r.weight_decay = 1e-17, r.bce_loss = true, r.model_ema_decay = 0.123456789;
   return r;
@@ -26,7 +30,7 @@ TEST(Recipe, SurvivesJson) {
     update_from_json(read, to_json(recipe));
     EXPECT_EQ(to_json(read), to_json(recipe));
     EXPECT_EQ(read.lr, recipe.lr);
-    EXPECT_EQ(read.directions, recipe.directions);
+    EXPECT_EQ(read.position_options["directions"], Recipe(recipe).position_options["directions"]);
   }
 }
 
@@ -98,20 +102,20 @@ TEST(Recipe, ValidateNamesTheOption) {
       {"--patch-size", [](Recipe& r) { r.patch_size = -4; }},
       {"--mlp-ratio", [](Recipe& r) { r.mlp_ratio = NAN; }},
       {"--layer-scale", [](Recipe& r) { r.layer_scale = NAN; }},
-      {"--global-slope", [](Recipe& r) { r.global_slope = NAN; }},
+      {"--global-slope", [](Recipe& r) { r.position_options["global-slope"] = NAN; }},
       {"--data", [](Recipe& r) { r.data = "photos\xff"; }},
       {"--directions",
        [](Recipe& r) {
-         r.directions = {"a", "\xc3"};
+         r.position_options["directions"] = std::vector<std::string>{"a", "\xc3"};
        }},
       {"--dim", [](Recipe& r) { r.dim = -1; }},
       {"--depth", [](Recipe& r) { r.depth = 257; }},
       {"--heads", [](Recipe& r) { r.heads = -3; }},
       {"--init-std", [](Recipe& r) { r.init_std = 11; }},
-      {"--layer-slopes", [](Recipe& r) { r.layer_slopes = {1}; }},
+      {"--layer-slopes", [](Recipe& r) { r.position_options["layer-slopes"] = std::vector{1.0}; }},
       {"--layer-slopes",
        [](Recipe& r) {
-         r.layer_slopes = {1, -1};
+         r.position_options["layer-slopes"] = std::vector{1.0, -1.0};
        }},
   };
   for (const auto& c : cases) {
@@ -183,17 +187,24 @@ TEST(Recipe, DescribesTheModel) {
   EXPECT_TRUE(changed.layer_scale);
   EXPECT_EQ(changed.head, HeadType::mlp);
   EXPECT_EQ(changed.pool, Pooling::cls);
-  EXPECT_EQ(changed.position.lookhere.directions.size(), 2U);
-  EXPECT_EQ(changed.position.lookhere.global_slope, 1.0 / 3);
-  EXPECT_EQ(changed.position.lookhere.fill, fill_from_name("zero"));
+  EXPECT_TRUE(changed.position == lookhere_position({.directions = {"halves-diagonals-none", "corners-triangles-none"},
+                                                     .global_slope = 1.0 / 3,
+                                                     .layer_slopes = {0.1, 2},
+                                                     .distance = DistancePower::sqrt,
+                                                     .fill = MaskFill::zero}));
+  EXPECT_TRUE(model([](Recipe& r) { r.position = "rope", r.position_options["rope-base"] = 7.0; }).position ==
+              position_from_json({{"type", "rope"}, {"base", 7}}));
   EXPECT_FALSE(model([](Recipe& r) { r.layer_scale = 0; }).layer_scale);
 
   EXPECT_ERROR(model([](Recipe& r) { r.model = "vit_huge"; }), "vit_huge");
   EXPECT_ERROR(model([](Recipe& r) { r.head = "conv"; }), "--head: wanted linear or mlp, got \"conv\"");
   EXPECT_ERROR(model([](Recipe& r) { r.pool = "max"; }), "--pool: wanted cls or mean, got \"max\"");
-  EXPECT_ERROR(model([](Recipe& r) { r.position = "rope"; }), "rope");
-  EXPECT_ERROR(model([](Recipe& r) { r.fill = "half"; }), "half");
-  EXPECT_ERROR(model([](Recipe& r) { r.position = "none", r.fill = "inf"; }), "belong to LookHere positions");
+  EXPECT_ERROR(model([](Recipe& r) { r.position = "polar"; }), "polar");
+  EXPECT_ERROR(model([](Recipe& r) { r.position_options["fill"] = "half"; }), "half");
+  EXPECT_ERROR(model([](Recipe& r) { r.position = "none", r.position_options["fill"] = "inf"; }),
+               "--fill belongs to --position lookhere, lh180, lh90, lh45, alibi, not to none");
+  EXPECT_ERROR(model([](Recipe& r) { r.position_options["rope-base"] = 50.0; }),
+               "--rope-base belongs to --position rope, not to lh180");
 }
 
 TEST(RecipeToml, ReadsWhatPeopleWrite) {
@@ -209,8 +220,8 @@ TEST(RecipeToml, ReadsWhatPeopleWrite) {
   EXPECT_EQ(recipe.data, "a # b = \"c\"");
   EXPECT_EQ(recipe.head, "mlp");
   EXPECT_TRUE(recipe.bce_loss);
-  EXPECT_EQ(recipe.layer_slopes, (std::vector<double>{1, 0.5}));
-  EXPECT_EQ(recipe.directions, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(recipe.position_options["layer-slopes"], PositionValue(std::vector<double>{1, 0.5}));
+  EXPECT_EQ(recipe.position_options["directions"], PositionValue(std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(recipe.depth, Recipe().depth);
 }
 

@@ -17,17 +17,14 @@ void print_machine() {
 }
 
 void print_heads(const ViTConfig& config) {
-  if (config.position.type != PositionType::lookhere) return;
-  const LookHereConfig& lh = config.position.lookhere;
-  const bool official = has_official_layout(lh.directions[0], config.heads);
-  print("heads     {}\n",
-        official ? "the authors' layout" : "lookhere.cpp's rule for head counts without an official layout");
+  const PositionSizes sizes = config.position_sizes();
+  if (config.position->bias(sizes, 0).empty()) return;
+  print("heads     {}\n", config.position->in_words(sizes, 0).origin);
   for (long layer = 0; layer < config.depth; ++layer) {
+    const std::vector<NamedHead> heads = config.position->bias(sizes, layer);
     std::string line;
-    const std::vector<LookHereHead> heads = lookhere_heads(lh, config.heads, config.depth, layer);
-    const std::vector<std::string> names = head_names(lh, config.heads, config.depth, layer);
-    for (std::size_t h = 0; h < heads.size(); ++h) line += fmt::format("  {} {:.3g}", names[h], heads[h].slope);
-    print("  layer {:>2} x{:<5.3g}{}\n", layer, heads[0].layer_slope, line);
+    for (const auto& [name, head] : heads) line += fmt::format("  {} {:.3g}", name, head.slope);
+    print("  layer {:>2} x{:<5.3g}{}\n", layer, heads[0].head.layer_slope, line);
   }
 }
 

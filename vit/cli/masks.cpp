@@ -40,7 +40,6 @@ ViTConfig described(const Recipe& recipe) {
 void MasksCommand::run() const {
   recipe.validate();
   const ViTConfig config = model.empty() ? described(recipe) : config_of(Safetensors(model));
-  check(config.position.type == PositionType::lookhere, "masks: only LookHere positions have masks");
   MaskOptions options;
   if (layer == "all") {
     options.layer = kAllLayers;
@@ -54,7 +53,7 @@ void MasksCommand::run() const {
     const Grid patch = parse_pair("--query", query, 0, ',');
     options.query_row = patch.y, options.query_column = patch.x;
   }
-  const std::string svg = masks_svg(config.position.lookhere, config.heads, config.depth, patches, options);
+  const std::string svg = masks_svg(config.position, config.heads, config.depth, patches, options);
   write_atomically(output, [&](FileWriter& out) { out.write(svg); });
   print("{}\n", output);
 }

@@ -26,8 +26,7 @@ void ViTConfig::validate() const {
   check(mlp_ratio > 0 && mlp_ratio <= 64 && mlp_hidden() >= 1,
         "model: mlp_ratio must be in (0, 64] and leave a hidden unit, got ", mlp_ratio);
   check(norm_eps > 0 && norm_eps < 1, "model: norm_eps must be in (0, 1), got ", norm_eps);
-  if (position.type == PositionType::lookhere)  // refuse a bad layout now rather than at the first image
-    for (long layer = 0; layer < depth; ++layer) lookhere_heads(position.lookhere, heads, depth, layer);
+  position->check_fits(position_sizes());
 }
 
 namespace {
@@ -41,7 +40,7 @@ ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype
     : config_(validated(config)),
       init_(seed, dtype, config.init_std),
       cls_token_(init_.truncated_normal({1, 1, config.dim})),
-      position_(config.position, config.heads, config.depth, config.dim, config.grid(), init_) {
+      position_(config.position, config.position_sizes(), init_) {
   // The patch projection is a convolution: PyTorch's default initialisation, U(±1/√fan_in).
   const long fan_in = config.channels * config.patch * config.patch;
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
@@ -79,7 +78,7 @@ Grid ViT::grid_of(const Shape& images) const {
   return {images[2] / config_.patch, images[3] / config_.patch};
 }
 
-void ViT::prepare(const Shape& images) { position_.views(grid_of(images), init_.dtype()); }
+void ViT::prepare(const Shape& images) { position_.on(grid_of(images), init_.dtype()); }
 
 Var ViT::operator()(const Var& images, Pass& pass) {
   profile::begin_forward();
@@ -88,9 +87,10 @@ Var ViT::operator()(const Var& images, Pass& pass) {
   const Dtype inside = pass.dtype.value_or(init_.dtype());
   Var x = linear(cast(patchify(images, config_.patch), inside), reshape(patch_weight_, weight_shape), patch_bias_);
   x = cast(x, init_.dtype());
-  x = prepend_token(cls_token_, position_.add_to(x, grid));
-  const std::vector<AttentionHeads>& views = position_.views(grid, x.value().dtype());
-  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) x = blocks_[layer](std::move(x), views[layer], pass);
+  const auto position = position_.on(grid, x.value().dtype());
+  x = prepend_token(cls_token_, position_.embed(x, *position));
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
+    x = blocks_[layer](std::move(x), position_.in_layer(*position, static_cast<long>(layer)), pass);
   x = norm_(x);
   x = config_.pool == Pooling::cls ? select_token(x, 0) : mean_tokens(x, 1);
   return head_(config_.head == HeadType::mlp ? tanh(head_fc1_(x)) : x);

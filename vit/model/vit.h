@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "nn/layers.h"
-#include "vit/model/position.h"
+#include "vit/model/position/model_position.h"
 
 namespace lookhere {
 
@@ -22,6 +22,7 @@ struct ViTConfig {
   PositionConfig position;
 
   Grid grid() const { return {height / patch, width / patch}; }
+  PositionSizes position_sizes() const { return {heads, depth, dim, grid()}; }
   long mlp_hidden() const { return static_cast<long>(static_cast<double>(dim) * mlp_ratio); }
   // Throws Error naming the first field that makes no model.
   void validate() const;
@@ -61,7 +62,7 @@ class ViT {
   ViTConfig config_;
   Init init_;
   Var cls_token_, patch_weight_, patch_bias_;
-  Position position_;
+  ModelPosition position_;
   std::vector<Block> blocks_;
   LayerNorm norm_;
   Linear head_fc1_, head_;

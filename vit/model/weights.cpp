@@ -30,7 +30,7 @@ void check_shapes(const Safetensors& file, const ViTConfig& c) {
     check_shape(file, block + ".attn.qkv.weight", {3 * c.dim, c.dim});
     check_shape(file, block + ".mlp.fc1.weight", {c.mlp_hidden(), c.dim});
   }
-  if (c.position.type == PositionType::learned) check_shape(file, "pos_embed", {1, c.grid().patches(), c.dim});
+  for (const PositionParameter& p : c.position->parameters(c.position_sizes())) check_shape(file, p.name, p.shape);
   if (c.head == HeadType::linear) return check_shape(file, "head.weight", {c.classes, c.dim});
   check_shape(file, "head.fc1.weight", {c.mlp_hidden(), c.dim});
   check_shape(file, "head.fc2.weight", {c.classes, c.mlp_hidden()});

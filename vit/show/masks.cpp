@@ -23,21 +23,20 @@ struct Layer {
   long index;
   std::vector<LookHereHead> heads;
   std::vector<std::string> names;
+  HeadsInWords words;
 };
 
 struct Picture {
-  LookHereConfig config;
   long depth;
   Grid grid;
   long row, column;  // the query
   std::vector<Layer> layers;
   double largest = 0, seen_share = 0;  // over all layers and heads
 
-  // The layer's own; in heads it stands multiplied by the global slope.
-  double slope_of(const Layer& layer) const {
-    return config.global_slope > 0 ? layer.heads[0].layer_slope / config.global_slope : 0;
+  bool same_directions() const {
+    return std::ranges::all_of(
+        layers, [&](const Layer& layer) { return layer.words.directions == layers[0].words.directions; });
   }
-  std::string directions(long layer) const { return config.directions[config.directions.size() == 1 ? 0 : layer]; }
   double cell(double panel) const { return panel / static_cast<double>(std::max(grid.y, grid.x)); }
   double height(double panel) const { return cell(panel) * static_cast<double>(grid.y); }
   double share(const LookHereHead& head) const {
@@ -55,13 +54,13 @@ struct Picture {
   }
 };
 
-Picture picture_of(const LookHereConfig& config, long heads, long depth, Grid grid, const MaskOptions& options) {
+Picture picture_of(const PositionConfig& position, long heads, long depth, Grid grid, const MaskOptions& options) {
   check(grid.y >= 1 && grid.x >= 1, "masks: the grid must be at least 1×1, got ", grid.y, "×", grid.x);
   check(grid.y <= kLongestSide && grid.x <= kLongestSide, "masks: the grid must be at most ", kLongestSide, "×",
         kLongestSide, ", got ", grid.y, "×", grid.x, "; a smaller one can be chosen with --grid");
   check(heads >= 1 && depth >= 1, "masks: wanted at least one head and layer, got ", heads, " and ", depth);
   check(kAllLayers <= options.layer && options.layer < depth, "masks: no layer ", options.layer, " of ", depth);
-  Picture p{config, depth, grid, options.query_row, options.query_column, {}};
+  Picture p{depth, grid, options.query_row, options.query_column, {}};
   if (p.row < 0) p.row = grid.y / 2;
   if (p.column < 0) p.column = grid.x / 2;
   check(p.row < grid.y && p.column < grid.x, "masks: no patch in row ", p.row, " and column ", p.column, " of ", grid.y,
@@ -73,7 +72,13 @@ Picture picture_of(const LookHereConfig& config, long heads, long depth, Grid gr
   for (long i = 0; i < rows; ++i) {
     // More layers than rows: the first, the last, and evenly between.
     const long layer = all ? rows > 1 ? i * (depth - 1) / (rows - 1) : 0 : options.layer;
-    p.layers.push_back({layer, lookhere_heads(config, heads, depth, layer), head_names(config, heads, depth, layer)});
+    const PositionSizes sizes{.heads = heads, .depth = depth, .dim = heads, .grid = grid};
+    p.layers.push_back({.index = layer, .heads = {}, .names = {}, .words = position->in_words(sizes, layer)});
+    for (NamedHead& named : position->bias(sizes, layer)) {
+      p.layers.back().names.push_back(std::move(named.name));
+      p.layers.back().heads.push_back(named.head);
+    }
+    check(!p.layers.back().heads.empty(), "masks: with this position encoding every head sees everything");
     for (const LookHereHead& head : p.layers.back().heads) {
       p.seen_share += p.share(head) / static_cast<double>(rows * heads);
       p.largest = std::max(p.largest, p.largest_of(head));
@@ -90,31 +95,23 @@ bool same_in_all_layers(const Picture& p) {
 }
 
 std::string title_of(const Picture& p) {
-  const bool one = p.layers.size() == 1 || p.config.directions.size() == 1;
-  return "LookHere " + (one ? p.directions(p.layers[0].index) : "with its own directions in every layer");
+  return "LookHere " + (p.same_directions() ? p.layers[0].words.directions : "with its own directions in every layer");
 }
 
 void draw_heading(Svg& svg, const Picture& p, double width, bool all) {
   const Font line{.size = 18, .color = "#444444", .max_width = width - 2 * kMargin};
   const std::string grid = fmt::format("{} × {} patches", p.grid.y, p.grid.x);
-  const std::string slopes = fmt::format("global slope {:g}, layer slopes {:g} to {:g}", p.config.global_slope,
-                                         p.config.layer_slopes[0], p.config.layer_slopes[1]);
-  const std::string distance = p.config.distance == DistancePower::linear ? "distance"
-                               : p.config.distance == DistancePower::sqrt ? "√distance"
-                                                                          : "distance²";
-  const std::string fill = p.config.fill == MaskFill::inf    ? ""
-                           : p.config.fill == MaskFill::zero ? "; masked patches cost nothing"
-                                                             : "; masked patches cost the largest distance";
+  const HeadsInWords& words = p.layers[0].words;
   svg.text(kMargin, 50, title_of(p), {.size = 28, .bold = true, .max_width = width - 2 * kMargin});
   svg.text(kMargin, 82,
            fmt::format("{}, {}, {}; heads see {:.3g} % of all pairs on average", grid,
                        all ? fmt::format("{} of {} layers", p.layers.size(), p.depth)
                            : fmt::format("layer {} of {}", p.layers[0].index, p.depth),
-                       slopes, 100 * p.seen_share),
+                       words.slopes, 100 * p.seen_share),
            line);
   svg.text(kMargin, 108,
-           fmt::format("penalty = {:g} × {} × head slope × {}{}", p.config.global_slope,
-                       all ? "layer slope" : fmt::format("{:.3g}", p.slope_of(p.layers[0])), distance, fill),
+           fmt::format("penalty = {:g} × {} × head slope × {}", words.global_slope,
+                       all ? "layer slope" : fmt::format("{:.3g}", words.layer_slope), words.distance),
            line);
 }
 
@@ -176,9 +173,9 @@ std::string all_layers(const Picture& p) {
     const Layer& layer = p.layers[i];
     svg.group(kMargin, top + static_cast<double>(i) * row, [&] {
       svg.text(0, 30, fmt::format("layer {}", layer.index), {.size = 17, .bold = true});
-      svg.text(0, 51, fmt::format("slope {:.3g}", p.slope_of(layer)), {.size = 14, .color = "#444444"});
-      if (p.config.directions.size() > 1)
-        svg.text(0, 70, p.directions(layer.index), {.size = 13, .color = "#444444", .max_width = kRowLabel - 10});
+      svg.text(0, 51, fmt::format("slope {:.3g}", layer.words.layer_slope), {.size = 14, .color = "#444444"});
+      if (!p.same_directions())
+        svg.text(0, 70, layer.words.directions, {.size = 13, .color = "#444444", .max_width = kRowLabel - 10});
       for (std::size_t h = 0; h < layer.heads.size(); ++h)
         svg.group(kRowLabel + static_cast<double>(h) * (kSmall + kSmallGap), 0, [&] {
           svg.group((kSmall - p.cell(kSmall) * static_cast<double>(p.grid.x)) / 2, 0,
@@ -195,9 +192,9 @@ std::string all_layers(const Picture& p) {
 
 }  // namespace
 
-std::string masks_svg(const LookHereConfig& config, long heads, long depth, Grid grid, const MaskOptions& options) {
+std::string masks_svg(const PositionConfig& position, long heads, long depth, Grid grid, const MaskOptions& options) {
   const auto draw = options.layer == kAllLayers ? all_layers : one_layer;
-  return draw(picture_of(config, heads, depth, grid, options));
+  return draw(picture_of(position, heads, depth, grid, options));
 }
 
 }  // namespace lookhere

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "vit/model/lookhere.h"
+#include "vit/model/position/position.h"
 
 namespace lookhere {
 
@@ -15,6 +15,7 @@ struct MaskOptions {
 
 // One panel per head; all panels share one colour scale, and their values are LookHereHead::bias. Throws Error for a
 // layer or a patch that does not exist, a grid above 512×512, or more than 2^26 patches in all panels.
-std::string masks_svg(const LookHereConfig& config, long heads, long depth, Grid grid, const MaskOptions& options = {});
+std::string masks_svg(const PositionConfig& position, long heads, long depth, Grid grid,
+                      const MaskOptions& options = {});
 
 }  // namespace lookhere

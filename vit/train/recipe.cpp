@@ -52,8 +52,7 @@ void Recipe::validate() const {
   Recipe(*this).visit(
       [](const char* name, const auto& field, const char*, Range range) { check_field(name, field, range); });
   dtype_of(*this);
-  check(layer_slopes.empty() || layer_slopes.size() == 2,
-        "--layer-slopes: wanted two numbers, first and last layer, got ", layer_slopes.size());
+  position_preset(position, position_options);
 }
 
 std::vector<std::string> Recipe::notes() const {
@@ -140,17 +139,7 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   check(r.pool.empty() || r.pool == "cls" || r.pool == "mean", "--pool: wanted cls or mean, got ", shown(r.pool));
   if (!r.head.empty()) c.head = r.head == "mlp" ? HeadType::mlp : HeadType::linear;
   if (!r.pool.empty()) c.pool = r.pool == "mean" ? Pooling::mean : Pooling::cls;
-  c.position = position_preset(r.position);
-  const bool tuned =
-      !r.directions.empty() || r.global_slope >= 0 || !r.layer_slopes.empty() || !r.distance.empty() || !r.fill.empty();
-  check(!tuned || c.position.type == PositionType::lookhere, "--position ", r.position,
-        ": --directions, --global-slope, --layer-slopes, --distance and --fill belong to LookHere positions");
-  LookHereConfig& lh = c.position.lookhere;
-  if (!r.directions.empty()) lh.directions = r.directions;
-  if (r.global_slope >= 0) lh.global_slope = r.global_slope;
-  if (!r.layer_slopes.empty()) lh.layer_slopes = {r.layer_slopes[0], r.layer_slopes[1]};
-  if (!r.distance.empty()) lh.distance = distance_from_name(r.distance);
-  if (!r.fill.empty()) lh.fill = fill_from_name(r.fill);
+  c.position = position_preset(r.position, r.position_options);
   return c;
 }
 

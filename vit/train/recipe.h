@@ -1,7 +1,6 @@
 // Recipe: everything that decides a training run. One list of fields serves the command line, the run's config.toml and
 // the checkpoint. Names are timm's where timm has the option.
 #pragma once
-#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,18 +12,11 @@
 
 namespace lookhere {
 
-// The smallest and the largest value of a number, both allowed. {}: any.
-struct Range {
-  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
-};
-
 struct Recipe {
   // what to learn, with which model; 0 or empty: as the preset has it
   std::string data = "fashion", model = "nano", position = "lh180";
-  std::string head, pool, distance, fill;
-  std::vector<std::string> directions;
-  double global_slope = -1;
-  std::vector<double> layer_slopes;
+  PositionOptions position_options;
+  std::string head, pool;
   long img_size = 0, patch_size = 0, dim = 0, depth = 0, heads = 0;
   double mlp_ratio = 0, layer_scale = -1, init_std = 0;
   // how
@@ -43,12 +35,11 @@ struct Recipe {
     constexpr double kMany = 1e9;
     f("data", data, "fashion, shapes, cifar10, cifar100, or a folder of IDX or CIFAR binary files", {});
     f("model", model, "nano, vit_tiny, vit_small, vit_base, vit_base_lookhere", {});
-    f("position", position, "lookhere (= lh90), lh180, lh90, lh45, alibi, learned, none", {});
-    f("directions", directions, "LookHere directions such as halves-diagonals-none, one or one per layer", {});
-    f("global-slope", global_slope, "LookHere global slope (negative: the position's own, 2)", {-kMany, 1e6});
-    f("layer-slopes", layer_slopes, "LookHere slopes of the first and last layer (default 1.5 0.5)", {0, 1e6});
-    f("distance", distance, "LookHere distance: linear, sqrt, square", {});
-    f("fill", fill, "what stands where a head does not look: inf, zero, max", {});
+    static const std::string positions = position_help();
+    f("position", position, positions.c_str(), {});
+    position_options.visit([&](const PositionOption& option, PositionValue& value) {
+      std::visit([&](auto& field) { f(option.name, field, option.help, option.range); }, value);
+    });
     f("img-size", img_size, "image side in pixels (0: the data's for nano, else 224)", {0, 16384});
     f("patch-size", patch_size, "patch side in pixels (0: the model's)", {0, 1024});
     f("dim", dim, "features per token (0: the model's)", {0, 1 << 16});

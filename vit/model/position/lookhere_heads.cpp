@@ -1,5 +1,5 @@
 // Direction names, layouts and slopes.
-#include "vit/model/lookhere.h"
+#include "vit/model/position/lookhere_heads.h"
 
 #include <algorithm>
 #include <cmath>

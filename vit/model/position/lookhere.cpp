@@ -1,0 +1,156 @@
+// LookHere and, as one of its settings, 2D-ALiBi: the hook `bias`.
+#include "vit/model/position/lookhere.h"
+
+#include <fmt/format.h>
+
+#include "vit/model/json.h"
+#include "vit/model/position/types.h"
+
+namespace lookhere {
+namespace {
+
+template <class E>
+using Names = std::vector<std::pair<const char*, E>>;
+const Names<DistancePower> kDistances{
+    {"linear", DistancePower::linear}, {"sqrt", DistancePower::sqrt}, {"square", DistancePower::square}};
+const Names<MaskFill> kFills{{"inf", MaskFill::inf}, {"zero", MaskFill::zero}, {"max", MaskFill::max}};
+
+template <class E>
+E from_name(const char* what, const Names<E>& names, const std::string& name) {
+  std::string known;
+  for (const auto& [text, value] : names) {
+    if (name == text) return value;
+    known += (known.empty() ? "" : ", ") + std::string(text);
+  }
+  fail(what, ": wanted one of ", known, ", got ", shown(name));
+}
+template <class E>
+std::string to_name(const Names<E>& names, E wanted) {
+  for (const auto& [text, value] : names)
+    if (value == wanted) return text;
+  return "?";
+}
+
+class LookHere : public PositionEncoding {
+ public:
+  explicit LookHere(LookHereConfig config) : config_(std::move(config)) {}
+
+  std::vector<NamedHead> bias(const PositionSizes& z, long layer) const override {
+    std::vector<NamedHead> heads;
+    std::vector<std::string> names = head_names(config_, z.heads, z.depth, layer);
+    for (const LookHereHead& head : lookhere_heads(config_, z.heads, z.depth, layer))
+      heads.push_back({std::move(names[heads.size()]), head});
+    return heads;
+  }
+  void check_fits(const PositionSizes& z) const override {
+    for (long layer = 0; layer < z.depth; ++layer) lookhere_heads(config_, z.heads, z.depth, layer);
+  }
+  nlohmann::json to_json() const override;
+  void set(std::string_view option, const PositionValue& value) override;
+  HeadsInWords in_words(const PositionSizes& sizes, long layer) const override;
+
+ private:
+  LookHereConfig config_;
+};
+
+nlohmann::json LookHere::to_json() const {
+  nlohmann::json json{{"type", "lookhere"}};
+  const std::vector<std::string>& directions = config_.directions;
+  json["directions"] = directions.size() == 1 ? nlohmann::json(directions[0]) : nlohmann::json(directions);
+  json["global_slope"] = config_.global_slope;
+  json["layer_slopes"] = config_.layer_slopes;
+  json["distance"] = to_name(kDistances, config_.distance);
+  json["fill"] = to_name(kFills, config_.fill);
+  if (!config_.round_to_bf16) json["bf16_round"] = false;
+  return json;
+}
+
+void LookHere::set(std::string_view option, const PositionValue& value) {
+  if (option == "directions") config_.directions = std::get<std::vector<std::string>>(value);
+  if (option == "global-slope") config_.global_slope = std::get<double>(value);
+  if (option == "distance") config_.distance = from_name("distance", kDistances, std::get<std::string>(value));
+  if (option == "fill") config_.fill = from_name("fill", kFills, std::get<std::string>(value));
+  if (option != "layer-slopes") return;
+  const auto& slopes = std::get<std::vector<double>>(value);
+  check(slopes.size() == 2, "--layer-slopes: wanted two numbers, first and last layer, got ", slopes.size());
+  config_.layer_slopes = {slopes[0], slopes[1]};
+}
+
+HeadsInWords LookHere::in_words(const PositionSizes& z, long layer) const {
+  HeadsInWords words;
+  words.directions = config_.directions[config_.directions.size() == 1 ? 0 : layer];
+  words.origin = has_official_layout(config_.directions[0], z.heads)
+                     ? "the authors' layout"
+                     : "lookhere.cpp's rule for head counts without an official layout";
+  words.slopes = fmt::format("global slope {:g}, layer slopes {:g} to {:g}", config_.global_slope,
+                             config_.layer_slopes[0], config_.layer_slopes[1]);
+  // In heads it stands multiplied by the global slope.
+  const double layer_slope = lookhere_heads(config_, z.heads, z.depth, layer)[0].layer_slope;
+  words.global_slope = config_.global_slope;
+  words.layer_slope = config_.global_slope > 0 ? layer_slope / config_.global_slope : 0;
+  words.distance = config_.distance == DistancePower::linear ? "distance"
+                   : config_.distance == DistancePower::sqrt ? "√distance"
+                                                             : "distance²";
+  if (config_.fill != MaskFill::inf)
+    words.distance +=
+        config_.fill == MaskFill::zero ? "; masked patches cost nothing" : "; masked patches cost the largest distance";
+  return words;
+}
+
+std::shared_ptr<PositionEncoding> from_json(const nlohmann::json& json) {
+  return std::make_shared<LookHere>(lookhere_config_from_json(json));
+}
+std::shared_ptr<PositionEncoding> preset(const std::string& name) {
+  return std::make_shared<LookHere>(lookhere_preset(name == "lookhere" ? "lh90" : name));
+}
+
+}  // namespace
+
+LookHereConfig lookhere_config_from_json(const nlohmann::json& json) {
+  LookHereConfig config;
+  const nlohmann::json& directions = field(json, "directions");
+  config.directions.clear();
+  if (directions.is_array())
+    for (const auto& layer : directions) config.directions.push_back(text_of(layer, "directions"));
+  else
+    config.directions.push_back(text_of(directions, "directions"));
+  if (json.contains("global_slope")) config.global_slope = number_in(json["global_slope"], "global_slope", 0, 1e6);
+  if (json.contains("layer_slopes")) {
+    const nlohmann::json& slopes = json["layer_slopes"];
+    check(slopes.is_array() && slopes.size() == 2, "config: 'layer_slopes' must be [first, last], got ",
+          described(slopes));
+    config.layer_slopes = {number_in(slopes[0], "layer_slopes", 0, 1e6), number_in(slopes[1], "layer_slopes", 0, 1e6)};
+  }
+  if (json.contains("distance")) config.distance = distance_from_name(text_of(json["distance"], "distance"));
+  if (json.contains("fill")) config.fill = fill_from_name(text_of(json["fill"], "fill"));
+  if (json.contains("bf16_round")) config.round_to_bf16 = flag_of(json["bf16_round"], "bf16_round");
+  return config;
+}
+
+DistancePower distance_from_name(const std::string& name) { return from_name("distance", kDistances, name); }
+MaskFill fill_from_name(const std::string& name) { return from_name("fill", kFills, name); }
+PositionConfig lookhere_position(const LookHereConfig& config) {
+  return PositionConfig(std::make_shared<LookHere>(config));
+}
+
+PositionType lookhere_type() {
+  constexpr double kMany = 1e9;
+  return {.names = {"lookhere", "lh180", "lh90", "lh45", "alibi"},
+          .help = "lookhere (= lh90), lh180, lh90, lh45, alibi",
+          .make = preset,
+          .options = {{"directions",
+                       std::vector<std::string>{},
+                       {},
+                       "LookHere directions such as halves-diagonals-none, one or one per layer"},
+                      {"global-slope", -1.0, {-kMany, 1e6}, "LookHere global slope (negative: the position's own, 2)"},
+                      {"layer-slopes",
+                       std::vector<double>{},
+                       {0, 1e6},
+                       "LookHere slopes of the first and last layer (default 1.5 0.5)"},
+                      {"distance", "", {}, "LookHere distance: linear, sqrt, square"},
+                      {"fill", "", {}, "what stands where a head does not look: inf, zero, max"}},
+          .json_type = "lookhere",
+          .from_json = from_json};
+}
+
+}  // namespace lookhere

@@ -1,0 +1,66 @@
+// What is made once per grid, and the hooks where the model calls them.
+#include "vit/model/position/model_position.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace lookhere {
+
+// The last grids, the latest first: training alternates between few sizes, evaluation between training's and its own.
+struct ModelPosition::Cache {
+  static constexpr std::size_t kMost = 8;
+  std::mutex mutex;
+  std::vector<std::shared_ptr<const PositionOnGrid>> recent;
+};
+
+ModelPosition::ModelPosition(const PositionConfig& config, const PositionSizes& sizes, Init& init)
+    : config_(config), sizes_(sizes), cache_(std::make_shared<Cache>()) {
+  for (const PositionParameter& parameter : config->parameters(sizes)) {
+    names_.push_back(parameter.name);
+    parameters_.push_back(parameter.init(init, parameter.shape));
+  }
+}
+
+std::shared_ptr<const PositionOnGrid> ModelPosition::on(Grid grid, Dtype dtype) const {
+  const std::lock_guard lock(cache_->mutex);
+  auto& recent = cache_->recent;
+  const auto found =
+      std::ranges::find_if(recent, [&](const auto& made) { return made->grid == grid && made->dtype == dtype; });
+  if (found != recent.end()) {
+    std::rotate(recent.begin(), found, found + 1);
+    return recent.front();
+  }
+  auto made = make(grid, dtype);
+  recent.insert(recent.begin(), made);
+  if (recent.size() > Cache::kMost) recent.pop_back();
+  return made;
+}
+
+std::shared_ptr<const PositionOnGrid> ModelPosition::make(Grid grid, Dtype dtype) const {
+  const auto made = std::make_shared<PositionOnGrid>();
+  made->grid = grid, made->dtype = dtype;
+  if (parameters_.empty()) made->embedding = config_->embed(sizes_, {}, grid, dtype);
+  made->rotation = config_->rotate(sizes_, grid, acc_of(dtype));
+  for (long layer = 0; layer < sizes_.depth; ++layer) {
+    std::vector<LookHereHead> heads;
+    for (const NamedHead& named : config_->bias(sizes_, layer)) heads.push_back(named.head);
+    // A learned table needs a plan that knows the grid: heads that see everything.
+    if (heads.empty() && table(grid, layer).defined()) heads.resize(sizes_.heads);
+    AttentionHeads planned = make_attention_heads(std::move(heads), grid, dtype);
+    plan_attention(planned, sizes_.heads, 1, sizes_.head_dim(), layer ? &made->heads.back() : nullptr);
+    made->heads.push_back(std::move(planned));
+  }
+  return made;
+}
+
+Var ModelPosition::embed(const Var& patches, const PositionOnGrid& on_grid) const {
+  const Var embedding =
+      parameters_.empty() ? on_grid.embedding : config_->embed(sizes_, parameters_, on_grid.grid, on_grid.dtype);
+  return embedding.defined() ? add(patches, embedding) : patches;
+}
+
+LayerPosition ModelPosition::in_layer(const PositionOnGrid& on_grid, long layer) const {
+  return {.heads = on_grid.heads[layer], .rotation = on_grid.rotation, .table = table(on_grid.grid, layer)};
+}
+
+}  // namespace lookhere

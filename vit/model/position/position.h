@@ -1,0 +1,140 @@
+// How a model knows where its patches are. An encoding is one file in this folder and one line in registry.cpp: a class
+// with the hooks it needs, which the model calls where they belong. Nothing else asks which encoding it is.
+#pragma once
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "nn/layers.h"
+#include "vit/model/range.h"
+
+namespace lookhere {
+
+// What an encoding is told of the model that it is for.
+struct PositionSizes {
+  long heads, depth, dim;
+  Grid grid;  // of the images that the model is made for: what learned tables cover
+  long head_dim() const { return dim / heads; }
+};
+
+// A parameter of an encoding: its name in the model, its shape and its first values.
+struct PositionParameter {
+  std::string name;
+  Shape shape;
+  Var (*init)(Init& init, const Shape& shape);
+};
+
+// A head of attention and its direction in words: "up&left", "all".
+struct NamedHead {
+  std::string name;
+  LookHereHead head;
+};
+
+// One layer's heads in words, for `info` and pictures: their penalty is global slope × layer slope × head slope ×
+// distance.
+struct HeadsInWords {
+  std::string directions;  // "halves-diagonals-none"
+  std::string origin;      // whose layout it is
+  std::string slopes;      // of all layers: "global slope 2, layer slopes 1.5 to 0.5"
+  double global_slope = 0, layer_slope = 0;
+  std::string distance;  // "√distance; masked patches cost nothing"
+};
+
+// A value of an option on the command line.
+using PositionValue = std::variant<double, std::string, std::vector<double>, std::vector<std::string>>;
+
+// Immutable: the parameters' values belong to the model.
+class PositionEncoding {
+ public:
+  virtual ~PositionEncoding() = default;
+
+  // -- hooks: the defaults do nothing --------------------------------------------------------------------------------
+  // Added to the patch tokens: [patches of `grid`, dim]; undefined: nothing. `parameters` in the order of parameters().
+  // Without any it is a constant, computed once per grid.
+  virtual Var embed(const PositionSizes& sizes, std::span<const Var> parameters, Grid grid, Dtype dtype) const;
+  // Turns q and k in every layer (RoPE); undefined tensors: does not. `dtype` is that of sums.
+  virtual Rotation rotate(const PositionSizes& sizes, Grid grid, Dtype dtype) const;
+  // What the heads of a layer see and what distance costs; empty: everything, nothing.
+  virtual std::vector<NamedHead> bias(const PositionSizes& sizes, long layer) const;
+  // A bias by offset with a gradient, [heads, 2·grid.y - 1, 2·grid.x - 1] (attention_learned); undefined: none.
+  virtual Var table(const PositionSizes& sizes, std::span<const Var> parameters, Grid grid, long layer) const;
+
+  // -- the rest of an encoding ---------------------------------------------------------------------------------------
+  virtual std::vector<PositionParameter> parameters(const PositionSizes& sizes) const;
+  // Throws Error for a model that this encoding does not fit.
+  virtual void check_fits(const PositionSizes& sizes) const;
+  // Its fields in a model's configuration, "type" included.
+  virtual nlohmann::json to_json() const = 0;
+  // Takes an option of its PositionType's. Throws Error for a value that is none.
+  virtual void set(std::string_view option, const PositionValue& value);
+  virtual HeadsInWords in_words(const PositionSizes& sizes, long layer) const;
+};
+
+// An encoding with its settings, a value: copies share what does not change.
+class PositionConfig {
+ public:
+  PositionConfig();  // LookHere, LH-90
+  explicit PositionConfig(std::shared_ptr<const PositionEncoding> encoding) : encoding_(std::move(encoding)) {}
+  const PositionEncoding& operator*() const { return *encoding_; }
+  const PositionEncoding* operator->() const { return encoding_.get(); }
+  bool operator==(const PositionConfig& other) const;  // equal settings
+
+ private:
+  std::shared_ptr<const PositionEncoding> encoding_;
+};
+
+// An option of the command line, of config.toml and of a recipe's JSON.
+struct PositionOption {
+  const char* name;     // "global-slope"
+  PositionValue unset;  // leaves the encoding as it is
+  Range range;
+  const char* help;
+};
+
+// One encoding, as the registry lists it.
+struct PositionType {
+  std::vector<std::string> names;  // of --position: presets of this encoding
+  std::string help;                // the same with what they mean
+  // The preset `name`.
+  std::shared_ptr<PositionEncoding> (*make)(const std::string& name);
+  std::vector<PositionOption> options;
+  std::string json_type;  // "type" in a model's configuration; empty: another entry reads it
+  std::shared_ptr<PositionEncoding> (*from_json)(const nlohmann::json& json);
+};
+const std::vector<PositionType>& position_types();
+std::string position_help();  // of --position: all names
+
+// {"type": ..., and the encoding's own fields}. Throws Error.
+PositionConfig position_from_json(const nlohmann::json& json);
+nlohmann::json to_json(const PositionConfig& config);
+
+// The options of all encodings with what a user has said.
+class PositionOptions {
+ public:
+  PositionOptions();  // all unset
+  // f(option, value) for each
+  void visit(auto&& f) {
+    for (Setting& setting : settings_) f(*setting.option, setting.value);
+  }
+  void visit(auto&& f) const {
+    for (const Setting& setting : settings_) f(*setting.option, setting.value);
+  }
+  PositionValue& operator[](std::string_view name);  // throws Error if there is no such option
+
+ private:
+  struct Setting {
+    const PositionOption* option;
+    PositionValue value;
+  };
+  std::vector<Setting> settings_;
+};
+
+// A position by its command-line name, with the options that are set. Throws Error for an unknown name, and for options
+// that belong to other encodings.
+PositionConfig position_preset(const std::string& name, const PositionOptions& options = {});
+
+}  // namespace lookhere
