@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "tests/testing.h"
+#include "tests/program.h"
 
 namespace lookhere {
 namespace {
@@ -10,12 +10,10 @@ namespace {
 TEST(Bench, WritesOneJsonObjectPerCase) {
   if (!std::filesystem::exists(built("bench/attention"))) GTEST_SKIP() << "the bench is not built";
   const TemporaryFolder folder;
-  const std::string command = "OMP_WAIT_POLICY=passive JSON='" + folder / "cases.jsonl" + "' " +
-                              built("bench/attention") +
-                              " --benchmark_min_time=0.0001 --benchmark_repetitions=1"
-                              " '--benchmark_filter=attention/fused.*64x50' >'" +
-                              folder / "table" + "' 2>&1";
-  ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder / "table");
+  const Finished end = run_program(
+      {"--benchmark_min_time=0.0001", "--benchmark_repetitions=1", "--benchmark_filter=attention/fused.*64x50"},
+      {.program = built("bench/attention"), .environment = {"JSON=" + folder / "cases.jsonl"}, .seconds = 600});
+  ASSERT_EQ(end.code, 0) << end.out << end.err;
   std::istringstream lines(read_file(folder / "cases.jsonl"));
   std::string line;
   int cases = 0;
@@ -26,7 +24,7 @@ TEST(Bench, WritesOneJsonObjectPerCase) {
     EXPECT_GT(json["seconds"].get<double>(), 0);
     EXPECT_GT(json["gflops"].get<double>(), 0);
     EXPECT_LE(json["visible_pairs"].get<long>(), json["computed_pairs"].get<long>());
-    EXPECT_NE(read_file(folder / "table").find(json["rung"].get<std::string>()), std::string::npos);
+    EXPECT_NE(end.out.find(json["rung"].get<std::string>()), std::string::npos);
   }
   EXPECT_EQ(cases, 5);  // dense, LH-180, LH-90, LH-45, LH-45 in bf16
 }

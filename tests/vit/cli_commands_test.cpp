@@ -1,9 +1,11 @@
 // From training to pictures, as a user would go: results on stdout, everything else on stderr.
+#include <gmock/gmock.h>
+
 #include <nlohmann/json.hpp>
 
 #include "kernels/gemm/gemm.h"
 #include "tensor/npy.h"
-#include "tests/vit/program.h"
+#include "tests/program.h"
 #include "tests/vit/show_pictures.h"
 #include "tests/vit/tiny_run.h"
 #include "vit/model/weights.h"

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "tensor/npy.h"
-#include "tests/vit/program.h"
+#include "tests/program.h"
 #include "tests/vit/tiny_run.h"
 
 namespace lookhere {

@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-#include "tests/vit/program.h"
+#include "tests/program.h"
 #include "tests/vit/tiny_run.h"
 
 namespace lookhere {

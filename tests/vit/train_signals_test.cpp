@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "tests/vit/program.h"
+#include "tests/program.h"
 #include "tests/vit/tiny_run.h"
 
 namespace lookhere {

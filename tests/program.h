@@ -1,4 +1,4 @@
-// The program itself, run as a user would run it: arguments in, two streams and an exit code out.
+// Programs, ours above all, run as a user would run them: arguments in, two streams and an exit code out.
 #pragma once
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -22,8 +22,9 @@ struct Finished {
   std::string err;  // stderr
 };
 
-// What surrounds a run of the program.
+// What surrounds a run of a program.
 struct Surroundings {
+  std::string program = built("lookhere");
   Words environment = {};            // NAME=VALUE, beside the test's own
   long file_size_limit = 0;          // bytes that a file may have (0: no limit): a full disk, even for root
   long memory_limit = 0;             // bytes of address space (0: no limit)
@@ -32,13 +33,14 @@ struct Surroundings {
   std::string working_folder = {};   // "": the test's own
   std::vector<int> closed = {};      // standard streams that are closed
   std::vector<int> ignored = {};     // signals that the parent process ignores, as nohup does
+  unsigned seconds = 60;             // SIGALRM ends what takes longer
 };
 
-// A run of the program. SIGALRM ends one that takes longer than a minute.
+// A run of a program; every wait for it ends, at the latest after `seconds`. Code 127: there is no such program.
 class Program {
  public:
   explicit Program(const Words& arguments, const Surroundings& surroundings = {}) {
-    Words words{built("lookhere")};
+    Words words{surroundings.program};
     words.insert(words.end(), arguments.begin(), arguments.end());
     Words variables = surroundings.environment;
     variables.emplace_back("OMP_NUM_THREADS=1");
@@ -52,9 +54,17 @@ class Program {
     const std::vector<char*> argv = pointers(words), env = pointers(variables);
     const std::string out = surroundings.standard_output.empty() ? folder_ / "out" : surroundings.standard_output;
     const std::string err = surroundings.standard_error.empty() ? folder_ / "err" : surroundings.standard_error;
+    std::signal(SIGCHLD, SIG_DFL);  // where a caller ignores it nothing can be waited for
     process_ = fork();
-    if (process_ != 0) return;
-    // Only system calls from here on: other threads of the test may have held locks.
+    check(process_ >= 0, "cannot start ", words[0], ": ", std::strerror(errno));
+    if (process_ > 0) return;
+    // Only system calls from here on: other threads of the test may have held locks. First the end, whatever the caller
+    // ignores or blocks: even opening a pipe may wait for ever.
+    std::signal(SIGALRM, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    alarm(surroundings.seconds);
     constexpr int kNew = O_WRONLY | O_CREAT | O_TRUNC;
     dup2(open("/dev/null", O_RDONLY), 0), dup2(open(out.c_str(), kNew, 0600), 1),
         dup2(open(err.c_str(), kNew, 0600), 2);
@@ -69,12 +79,13 @@ class Program {
     if (!surroundings.working_folder.empty() && chdir(surroundings.working_folder.c_str()) != 0) _exit(126);
     close_range(3, ~0U, 0);
     for (const int stream : surroundings.closed) close(stream);
-    alarm(60);
     execve(argv[0], argv.data(), env.data());
     _exit(127);
   }
   ~Program() {
-    if (!waited_) send(SIGKILL), wait();
+    if (waited_) return;
+    send(SIGKILL);
+    wait();
   }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
