@@ -168,6 +168,7 @@ TEST(AdamW, AveragedWeightsAreUsedForAWhile) {
   EXPECT_DOUBLE_EQ(optimizer.ema_decay(), 6.0 / 15);
   std::map<std::string, Tensor> state;
   for (const auto& [name, tensor] : optimizer.state()) state[name] = tensor.clone();
+  EXPECT_EQ(state.size(), 3 * p.size());
   const std::vector<Parameter> weights = copies_of(p);
   {
     const AdamW::UseEma averaged(optimizer);

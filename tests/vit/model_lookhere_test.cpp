@@ -71,10 +71,13 @@ TEST(Sha256, StandardExamples) {
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
+// Each loop over the golden file counts what it compared: under another name a value would be compared with nothing.
 TEST(LookHereGolden, MasksAndBiasesOfThePublishedModels) {
+  long grids_seen = 0, spots = 0, rows = 0, counted = 0;
   for (const auto& [method, grids] : golden().at("variants").items())
     for (const auto& [name, want] : grids.items()) {
       SCOPED_TRACE(method + " " + name);
+      ++grids_seen;
       const LookHereConfig config = golden_config(want.at("config"));
       const Grid grid{want.at("grid")[0], want.at("grid")[1]};
       const long n = grid.patches();
@@ -104,18 +107,24 @@ TEST(LookHereGolden, MasksAndBiasesOfThePublishedModels) {
         }
         return got;
       };
-      for (const auto& spot : want.value("spot_values", nlohmann::json::array()))
-        EXPECT_EQ(expect_at(spot["layer"], spot["head"], spot["query"], spot["key"], spot["bias"]),
-                  std::stoul(spot["bf16_bits"].get<std::string>(), nullptr, 16));
+      for (const auto& spot : want.value("spot_values", nlohmann::json::array())) {
+        EXPECT_EQ(expect_at(spot.at("layer"), spot.at("head"), spot.at("query"), spot.at("key"), spot.at("bias")),
+                  std::stoul(spot.at("bf16_bits").get<std::string>(), nullptr, 16));
+        ++spots;
+      }
       for (const auto& [key, layer] : {std::pair{"layer0_query4_rows", 0L}, std::pair{"layer11_query4_rows", 11L}})
-        for (long h = 0; want.contains(key) && h < kHeads; ++h)
-          for (long k = 0; k < n; ++k) expect_at(layer, h, 4, k, want[key][h][k]);
+        for (long h = 0; want.contains(key) && h < kHeads; ++h, ++rows)
+          for (long k = 0; k < n; ++k) expect_at(layer, h, 4, k, want[key].at(h).at(k));
       const char* counts = "query_row11_col8_visible_count_per_head";
-      for (long h = 0; want.contains(counts) && h < kHeads; ++h) {
+      for (long h = 0; want.contains(counts) && h < kHeads; ++h, ++counted) {
         const auto row = mask.begin() + (h * n + 11 * grid.x + 8) * n;
-        EXPECT_EQ(std::count(row, row + n, 1), want[counts][h]) << h;
+        EXPECT_EQ(std::count(row, row + n, 1), want[counts].at(h)) << h;
       }
     }
+  EXPECT_EQ(grids_seen, 12);        // of four methods
+  EXPECT_EQ(spots, 4 * 16);         // 14x14
+  EXPECT_EQ(rows, 4 * 2 * kHeads);  // 3x3, two layers
+  EXPECT_EQ(counted, 4 * kHeads);   // 14x14
 }
 
 TEST(LookHereGolden, Options) {
@@ -136,6 +145,7 @@ TEST(LookHereGolden, Options) {
 }
 
 TEST(LookHereGolden, Slopes) {
+  EXPECT_EQ(golden().at("head_slopes").size(), 22U);
   for (const auto& [key, want] : golden().at("head_slopes").items()) {
     const std::size_t bar = key.find('|');
     const long heads = std::stol(key.substr(bar + 1));
@@ -190,12 +200,17 @@ TEST(LookHereGolden, WhatPrimitivesAndCombinationsSee) {
     for (const auto& [name, head] : four_heads(shorthand)) by_name.emplace(name, head);
   const std::tuple<const char*, Grid, long> cases[] = {
       {"grid3x3_query4", {3, 3}, 4}, {"grid3x3_query0", {3, 3}, 0}, {"grid4rows5cols_query7(row1,col2)", {4, 5}, 7}};
-  for (const auto& [key, grid, query] : cases)
+  for (const auto& [key, grid, query] : cases) {
+    EXPECT_EQ(golden().at("primitive_visible").at(key).size(), 12U);
     for (const auto& [name, want] : golden().at("primitive_visible").at(key).items())
       EXPECT_EQ(seen_from(by_name.at(name), grid, query), want.get<std::vector<long>>()) << key << " " << name;
-  for (const auto& [shorthand, want] : golden().at("combo_visible_grid5x5_query12(row2,col2)").items())
+  }
+  const auto& combinations = golden().at("combo_visible_grid5x5_query12(row2,col2)");
+  EXPECT_EQ(combinations.size(), 6U);
+  for (const auto& [shorthand, want] : combinations.items())
     for (std::size_t h = 0; h < 4; ++h)
-      EXPECT_EQ(seen_from(four_heads(shorthand)[h].second, {5, 5}, 12), want[h].get<std::vector<long>>()) << shorthand;
+      EXPECT_EQ(seen_from(four_heads(shorthand)[h].second, {5, 5}, 12), want.at(h).get<std::vector<long>>())
+          << shorthand;
 }
 
 // Counted by offsets: at 1024 pixels a head has 17 million pairs.
@@ -207,7 +222,9 @@ TEST(LookHereGolden, VisiblePairsByResolution) {
   by_name["corner(up,left)"] = by_name.at("up&left");
   by_name["eighth(tri_up,left)"] = by_name.at("tri_up&left");
   const std::pair<const char*, const char*> methods[] = {{"LH-180", "lh180"}, {"LH-90", "lh90"}, {"LH-45", "lh45"}};
+  EXPECT_EQ(golden().at("visible_pair_counts_by_resolution").size(), 7U);
   for (const auto& [pixels, want] : golden().at("visible_pair_counts_by_resolution").items()) {
+    EXPECT_EQ(want.size(), 7U) << pixels;
     const long g = std::stol(pixels) / 16;
     const Grid grid{g, g};
     for (const auto& [name, pairs] : want.items())

@@ -22,7 +22,7 @@ ViTConfig golden_model(const PositionConfig& position) {
 }
 std::vector<std::string> names_of(const nlohmann::json& order) {
   std::vector<std::string> names;
-  for (const auto& entry : order) names.push_back(entry[0]);
+  for (const auto& entry : order) names.push_back(entry.at(0));
   return names;
 }
 Tensor logits_for(ViT& model, const Tensor& images) {
@@ -33,8 +33,8 @@ Tensor logits_for(ViT& model, const Tensor& images) {
 TEST(Model, TheRulesNumbers) {
   const auto& want = golden().at("tiny_model_forward").at("rule_check_u");
   for (long k = 0; k < 3; ++k) {
-    EXPECT_EQ(rule_u(0, k), want.at("u(0,0..2)")[k].get<double>());
-    EXPECT_EQ(rule_u(999, k), want.at("u(999,0..2)")[k].get<double>());
+    EXPECT_EQ(rule_u(0, k), want.at("u(0,0..2)").at(k).get<double>());
+    EXPECT_EQ(rule_u(999, k), want.at("u(999,0..2)").at(k).get<double>());
   }
   EXPECT_EQ(rule_u(5, 1000), want.at("u(5,1000)").get<double>());
 }
@@ -55,9 +55,9 @@ TEST(Model, LogitsAreTheAuthors) {
       const Tensor logits = logits_for(model, rule_images({1, 3, 64, 64}, dtype)).to(Dtype::f64);
       for (const char* key : {"logits_64x64", "logits_64x64(grid4)", "logits_64x64 explicit softmax path"})
         for (std::size_t c = 0; want.contains(key) && c < 5; ++c, ++compared)
-          EXPECT_NEAR(logits.data<double>()[c], want[key][c].get<double>(), 1e-5) << method << " " << dtype;
+          EXPECT_NEAR(logits.data<double>()[c], want[key].at(c).get<double>(), 1e-5) << method << " " << dtype;
     }
-  EXPECT_EQ(compared, 2 * 5 * (4 * 2 + 3));
+  EXPECT_EQ(compared, 2 * 5 * (4 * 2 + 3));  // two types, five classes; LookHere in two ways, the others in one
 }
 
 TEST(Model, NamesShapesAndOrder) {

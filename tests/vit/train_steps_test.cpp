@@ -178,6 +178,7 @@ TEST(TrainSteps, AveragedWeightsAreOnlyForEvaluation) {
     EXPECT_TRUE(same_bits(last.read("ema." + name), watch.evaluated[k])) << name;
     EXPECT_TRUE(same_bits(best.read(name), watch.evaluated[k++])) << name;
   }
+  EXPECT_EQ(k, watch.raw.size());
 }
 
 // Asked to stop as the last batch has been evaluated: the epoch's result is kept, and no further update is made.

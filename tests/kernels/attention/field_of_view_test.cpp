@@ -47,12 +47,13 @@ TEST(FieldOfView, PrimitivesSeeWhatTheAuthorsSee) {
 
 TEST(FieldOfView, CombinationsSeeWhatTheAuthorsSee) {
   const auto& all = golden().at("combo_visible_grid5x5_query12(row2,col2)");
+  ASSERT_EQ(all.size(), 6U);
   for (const auto& [shorthand, seen] : all.items())
     for (std::size_t h = 0; h < 4; ++h) {
       std::string name;
-      for (const auto& primitive : golden().at("shorthand").at(shorthand)[h])
+      for (const auto& primitive : golden().at("shorthand").at(shorthand).at(h))
         name += (name.empty() ? "" : " & ") + primitive.get<std::string>();
-      EXPECT_EQ(seen_from(view_of(name), {5, 5}, 12), seen[h].get<std::vector<long>>()) << shorthand << " " << name;
+      EXPECT_EQ(seen_from(view_of(name), {5, 5}, 12), seen.at(h).get<std::vector<long>>()) << shorthand << " " << name;
     }
 }
 
@@ -83,12 +84,12 @@ TEST(FieldOfView, BiasMatchesTheAuthorsRows) {
     for (std::size_t h = 0; h < 12; ++h) {
       if (h % 4 == 0) words >> shorthand;
       std::string name;
-      for (const auto& primitive : golden().at("shorthand").at(shorthand)[h % 4])
+      for (const auto& primitive : golden().at("shorthand").at(shorthand).at(h % 4))
         name += (name.empty() ? "" : " & ") + primitive.get<std::string>();
-      const double slope = golden().at("head_slopes").at("eighths1-eighths2-none|12")[h].get<double>();
+      const double slope = golden().at("head_slopes").at("eighths1-eighths2-none|12").at(h).get<double>();
       const LookHereHead head{.view = view_of(name.empty() ? "all" : name), .slope = slope, .layer_slope = 3};
       for (long key = 0; key < 9; ++key) {
-        const double want = rows[h][key].is_string() ? kMasked : rows[h][key].get<double>();
+        const double want = rows.at(h).at(key).is_string() ? kMasked : rows.at(h).at(key).get<double>();
         EXPECT_EQ(head.bias({3, 3}, 1, 1, key / 3, key % 3), want) << model << " head " << h << " key " << key;
       }
     }
@@ -116,9 +117,9 @@ TEST(FieldOfView, OptionsMatchTheAuthorsSums) {
     for (std::size_t h = 0; h < 12; ++h) {
       LookHereHead head = base;
       head.view = view_of(names[h]);
-      head.slope = golden().at("head_slopes").at("corners-triangles-none|12")[h].get<double>();
+      head.slope = golden().at("head_slopes").at("corners-triangles-none|12").at(h).get<double>();
       head.layer_slope = 3;
-      EXPECT_EQ(sum_of(head), golden().at("options_14x14").at(option).at("sum_bias_layer0")[h].get<double>())
+      EXPECT_EQ(sum_of(head), golden().at("options_14x14").at(option).at("sum_bias_layer0").at(h).get<double>())
           << option << " head " << h;
     }
 }
