@@ -123,7 +123,7 @@ TEST(Masks, SaysWhatItShows) {
   EXPECT_TRUE(has(one, "head 3: down&amp;right, slope 0.5"));
   EXPECT_TRUE(has(one, "head 11: all, slope 0.00390625"));
   EXPECT_TRUE(has(one, "penalty = 2 × 1.41 × head slope × distance"));
-  EXPECT_TRUE(has(one, "penalty subtracted from the logit"));
+  EXPECT_TRUE(has(one, "penalty subtracted") && has(one, "from the logit"));
   const std::vector<std::string> all = texts(masks_svg(config, 6, 6, {7, 7}, {.layer = kAllLayers}));
   EXPECT_TRUE(has(all, "layer 5"));
   EXPECT_TRUE(has(all, "slope 0.5"));

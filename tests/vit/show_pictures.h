@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "tensor/error.h"
+#include "vit/show/svg.h"
 
 namespace lookhere {
 
@@ -86,6 +88,51 @@ inline std::vector<std::string> attribute(const std::string& svg, const std::str
     result.push_back(tag.substr(value, tag.find('"', value) - value));
   }
   return result;
+}
+
+inline std::string unescaped(std::string text) {
+  for (const auto& [entity, character] :
+       {std::pair{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&#39;", "'"}, {"&amp;", "&"}})
+    for (std::size_t at = 0; (at = text.find(entity, at)) != std::string::npos; ++at)
+      text.replace(at, std::string(entity).size(), character);
+  return text;
+}
+
+// The texts that leave the picture where the reader's fonts are the widest.
+inline std::vector<std::string> texts_outside(const std::string& svg) {
+  const auto number = [](const std::string& tag, const std::string& name) {
+    const std::vector<std::string> found = attribute(tag, tag.substr(1, tag.find(' ') - 1), name);
+    return found.empty() ? 0 : std::stod(found[0]);
+  };
+  std::vector<std::string> outside;
+  std::vector<std::pair<double, double>> origins{{0, 0}};  // of the groups that are open
+  double width = 0, height = 0;
+  for (std::size_t at = 0; (at = svg.find('<', at)) != std::string::npos; ++at) {
+    const std::size_t end = svg.find('>', at);
+    const std::string tag = svg.substr(at, end - at);
+    if (tag.starts_with("<svg ")) width = number(tag, "width"), height = number(tag, "height");
+    if (tag.starts_with("<g ")) {
+      std::pair<double, double> origin{};
+      check(std::sscanf(tag.c_str(), "<g transform=\"translate(%lf %lf)", &origin.first, &origin.second) == 2, tag);
+      origins.emplace_back(origins.back().first + origin.first, origins.back().second + origin.second);
+    }
+    if (tag == "</g") origins.pop_back();
+    if (!tag.starts_with("<text ")) continue;
+    const std::string text = unescaped(svg.substr(end + 1, svg.find('<', end) - end - 1));
+    const double size = number(tag, "font-size"), x = origins.back().first + number(tag, "x"),
+                 y = origins.back().second + number(tag, "y");
+    const bool middle = tag.find("\"middle\"") != std::string::npos, last = tag.find("\"end\"") != std::string::npos;
+    const double length = text_width(text, size, tag.find("\"bold\"") != std::string::npos);
+    const double before = middle ? length / 2 : last ? length : 0, behind = length - before;
+    const double above = 0.95 * size, below = 0.25 * size;
+    const bool upwards = tag.find("rotate(-90 ") != std::string::npos;
+    check(upwards || tag.find("rotate") == std::string::npos, tag);
+    const bool within = upwards
+                            ? x - above >= 0 && x + below <= width && y - behind >= 0 && y + before <= height
+                            : x - before >= -0.1 && x + behind <= width + 0.1 && y - above >= 0 && y + below <= height;
+    if (!within) outside.push_back(text);
+  }
+  return outside;
 }
 
 inline std::string from_base64(const std::string& text) {

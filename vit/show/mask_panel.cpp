@@ -152,8 +152,9 @@ void draw_mask(Svg& svg, const std::vector<double>& penalties, Grid grid, long q
 }
 
 void draw_mask_legend(Svg& svg, double largest) {
-  constexpr double kTop = 28, kHeight = 260, kBarWidth = 34;
-  svg.text(0, 6, "penalty subtracted from the logit", {.size = 16, .bold = true, .max_width = 260});
+  constexpr double kTop = 48, kHeight = 260, kBarWidth = 34;
+  svg.text(0, 6, "penalty subtracted", {.size = 16, .bold = true});
+  svg.text(0, 26, "from the logit", {.size = 16, .bold = true});
   svg.rect(0, kTop, kBarWidth, kHeight, {.fill = "url(#penalty)", .stroke = "#8a8a8a"});
   const Ticks ticks = nice_ticks(0, largest > 0 ? largest : 1, 6);
   for (std::size_t i = 0; i < ticks.values.size(); ++i) {

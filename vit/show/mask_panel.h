@@ -20,7 +20,7 @@ void define_mask_patterns(Svg& svg);
 // room, unseen ones hatched, the query in a frame.
 void draw_mask(Svg& svg, const std::vector<double>& penalties, kernels::Grid grid, long query_row, long query_column,
                double cell, double largest);
-// The colour bar and what marks the query and unseen patches, 260 wide and 420 high.
+// The colour bar and what marks the query and unseen patches, 260 wide and 440 high.
 void draw_mask_legend(Svg& svg, double largest);
 
 }  // namespace lookhere

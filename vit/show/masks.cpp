@@ -13,7 +13,7 @@
 namespace lookhere {
 namespace {
 
-constexpr double kMargin = 40, kHead = 132, kLegend = 260, kLegendHeight = 430;
+constexpr double kMargin = 40, kHead = 132, kLegend = 260, kLegendHeight = 450;
 constexpr double kPanel = 264, kPanelGap = 30, kPanelTitle = 46, kPanelBelow = 30;                 // one layer
 constexpr double kSmall = 100, kSmallGap = 14, kRowLabel = 128, kColumnTitle = 62, kCaption = 22;  // all layers
 constexpr long kMostRows = 12;

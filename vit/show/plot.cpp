@@ -77,7 +77,7 @@ void draw_axes(Svg& svg, const Chart& chart, const Axes& axes) {
   for (std::size_t i = 0; i < xs.values.size(); ++i) {
     const double x = axes.place(xs.values[i], 0).x;
     svg.line({x, 0}, {x, kPlotHeight}, kGrid);
-    svg.text(x, kPlotHeight + 22, xs.labels[i], {.size = kTickSize, .anchor = "middle"});
+    svg.text(x, kPlotHeight + 22, xs.labels[i], {.size = kTickSize, .anchor = "middle", .max_width = 2 * kRight});
   }
   for (std::size_t i = 0; i < ys.values.size(); ++i) {
     const double y = axes.place(0, ys.values[i]).y;
@@ -114,7 +114,7 @@ void draw_chart(Svg& svg, const Chart& chart, double plot_top) {
     const Ink ink{.fill = kColors[i % kColors.size()], .stroke = kColors[i % kColors.size()], .width = 2.5};
     svg.line({x, y}, {x + 26, y}, ink);
     svg.circle({x + 13, y}, 3.5, {.fill = ink.fill});
-    svg.text(x + 34, y + 5, chart.series[i].name, {.size = kLegendSize, .max_width = kWidth - x - 34});
+    svg.text(x + 34, y + 5, chart.series[i].name, {.size = kLegendSize, .max_width = kWidth - kRight - x - 34});
   }
   svg.group(kLeft, plot_top, [&] {
     const double width = kWidth - kLeft - kRight;

@@ -25,7 +25,7 @@ struct Font {
 
 // The font's size, or what it shrinks to so that the text fits.
 double fitted_size(const std::string& text, const Font& font);
-// About what a common sans-serif font takes; the true width depends on the reader's fonts.
+// The most that the text takes in the fonts that readers have; where they have a narrower one it takes less.
 double text_width(const std::string& text, double size, bool bold = false);
 
 struct Point {
