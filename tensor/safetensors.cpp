@@ -79,10 +79,12 @@ std::string json_list(const auto& numbers) {
   return '[' + list + ']';
 }
 
-std::vector<const NamedTensors::value_type*> in_file_order(const std::string& path, const NamedTensors& tensors) {
+using FileOrder = std::vector<const NamedTensors::value_type*>;
+
+FileOrder in_file_order(const std::string& path, const NamedTensors& tensors) {
   check(std::ssize(tensors) <= SafetensorsHeader::kMaxTensors, "cannot write ", path, ": ", tensors.size(),
         " tensors, at most ", SafetensorsHeader::kMaxTensors);
-  std::vector<const NamedTensors::value_type*> order;
+  FileOrder order;
   std::map<std::string, bool> seen;
   for (const auto& item : tensors) {
     const auto& [name, tensor] = item;
@@ -108,6 +110,12 @@ std::string metadata_hash(const Metadata& metadata) {
   for (const auto& [key, value] : metadata)
     if (key != kMetadataHash) all += concat(key.size(), ' ', key, ' ', value.size(), ' ', value, '\n');
   return to_hex(hash_of(all.data(), std::ssize(all)));
+}
+
+void add_hashes(Metadata& metadata, const FileOrder& order) {
+  metadata[kTensorHashes].clear();
+  for (const auto* item : order) metadata[kTensorHashes] += to_hex(hash_of(item->second.raw(), item->second.bytes()));
+  metadata[kMetadataHash] = metadata_hash(metadata);
 }
 
 void check_metadata(const SafetensorsHeader& header, const std::string& path) {
@@ -160,24 +168,18 @@ Tensor Safetensors::read(const std::string& name) const {
   return t;
 }
 
-Metadata with_hashes(const NamedTensors& tensors, Metadata metadata) {
-  metadata.emplace("format", "pt");
-  metadata[kTensorHashes].clear();
-  for (const auto* item : in_file_order("with hashes", tensors))
-    metadata[kTensorHashes] += to_hex(hash_of(item->second.raw(), item->second.bytes()));
-  metadata[kMetadataHash] = metadata_hash(metadata);
-  return metadata;
-}
-
-void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {
-  const auto order = in_file_order(path, tensors);
-  Metadata with_format = metadata;
-  with_format.emplace("format", "pt");
+void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata, Hashes hashes) {
+  const FileOrder order = in_file_order(path, tensors);
+  Metadata given = metadata;
+  given.emplace("format", "pt");
+  Metadata complete = given;
+  if (hashes == Hashes::all || given.contains(kTensorHashes) || given.contains(kMetadataHash))
+    add_hashes(complete, order);
   for (const char* key : {kTensorHashes, kMetadataHash})
-    check(!metadata.contains(key) || with_format == with_hashes(tensors, metadata), "cannot write ", path, ": ", key,
+    check(!given.contains(key) || given == complete, "cannot write ", path, ": ", key,
           " in the metadata is not the hash of what is written");
   std::string header;
-  for (const auto& [key, value] : with_format)
+  for (const auto& [key, value] : complete)
     header += (header.empty() ? "" : ",") + json_string(key, path) + ':' + json_string(value, path);
   header = concat("{\"", SafetensorsHeader::kMetadata, "\":{", header, '}');
   long end = 0;

@@ -37,14 +37,15 @@ class Safetensors {
   long data_begin_ = 0;
 };
 
+// What of a file gets a hash, so that no flipped bit goes unnoticed when it is read: nothing, or every tensor by itself
+// and the metadata, which then holds the hashes.
+enum class Hashes { none, all };
+
 // Writes a new file, all or nothing (write_atomically). The same tensors and metadata give the same bytes, in whatever
 // order the tensors come: they are laid out like the reference implementation's, and {"format": "pt"}, which loaders of
 // Hugging Face look for, joins the metadata. Throws Error for duplicate or unusable names, undefined tensors, and
 // hashes in the metadata that are not those of the tensors.
-void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata = {});
-
-// The metadata with the hash of every tensor, and one of the metadata itself: a file saved with it is checked when it
-// is read, tensor by tensor, so that no flipped bit goes unnoticed.
-Metadata with_hashes(const NamedTensors& tensors, Metadata metadata);
+void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata = {},
+                      Hashes hashes = Hashes::none);
 
 }  // namespace lookhere

@@ -193,11 +193,15 @@ TEST(Safetensors, AFailedSaveLeavesThePreviousFile) {
 TEST(Safetensors, HashesAreThoseOfTheFileOrRefused) {
   const TemporaryFolder folder;
   const NamedTensors tensors{{"b", random({3}, 1, Dtype::f32)}, {"a", random({2, 2}, 2, Dtype::f64)}};
-  const Metadata hashed = with_hashes(tensors, {{"k", "v"}});
-  save_safetensors(folder / "a", tensors, hashed);
+  save_safetensors(folder / "a", tensors, {{"k", "v"}}, Hashes::all);
   const Safetensors file(folder / "a");
   for (const auto& [name, tensor] : tensors) EXPECT_TRUE(same_bits(file.read(name), tensor)) << name;
-  EXPECT_EQ(with_hashes(tensors, hashed), hashed);
+  const Metadata hashed = file.metadata();
+  EXPECT_EQ(hashed.size(), 4U) << "k, format, and two of hashes";
+  for (const Hashes hashes : {Hashes::none, Hashes::all}) {  // the right ones may come along
+    save_safetensors(folder / "c", tensors, hashed, hashes);
+    EXPECT_EQ(read_file(folder / "c"), read_file(folder / "a"));
+  }
 
   const auto save = [&](const Metadata& metadata) { save_safetensors(folder / "b", tensors, metadata); };
   Metadata other = hashed;
@@ -206,6 +210,7 @@ TEST(Safetensors, HashesAreThoseOfTheFileOrRefused) {
   other = hashed;
   other.erase("xxh3.tensors");
   EXPECT_ERROR(save(other), "xxh3.metadata in the metadata is not the hash");
+  EXPECT_ERROR(save_safetensors(folder / "b", tensors, other, Hashes::all), "is not the hash");
   EXPECT_ERROR(save({{"xxh3.tensors", ""}}), "xxh3.tensors in the metadata is not the hash");
   EXPECT_ERROR(save_safetensors(folder / "b", {{"b", random({3}, 3, Dtype::f32)}}, hashed), "is not the hash");
   EXPECT_FALSE(std::filesystem::exists(folder / "b"));

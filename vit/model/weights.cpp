@@ -65,8 +65,7 @@ std::vector<std::string> class_names_of(const Safetensors& file, long classes) {
 void save_model(const std::string& path, ViT& model, const Metadata& more) {
   Metadata metadata = metadata_of(model);
   metadata.insert(more.begin(), more.end());
-  const NamedTensors weights = weights_of(model);
-  save_safetensors(path, weights, with_hashes(weights, metadata));
+  save_safetensors(path, weights_of(model), metadata, Hashes::all);
 }
 
 ViTConfig config_of(const Safetensors& file) {

@@ -39,7 +39,7 @@ void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer
   metadata.insert(more.begin(), more.end());
   metadata["recipe"] = to_json(recipe);
   metadata["progress"] = to_text(json);
-  save_safetensors(path, tensors, with_hashes(tensors, metadata));
+  save_safetensors(path, tensors, metadata, Hashes::all);
 }
 
 Recipe recipe_of(const Safetensors& checkpoint) {
