@@ -57,7 +57,11 @@ TEST_F(CliCommands, Train) {
   EXPECT_EQ(trained_.out, top1 + ("best " + model() + "\ncurve " + file("run/curve.svg") + "\n"));
   for (const char* part : {"lookhere 0.", "96 training and 96 test images", "epoch   1  train loss", "best top-1"})
     EXPECT_NE(trained_.err.find(part), std::string::npos) << part << " in:\n" << trained_.err;
-  EXPECT_EQ(xml_error(read_file(file("run/curve.svg"))), "");
+  const std::string curve = read_file(file("run/curve.svg"));
+  EXPECT_EQ(xml_error(curve), "");
+  EXPECT_THAT(texts_outside(curve), testing::IsEmpty());
+  for (const char* part : {">training batches, augmented, before their update<", ">test images, after the epoch<"})
+    EXPECT_EQ(count(curve, part), 1) << part;
   const std::string metrics = read_file(file("run/metrics.jsonl"));
   std::istringstream in(metrics);
   long step = 0;

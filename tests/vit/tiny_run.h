@@ -48,6 +48,19 @@ inline void expect_same_run(const std::string& a, const std::string& b) {
   }
 }
 
+// What a checkpoint holds, to be changed and saved again: without the hashes, which would find every change first.
+struct Contents {
+  NamedTensors tensors;
+  Metadata metadata;
+};
+inline Contents contents_without_hashes(const std::string& path) {
+  const Safetensors file(path);
+  Contents contents{{}, file.metadata()};
+  for (const auto& entry : file.entries()) contents.tensors.emplace_back(entry.name, file.read(entry.name));
+  for (const char* key : {"xxh3.tensors", "xxh3.metadata"}) EXPECT_EQ(contents.metadata.erase(key), 1U) << key;
+  return contents;
+}
+
 // A data set of IDX files in `folder`: `count` random images per split, whose labels are told by their brightest row.
 inline void write_idx_folder(const std::string& folder, long count, long side = 16) {
   std::filesystem::create_directories(folder);

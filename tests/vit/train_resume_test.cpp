@@ -1,5 +1,8 @@
 // Stopping and going on changes no bit, wherever a run stops and whatever is random in it. Nor does the number of
 // threads.
+#include <nlohmann/json.hpp>
+#include <regex>
+
 #include "tests/vit/tiny_run.h"
 
 namespace lookhere {
@@ -140,12 +143,8 @@ TEST(TrainResume, RefusesLyingProgress) {
   train(tiny_recipe(), folder / "run", 5);
   const std::string path = folder / "run/last.safetensors";
   const auto with_progress = [&](const std::string& text) {
-    const Safetensors file(path);
-    Metadata metadata = file.metadata();
+    auto [tensors, metadata] = contents_without_hashes(path);
     metadata["progress"] = text;
-    metadata.erase("xxh3.tensors"), metadata.erase("xxh3.metadata");
-    NamedTensors tensors;
-    for (const auto& entry : file.entries()) tensors.emplace_back(entry.name, file.read(entry.name));
     save_safetensors(folder / "lie.safetensors", tensors, metadata);
     return training_state_of(Safetensors(folder / "lie.safetensors"));
   };
@@ -171,15 +170,8 @@ TEST(TrainResume, GoesOnWithACheckpointOfVersion01) {
   train(tiny_recipe(), folder / "whole");
   train(tiny_recipe(), folder / "run", 5);
   const std::string path = folder / "run/last.safetensors";
-  NamedTensors tensors;
-  Metadata metadata;
-  {
-    const Safetensors file(path);
-    metadata = file.metadata();
-    for (const auto& entry : file.entries()) tensors.emplace_back(entry.name, file.read(entry.name));
-  }
-  for (const char* key : {"xxh3.tensors", "xxh3.metadata", "data.train", "data.test"})
-    EXPECT_EQ(metadata.erase(key), 1U);
+  auto [tensors, metadata] = contents_without_hashes(path);
+  for (const char* key : {"data.train", "data.test"}) EXPECT_EQ(metadata.erase(key), 1U);
   std::string& progress = metadata.at("progress");
   const std::string now = "\"images_in_epoch\":160";
   ASSERT_NE(progress.find(now), progress.npos) << progress;
@@ -187,6 +179,39 @@ TEST(TrainResume, GoesOnWithACheckpointOfVersion01) {
   save_safetensors(path, tensors, metadata);
   resume(folder / "run");
   expect_same_run(folder / "whole", folder / "run");
+}
+
+// It measured no cross-entropy beside the loss: its summary goes on with the columns that it has.
+TEST(TrainResume, GoesOnWithASummaryOfVersion01) {
+  const TemporaryFolder folder;
+  train(tiny_recipe(), folder / "whole");
+  train(tiny_recipe(), folder / "run", 11);  // three updates into the second epoch
+  const std::string path = folder / "run/last.safetensors", summary = folder / "run/summary.csv";
+  const auto without_last_column = [](const std::string& csv) {
+    return std::regex_replace(csv, std::regex(",[^,\n]*\n"), "\n");
+  };
+  write_file(summary, without_last_column(read_file(summary)));
+  EXPECT_TRUE(read_file(summary).starts_with("epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n0,"));
+  auto [tensors, metadata] = contents_without_hashes(path);
+  auto progress = nlohmann::ordered_json::parse(metadata.at("progress"));
+  EXPECT_EQ(progress.erase("epoch_cross_entropy") + progress.erase("epoch_cross_entropies"), 2U);
+  progress["summary_bytes"] = read_file(summary).size();
+  metadata["progress"] = progress.dump();
+  save_safetensors(path, tensors, metadata);
+
+  resume(folder / "run");
+  EXPECT_EQ(read_file(summary), without_last_column(read_file(folder / "whole/summary.csv")));
+  EXPECT_EQ(read_file(folder / "run/metrics.jsonl"), read_file(folder / "whole/metrics.jsonl"));
+  const std::vector<EpochRow> rows = read_summary(summary);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_TRUE(std::isnan(rows[1].train_cross_entropy));
+
+  // One that begins anew has the column, for the updates since.
+  std::filesystem::remove(summary);
+  save_safetensors(path, tensors, metadata);
+  resume(folder / "run");
+  const double anew = read_summary(summary).at(0).train_cross_entropy;
+  EXPECT_NEAR(anew, read_summary(folder / "whole/summary.csv").at(1).train_cross_entropy, 0.5);
 }
 
 // At a fixed number of shards the result does not depend on how many threads share the work.

@@ -1,5 +1,7 @@
 // One update after another: memory, learning, what is not finite, averaged weights, the best model.
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tensor/device.h"
 #include "tests/vit/tiny_run.h"
@@ -72,6 +74,33 @@ TEST(TrainSteps, LearnAFewImagesByHeart) {
   ASSERT_EQ(rows.size(), 120U);
   EXPECT_GT(rows.front().train_loss, 1.5);
   EXPECT_LT(rows.back().train_loss, 0.2);
+}
+
+// What is drawn beside the test loss is measured as that is, whatever is minimised; without smoothing they are the
+// same.
+TEST(TrainSteps, LogTheCrossEntropyBesideTheLoss) {
+  const auto rows_of = [](bool bce, double smoothing) {
+    const TemporaryFolder folder;
+    Recipe recipe = tiny_recipe();
+    recipe.bce_loss = bce, recipe.smoothing = smoothing, recipe.grad_accum_steps = 2;
+    train(recipe, folder / "run");
+    const std::string metrics = read_file(folder / "run/metrics.jsonl");
+    double sum = 0;
+    long updates = 0;
+    std::istringstream in(metrics);
+    for (std::string line; std::getline(in, line);) {
+      const auto json = nlohmann::json::parse(line);
+      if (json.at("epoch") == 1) sum += json.at("cross_entropy").get<double>(), ++updates;
+    }
+    std::vector<EpochRow> rows = read_summary(folder / "run/summary.csv");
+    EXPECT_NEAR(rows.at(1).train_cross_entropy, sum / static_cast<double>(updates), 1e-4);
+    return rows;
+  };
+  const std::vector<EpochRow> plain = rows_of(false, 0), smoothed = rows_of(false, 0.4), binary = rows_of(true, 0);
+  EXPECT_EQ(plain.at(1).train_cross_entropy, plain.at(1).train_loss);
+  EXPECT_GT(smoothed.at(1).train_loss - smoothed.at(1).train_cross_entropy, 0.01);
+  EXPECT_NE(binary.at(1).train_cross_entropy, binary.at(1).train_loss);
+  EXPECT_NEAR(binary.at(1).train_cross_entropy, binary.at(1).eval_loss, 0.3);
 }
 
 // One update whose loss is not finite leaves everything as it was, and is counted.

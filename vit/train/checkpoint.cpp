@@ -58,6 +58,8 @@ TrainingState training_state_of(const Safetensors& checkpoint) {
       const long step = integer_in(json["step_in_epoch"], "step_in_epoch", 0, kMost);
       json["images_in_epoch"] = checked_mul(step, checked_mul(recipe.batch_size, recipe.grad_accum_steps));
     }
+    for (const char* later : {"epoch_cross_entropy", "epoch_cross_entropies"})  // version 0.1 did not measure it
+      if (!json.contains(later)) json[later] = 0;
     state.visit([&]<class T>(const char* name, T& value) {
       if constexpr (std::is_same_v<T, long>)
         value = integer_in(field(json, name), name, -1, kMost);

@@ -14,8 +14,9 @@ struct TrainingState {
   long step = 0;                        // updates so far, skipped ones included
   long updates = 0;                     // updates made
   long skipped = 0, skipped_in_a_row = 0;
-  double epoch_loss = 0;  // summed over this epoch's updates that were not skipped
-  long epoch_losses = 0;
+  // Summed over this epoch's updates that were not skipped, and how many; as in ShardedModel::Losses.
+  double epoch_loss = 0, epoch_cross_entropy = 0;
+  long epoch_losses = 0, epoch_cross_entropies = 0;
   double best_top1 = -1;
   long best_epoch = -1;
   long summary_bytes = 0, metrics_bytes = 0;  // the log files' sizes at this moment
@@ -23,8 +24,9 @@ struct TrainingState {
   void visit(auto&& f) {
     f("epoch", epoch), f("images_in_epoch", images_in_epoch), f("step", step), f("updates", updates);
     f("skipped", skipped), f("skipped_in_a_row", skipped_in_a_row);
-    f("epoch_loss", epoch_loss), f("epoch_losses", epoch_losses), f("best_top1", best_top1),
-        f("best_epoch", best_epoch);
+    f("epoch_loss", epoch_loss), f("epoch_losses", epoch_losses);
+    f("epoch_cross_entropy", epoch_cross_entropy), f("epoch_cross_entropies", epoch_cross_entropies);
+    f("best_top1", best_top1), f("best_epoch", best_epoch);
     f("summary_bytes", summary_bytes), f("metrics_bytes", metrics_bytes);
   }
 };

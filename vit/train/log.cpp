@@ -6,10 +6,10 @@
 
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 
 #include "tensor/error.h"
+#include "tensor/file.h"
 #include "tensor/posix.h"
 
 namespace lookhere {
@@ -39,9 +39,27 @@ void AppendFile::sync() {
   check_system(retry([&] { return fdatasync(descriptor_); }) == 0, "write", path_);
 }
 
-std::string to_csv(const EpochRow& row) {
-  return fmt::format("{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}\n", row.epoch, row.train_loss, row.eval_loss, row.eval_top1,
-                     row.eval_top5, row.lr);
+namespace {
+
+// Has the header that is a file's first line the last column?
+bool is_whole_header(const std::string& line, const std::string& path) {
+  const std::string whole = kSummaryHeader;
+  check(line + '\n' == whole || line + '\n' == kTimmsHeader, path, ": wanted the header ",
+        whole.substr(0, whole.size() - 1));
+  return line + '\n' == whole;
+}
+
+}  // namespace
+
+bool has_cross_entropy(const std::string& path) {
+  const MappedFile file(path);
+  return is_whole_header(std::string(file.text().substr(0, file.text().find('\n'))), path);
+}
+
+std::string to_csv(const EpochRow& row, bool with_cross_entropy) {
+  return fmt::format("{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}{}\n", row.epoch, row.train_loss, row.eval_loss,
+                     row.eval_top1, row.eval_top5, row.lr,
+                     with_cross_entropy ? fmt::format(",{:.6g}", row.train_cross_entropy) : "");
 }
 
 std::vector<EpochRow> read_summary(const std::string& path) {
@@ -50,16 +68,15 @@ std::vector<EpochRow> read_summary(const std::string& path) {
   in.exceptions(std::ios::badbit);
   std::string line;
   std::getline(in, line);
-  check(line + "\n" == kSummaryHeader, path, ": wanted the header ",
-        std::string(kSummaryHeader, strlen(kSummaryHeader) - 1));
+  const bool all = is_whole_header(line, path);
   std::vector<EpochRow> rows;
   while (std::getline(in, line)) {
     EpochRow r;
-    int used = 0;
-    const int fields = std::sscanf(line.c_str(), "%ld,%lf,%lf,%lf,%lf,%lf%n", &r.epoch, &r.train_loss, &r.eval_loss,
-                                   &r.eval_top1, &r.eval_top5, &r.lr, &used);
-    check(fields == 6 && used == static_cast<int>(line.size()), path, ": line ", rows.size() + 2,
-          " is no row of six numbers");
+    int end = 0, end_of_all = 0;
+    std::sscanf(line.c_str(), "%ld,%lf,%lf,%lf,%lf,%lf%n,%lf%n", &r.epoch, &r.train_loss, &r.eval_loss, &r.eval_top1,
+                &r.eval_top5, &r.lr, &end, &r.train_cross_entropy, &end_of_all);
+    check((all ? end_of_all : end) == std::ssize(line) && !line.empty(), path, ": line ", rows.size() + 2,
+          " is no row of ", all ? "seven" : "six", " numbers");
     rows.push_back(r);
   }
   return rows;
@@ -68,9 +85,10 @@ std::vector<EpochRow> read_summary(const std::string& path) {
 std::string to_json_line(const StepRow& row) {
   // JSON has no NaN: a loss or norm that is not finite is null.
   const auto number = [](double value) { return std::isfinite(value) ? fmt::format("{:.6g}", value) : "null"; };
-  return fmt::format("{{\"step\": {}, \"epoch\": {}, \"loss\": {}, \"lr\": {}, \"grad_norm\": {}{}}}\n", row.step,
-                     row.epoch, number(row.loss), number(row.lr), number(row.gradient_norm),
-                     row.skipped ? ", \"skipped\": true" : "");
+  return fmt::format(
+      "{{\"step\": {}, \"epoch\": {}, \"loss\": {}, \"lr\": {}, \"grad_norm\": {}, \"cross_entropy\": {}{}}}\n",
+      row.step, row.epoch, number(row.loss), number(row.lr), number(row.gradient_norm), number(row.cross_entropy),
+      row.skipped ? ", \"skipped\": true" : "");
 }
 
 }  // namespace lookhere

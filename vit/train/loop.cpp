@@ -60,6 +60,7 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
   summary_ = open_log("summary.csv", at_.summary_bytes);
   metrics_ = open_log("metrics.jsonl", at_.metrics_bytes);
   if (summary_->size() == 0) summary_->write(kSummaryHeader);
+  log_cross_entropy_ = has_cross_entropy(file("summary.csv"));
   write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
   save();
 }
@@ -118,7 +119,7 @@ void Trainer::require_finite_weights() {
 // The weights may be finite and yet too large for the next update to be: the gradient of the latest batch tells.
 bool Trainer::can_be_gone_on_from() {
   if (!batch_.images.defined() || saved_step_ == at_.step) return true;  // nothing new since the last checkpoint
-  const bool finite = std::isfinite(add_gradients_of_batch(0)) && optimizer_.has_finite_gradients();
+  const bool finite = std::isfinite(add_gradients_of_batch(0).trained) && optimizer_.has_finite_gradients();
   optimizer_.clear_gradients();
   return finite;
 }
@@ -156,7 +157,7 @@ void Trainer::train_epoch(TrainObserver& observer, const std::function<bool()>& 
   }
 }
 
-double Trainer::add_gradients_of_batch(long micro) {
+ShardedModel::Losses Trainer::add_gradients_of_batch(long micro) {
   const ShardedModel::Loss loss_of = [&](const Var& logits, const Tensor& labels) {
     return recipe_.bce_loss ? binary_cross_entropy(logits, labels, recipe_.smoothing)
                             : softmax_cross_entropy(logits, labels, recipe_.smoothing);
@@ -167,14 +168,16 @@ double Trainer::add_gradients_of_batch(long micro) {
                   .step = static_cast<std::uint32_t>(at_.step * recipe_.grad_accum_steps + micro),
                   .dtype = dtype_of(recipe_)};
   const auto accumulate = static_cast<double>(recipe_.grad_accum_steps);
-  return sharded_.accumulate_gradients(batch_.images, batch_.labels, pass, 1 / accumulate, loss_of) / accumulate;
+  const auto mean = sharded_.accumulate_gradients(batch_.images, batch_.labels, pass, 1 / accumulate, loss_of);
+  return {mean.trained / accumulate, mean.cross_entropy / accumulate};
 }
 
 bool Trainer::train_step(TrainObserver& observer) {
   long images = 0;
-  double loss = 0;
+  double loss = 0, cross_entropy = 0;
   for (long micro = 0; micro < recipe_.grad_accum_steps && loader_.next(batch_); ++micro) {
-    loss += add_gradients_of_batch(micro);
+    const ShardedModel::Losses part = add_gradients_of_batch(micro);
+    loss += part.trained, cross_entropy += part.cross_entropy;
     images += batch_.labels.numel();
   }
   if (images < images_per_step()) return false;
@@ -194,11 +197,13 @@ bool Trainer::train_step(TrainObserver& observer) {
   at_.skipped += skipped;
   at_.skipped_in_a_row = skipped ? at_.skipped_in_a_row + 1 : 0;
   if (!skipped) at_.epoch_loss += loss, ++at_.epoch_losses;
+  if (!skipped && std::isfinite(cross_entropy)) at_.epoch_cross_entropy += cross_entropy, ++at_.epoch_cross_entropies;
   metrics_->write(to_json_line({.step = at_.step,
                                 .epoch = at_.epoch,
                                 .loss = loss,
                                 .lr = lr,
                                 .gradient_norm = report.gradient_norm,
+                                .cross_entropy = cross_entropy,
                                 .skipped = skipped}));
   observer.on_step({.step = at_.step,
                     .total_steps = total_steps(),
@@ -222,9 +227,11 @@ void Trainer::diverged(const std::string& what) const {
 
 bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>& should_stop) {
   require_finite_weights();
+  const auto mean = [](double sum, long count) { return count ? sum / static_cast<double>(count) : NAN; };
   EpochRow row{.epoch = at_.epoch,
-               .train_loss = at_.epoch_losses ? at_.epoch_loss / static_cast<double>(at_.epoch_losses) : NAN,
-               .lr = schedule_.at(position() - 1)};
+               .train_loss = mean(at_.epoch_loss, at_.epoch_losses),
+               .lr = schedule_.at(position() - 1),
+               .train_cross_entropy = mean(at_.epoch_cross_entropy, at_.epoch_cross_entropies)};
   const auto evaluate_and_keep_best = [&] {
     const Accuracy accuracy = evaluate(model_, test_loader_,
                                        {.progress = [&](long done) { observer.on_evaluation(done, test_.size()); },
@@ -241,10 +248,12 @@ bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>&
     const auto averaged = optimizer_.has_ema() ? std::make_unique<AdamW::UseEma>(optimizer_) : nullptr;
     if (!evaluate_and_keep_best()) return false;
   }
-  summary_->write(to_csv(row));
+  summary_->write(to_csv(row, log_cross_entropy_));
   const bool best = at_.best_epoch == at_.epoch;
   ++at_.epoch;
-  at_.images_in_epoch = 0, at_.epoch_loss = 0, at_.epoch_losses = 0;
+  at_.images_in_epoch = 0;
+  at_.epoch_loss = at_.epoch_cross_entropy = 0;
+  at_.epoch_losses = at_.epoch_cross_entropies = 0;
   save();
   observer.on_epoch(row, best);
   return true;

@@ -59,8 +59,8 @@ class Trainer {
   void train_epoch(TrainObserver& observer, const std::function<bool()>& stop_after_step);
   // One update; false at the end of the epoch's batches.
   bool train_step(TrainObserver& observer);
-  // Adds the gradients of the latest batch, one of those that make an update, and returns its part of the mean loss.
-  double add_gradients_of_batch(long micro);
+  // Adds the gradients of the latest batch, one of those that make an update, and returns its part of the mean losses.
+  ShardedModel::Losses add_gradients_of_batch(long micro);
   // Evaluates, keeps the best, logs, saves and reports; false if it was stopped.
   bool finish_epoch(TrainObserver& observer, const std::function<bool()>& should_stop);
   void save();
@@ -85,6 +85,7 @@ class Trainer {
   long saved_step_ = 0;
   std::vector<std::string> notes_;
   std::unique_ptr<AppendFile> summary_, metrics_;
+  bool log_cross_entropy_ = true;  // false where version 0.1 began the summary
 };
 
 }  // namespace lookhere

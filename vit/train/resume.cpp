@@ -63,7 +63,7 @@ void require_own_files(const RunFolder& folder, const Recipe& saved, const Recip
     check(edits.empty() || changed_options(now, written).empty(), config, ": was edited (", joined(edits),
           "), but a resumed run goes by its checkpoint: add -c ", config, " to use it, or remove it");
   }
-  require_start(folder, "summary.csv", kSummaryHeader);
+  require_start(folder, "summary.csv", "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr");
   require_start(folder, "metrics.jsonl", "{\"step\": ");
   require_start(folder, "curve.svg", "<svg ");
   if (!folder.has("best.safetensors")) return;

@@ -22,25 +22,39 @@ ShardedModel::ShardedModel(ViT& model, long shards) {
   }
 }
 
-double ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
-                                          const Loss& loss) {
+namespace {
+
+double cross_entropy_of(const Tensor& logits, const Tensor& labels) {
+  const NoGrad measuring;
+  return softmax_cross_entropy(Var(logits), labels).value().item();
+}
+
+}  // namespace
+
+ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass,
+                                                        double weight, const Loss& loss) {
   const long batch = images.shape()[0], n = shards();
-  std::vector<double> losses(n, 0.0);
+  std::vector<Losses> losses(n);
   parallel_tasks(n, [&](long i) {
     const auto [begin, end] = shard_range(batch, i, n);
     if (begin == end) return;
     Pass own = pass;
     own.step = static_cast<std::uint32_t>(pass.step * n + i);
     const double share = static_cast<double>(end - begin) / static_cast<double>(batch);
-    const Var value = loss(replicas_[i](Var(images.rows(begin, end)), own), labels.rows(begin, end));
-    losses[i] = share * value.value().item();
-    if (std::isfinite(losses[i])) scale(value, share * weight).backward();
+    const Tensor own_images = images.rows(begin, end), own_labels = labels.rows(begin, end);
+    const Var value = [&] {  // the logits go out of scope before backward, which frees what nobody holds
+      const Var logits = replicas_[i](Var(own_images), own);
+      const Var result = loss(logits, own_labels);
+      losses[i] = {share * result.value().item(), share * cross_entropy_of(logits.value(), own_labels)};
+      return result;
+    }();
+    if (std::isfinite(losses[i].trained)) scale(value, share * weight).backward();
   });
-  double total = 0;
-  for (double part : losses) total += part;
+  Losses total;
+  for (const Losses& part : losses) total.trained += part.trained, total.cross_entropy += part.cross_entropy;
   const profile::Span span("sum over shards", profile::Phase::backward);
   for (std::size_t i = 1; i < arenas_.size(); ++i) arenas_[0].take_gradients(arenas_[i]);  // a fixed order
-  if (!std::isfinite(total)) arenas_[0].clear_gradients();
+  if (!std::isfinite(total.trained)) arenas_[0].clear_gradients();
   return total;
 }
 

@@ -22,11 +22,16 @@ class ShardedModel {
   ShardedModel(ViT& model, long shards);
   long shards() const { return static_cast<long>(replicas_.size()); }
 
-  // Adds the gradient of the batch's mean loss, times `weight`, to the model's parameters and returns the mean loss.
+  // Means over a batch: of the loss whose gradient was taken, and of what evaluations measure, the cross-entropy with
+  // the true labels, without smoothing.
+  struct Losses {
+    double trained = 0, cross_entropy = 0;
+  };
+  // Adds the gradient of the batch's mean loss, times `weight`, to the model's parameters and returns the mean losses.
   // loss(logits, labels) is the mean over its rows. `pass` has the randomness of this batch, `pass.step` counting
   // batches. A loss that is not finite is returned, and all gradients are cleared.
   using Loss = std::function<Var(const Var& logits, const Tensor& labels)>;
-  double accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
+  Losses accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
                               const Loss& loss);
 
  private:
