@@ -165,21 +165,39 @@ TEST(CliErrors, ADivergedRunGoesOnAtALowerRate) {
   EXPECT_EQ(end.err.find("skipped"), std::string::npos) << end.err;
 }
 
-TEST(CliErrors, OutOfMemory) {
+// Of address space, for tests of what happens when there is no more.
+Surroundings small_memory() {
 #if defined(__SANITIZE_ADDRESS__)
   // Its own tables take terabytes of address space; it has a limit of its own.
-  const Surroundings small{.environment = {"ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256"},
-                           .file_size_limit = 0,
-                           .memory_limit = 0,
-                           .standard_output = {}};
+  return {.environment = {"ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256"}};
 #else
-  const Surroundings small{.memory_limit = 1L << 30};
+  return {.memory_limit = 1L << 30};
 #endif
+}
+
+TEST(CliErrors, OutOfMemory) {
   const Words large{"--dim", "8192", "--heads", "64", "--output", "%run"};
   expect_refusal(
       {Words{"train", "--data", "shapes", "--shapes-train", "8", "--shapes-test", "8", "--batch-size", "4"} + large,
        kMemory, " MiB wanted"},
-      small);
+      small_memory());
+}
+
+// One line says what was wanted and which option helps.
+TEST(CliErrors, AnUpdateThatDoesNotFitNamesTheOption) {
+  const TemporaryFolder folder;
+  Words command = tiny_training(folder / "run");
+  for (const auto& [option, value] :
+       {std::pair{"--shapes-train", "8192"}, {"--batch-size", "8192"}, {"--dim", "192"}, {"--shards", "1"}})
+    *(std::ranges::find(command, option) + 1) = value;
+  const Finished end = run_program(command, small_memory());
+  EXPECT_EQ(end.code, kMemory) << end.err;
+  EXPECT_NE(end.err.find("lookhere: out of memory: "), std::string::npos) << end.err;
+  EXPECT_NE(end.err.find(" MiB wanted, "), std::string::npos) << end.err;
+  EXPECT_TRUE(
+      end.err.ends_with("; this is for an update: lower --batch-size, and raise --grad-accum-steps to make up "
+                        "for it\n"))
+      << end.err;
 }
 
 }  // namespace

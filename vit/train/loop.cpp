@@ -7,6 +7,7 @@
 
 #include "tensor/file.h"
 #include "tensor/finite.h"
+#include "tensor/out_of_memory.h"
 #include "vit/model/preprocessing.h"
 #include "vit/train/resume.h"
 
@@ -168,8 +169,13 @@ ShardedModel::Losses Trainer::add_gradients_of_batch(long micro) {
                   .step = static_cast<std::uint32_t>(at_.step * recipe_.grad_accum_steps + micro),
                   .dtype = dtype_of(recipe_)};
   const auto accumulate = static_cast<double>(recipe_.grad_accum_steps);
-  const auto mean = sharded_.accumulate_gradients(batch_.images, batch_.labels, pass, 1 / accumulate, loss_of);
-  return {mean.trained / accumulate, mean.cross_entropy / accumulate};
+  try {
+    const auto mean = sharded_.accumulate_gradients(batch_.images, batch_.labels, pass, 1 / accumulate, loss_of);
+    return {mean.trained / accumulate, mean.cross_entropy / accumulate};
+  } catch (OutOfMemory& error) {
+    error.advise("; this is for an update: lower --batch-size, and raise --grad-accum-steps to make up for it");
+    throw;
+  }
 }
 
 bool Trainer::train_step(TrainObserver& observer) {
