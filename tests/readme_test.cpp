@@ -1,26 +1,41 @@
-// The README's commands work as written: each line of its sh blocks is run, or, for make, exists.
-#include <cstdio>
+// What the README shows works as written: each line of its sh blocks is run, or, for make, exists; its C++ is compiled
+// here and trains; its picture is what the command beside it draws.
+#include <regex>
 #include <sstream>
 
-#include "tests/testing.h"
+#include "nn/optim.h"
+#include "tests/program.h"
+#include "tests/vit/show_pictures.h"
+#include "vit/data/loader.h"
+#include "vit/model/vit.h"
 
 namespace lookhere {
 namespace {
 
-// The command lines of all ```sh blocks, without comments.
-std::vector<std::string> readme_commands() {
-  std::istringstream readme(read_file("README.md"));
-  std::vector<std::string> commands;
+// The lines of a page's blocks of code in this language.
+std::vector<std::string> code_lines(const std::string& page, const std::string& language) {
+  std::istringstream text(read_file(page));
+  std::vector<std::string> lines;
   bool inside = false;
-  for (std::string line; std::getline(readme, line);) {
-    if (line.starts_with("```")) {
-      inside = line == "```sh";
-      continue;
-    }
-    const std::string command = line.substr(0, line.find(" #"));
-    if (inside && !command.empty()) commands.push_back(command);
-  }
+  for (std::string line; std::getline(text, line);)
+    if (line.starts_with("```"))
+      inside = line == "```" + language;
+    else if (inside)
+      lines.push_back(line);
+  return lines;
+}
+
+// The command lines of its sh blocks, without comments.
+std::vector<std::string> commands_of(const std::string& page) {
+  std::vector<std::string> commands;
+  for (const std::string& line : code_lines(page, "sh"))
+    if (const std::string command = line.substr(0, line.find(" #")); !command.empty()) commands.push_back(command);
   return commands;
+}
+
+Finished in_shell(const std::string& command, const std::string& working_folder = "") {
+  return run_program({"-c", "exec " + command},
+                     {.program = "/bin/sh", .working_folder = working_folder, .seconds = 600});
 }
 
 TEST(Readme, ProgramCommandsWorkAsWritten) {
@@ -28,27 +43,79 @@ TEST(Readme, ProgramCommandsWorkAsWritten) {
   const TemporaryFolder folder;  // "runs/..." and "build/..." resolve there
   std::filesystem::create_directory_symlink(built(""), folder.path() / "build");
   int run = 0;
-  for (const std::string& command : readme_commands()) {
+  for (const std::string& command : commands_of("README.md")) {
     if (!command.starts_with("build/")) continue;
-    const std::string line = "cd '" + folder.path().string() + "' && " + command + " >out 2>err";
-    EXPECT_EQ(std::system(line.c_str()), 0) << command << "\n" << read_file(folder / "err");
+    const Finished end = in_shell(command, folder.path().string());
+    EXPECT_EQ(end.code, 0) << command << "\n" << end.err;
     ++run;
   }
   EXPECT_GE(run, 10);
 }
 
+// Also those of CONTRIBUTING.md.
 TEST(Readme, MakeTargetsExist) {
-  for (const std::string& command : readme_commands()) {
+  std::vector<std::string> commands = commands_of("README.md");
+  for (const std::string& command : commands_of("CONTRIBUTING.md")) commands.push_back(command);
+  int targets = 0;
+  for (const std::string& command : commands) {
     const std::size_t make = command.starts_with("make") ? 0 : command.find("&& make");
     if (make == std::string::npos) continue;
     const std::string line = command.substr(make ? make + 3 : 0);
-    EXPECT_EQ(std::system((line + " -n >/dev/null 2>&1").c_str()), 0) << line;
+    const Finished end = in_shell(line + " -n");
+    EXPECT_EQ(end.code, 0) << line << "\n" << end.err;
+    ++targets;
   }
+  EXPECT_GE(targets, 16);
+}
+
+double loss_of(ViT model, const Dataset& data) {
+  const NoGrad evaluation;
+  Loader loader(data, {.batch_size = data.size()});
+  loader.start(0);
+  Batch batch;
+  loader.next(batch);
+  return softmax_cross_entropy(model(Var(batch.images)), batch.labels).value().item();
+}
+
+TEST(Readme, TheCodeTrains) {
+  // begin
+  const Dataset shapes = load_dataset("shapes", true, {.shapes_size = 16, .shapes_train = 1024});
+  ViTConfig config = model_preset("nano");
+  config.height = config.width = 16, config.channels = 3, config.classes = 8, config.position = position_preset("lh45");
+  ViT model(config, 1);
+  AdamW optimizer(parameters_of(model), {});
+  Loader loader(shapes, {.batch_size = 32, .shuffle = true});
+  loader.start(0);
+  for (Batch batch; loader.next(batch); optimizer.step(1e-3))
+    softmax_cross_entropy(model(Var(batch.images)), batch.labels).backward();
+  // end
+  EXPECT_LT(loss_of(model, shapes), loss_of(ViT(model.config(), 1), shapes));
+  const std::string own = read_file("tests/readme_test.cpp");
+  const std::size_t begin = own.find("  // begin\n") + 11;
+  std::string shown;
+  for (const std::string& line : code_lines("README.md", "cpp")) shown += "  " + line + "\n";
+  EXPECT_EQ(shown, own.substr(begin, own.find("  // end\n") - begin));
+}
+
+TEST(Readme, ThePictureIsWhatTheCommandDraws) {
+  if (!std::filesystem::exists(built("lookhere"))) GTEST_SKIP() << "lookhere is not built";
+  const std::string page = read_file("vit/README.md"), picture = "vit/show/masks.svg";
+  std::smatch command;
+  ASSERT_TRUE(std::regex_search(page, command, std::regex("`build/(lookhere masks [^`]*--output )" + picture + "`")));
+  const TemporaryFolder folder;
+  EXPECT_EQ(in_shell(built(command[1]) + folder / "masks.svg").code, 0);
+  const std::string want = read_file(folder / "masks.svg"), got = read_file(picture);
+  EXPECT_EQ(texts(got), texts(want));
+  const std::vector<Pixels> panels = images(want), shown = images(got);  // zlib may pack them otherwise
+  ASSERT_EQ(panels.size(), 6U);
+  ASSERT_EQ(shown.size(), panels.size());
+  for (std::size_t i = 0; i < panels.size(); ++i) EXPECT_EQ(shown[i].rgb, panels[i].rgb) << i;
+  EXPECT_NE(read_file("README.md").find("](" + picture + ")"), std::string::npos);
 }
 
 TEST(Readme, IsShort) {
   const std::string text = read_file("README.md");
-  EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 150);
+  EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 160);
   EXPECT_EQ(text.find('@'), std::string::npos) << "a figure is still missing";
 }
 

@@ -37,7 +37,7 @@ const std::vector<File>& files() {
     for (const std::string& folder : folders)
       for (const auto& entry : fs::recursive_directory_iterator(folder))
         if (entry.is_regular_file() && entry.path().extension() != ".json") found.push_back(read(entry.path()));
-    for (const char* name : {"Makefile", "README.md"})
+    for (const char* name : {"Makefile", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"})
       if (fs::exists(name)) found.push_back(read(name));
     return found;
   }();
@@ -87,6 +87,25 @@ TEST(Style, FilesSayFirstWhatTheyAre) {
 TEST(Style, FilesAreShort) {
   for (const File& file : files())
     EXPECT_LE(static_cast<long>(file.lines.size()), kLongestFile) << file.path << " wants to be two files";
+}
+
+// Read in an editor as well as in a browser. Tables and code are as wide as they must be.
+TEST(Style, PagesAreWrapped) {
+  constexpr long kWidest = 120;
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; };  // a code point
+  long pages = 0;
+  for (const File& file : files()) {
+    if (!file.is(".md")) continue;
+    ++pages;
+    bool code = false;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      if (line.starts_with("```")) code = !code;
+      if (code || line.starts_with("|") || line.starts_with("![")) continue;
+      EXPECT_LE(std::ssize(line) - std::ranges::count_if(line, continues), kWidest) << file.path << ":" << i + 1;
+    }
+  }
+  EXPECT_GE(pages, 8);
 }
 
 // A path of the machine it was written on makes a file wrong everywhere else.
