@@ -1,5 +1,6 @@
 // Every operation with a gradient. Shapes in brackets; B batch, T tokens, C channels, D features, K classes. Each
-// checks its inputs and throws Error naming the operation, what was wanted and what came.
+// checks its inputs and throws Error naming the operation, what was wanted and what came. All inputs are on one device,
+// where the result is then too.
 #pragma once
 #include <optional>
 #include <vector>
@@ -48,8 +49,8 @@ struct AttentionHeads {
   Tensor relative, key;  // kernels/attention/attention.h, AttentionBias
   std::shared_ptr<const kernels::AttentionPlan> plan;
 };
-// The tables are O(grid) per head; dtype as the model's.
-AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype);
+// The tables are O(grid) per head; dtype and device as the model's.
+AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype, Device device);
 // Finds the best order of queries once for all images of `prefix` tokens and then the grid's patches; `like` may be
 // another layer, whose findings are shared. Without it every call of attention searches again.
 void plan_attention(AttentionHeads& heads, long head_count, long prefix, long head_dim, const AttentionHeads* like);
@@ -77,6 +78,7 @@ Var mean_tokens(const Var& x, long first = 0);          // [B, T, D] → [B, D],
 Var resize_grid(const Var& table, Grid from, Grid to);  // [1, from.patches(), D] → [1, to.patches(), D], bilinear
 
 // -- losses: mean over the batch, [1] --------------------------------------------------------------------------------
+// Labels are taken from any device, targets from that of the logits.
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels, double smoothing = 0);  // [B, K]; labels i64 [B]
 Var softmax_cross_entropy_soft(const Var& logits, const Tensor& targets);                  // targets [B, K]
 Var binary_cross_entropy(const Var& logits, const Tensor& labels, double smoothing = 0);   // summed over classes

@@ -25,7 +25,7 @@ bool is_suffix(const Shape& suffix, const Shape& shape) {
 Tensor sum_to_shape(const Tensor& grad, const Shape& shape, const char* op) {
   if (grad.shape() == shape) return grad;
   check(is_suffix(shape, grad.shape()), op, ": gradient of shape ", grad.shape(), " for an input of shape ", shape);
-  Tensor sum = empty(shape, acc_of(grad.dtype()));
+  Tensor sum = empty(shape, acc_of(grad.dtype()), grad.device());
   dispatch_mixed(grad, [&]<class T>(auto ctx) {
     kernels::column_sum<T>(ctx, {.out = sum.data<kernels::Acc<T>>(),
                                  .x = grad.data<T>(),
@@ -179,7 +179,7 @@ void Var::backward() const {
   check(requires_grad(), "backward: nothing that leads to this value requires a gradient");
   // Highest serial first: whatever uses a value has a higher serial than the value itself.
   std::map<std::uint64_t, Var, std::greater<>> waiting;
-  node_->collect(full(shape(), 1, value().dtype()), false);
+  node_->collect(full(shape(), 1, value()), false);
   waiting.emplace(node_->serial, *this);
   while (!waiting.empty()) {
     const Var var = std::move(waiting.begin()->second);

@@ -45,12 +45,12 @@ void print_masks() {
 // every other patch is the weight that it gives to this one.
 void print_weights(const char* title, const std::vector<LookHereHead>& heads) {
   const Grid grid{kSide, kSide};
-  Tensor qkv = zeros({1, grid.patches(), 3});  // (images, tokens, q k v), one head of size 1
-  qkv.data<float>()[(3 * kSide + 3) * 3 + 2] = 1;
-  const Tensor out = attention(Var(qkv), 1, make_attention_heads(heads, grid, Dtype::f32)).value();
+  Tensor qkv = zeros({1, grid.patches(), 3}, Dtype::f32, Device::cpu);  // (images, tokens, q k v), one head of size 1
+  qkv.host<float>()[(3 * kSide + 3) * 3 + 2] = 1;
+  const Tensor out = attention(Var(qkv), 1, make_attention_heads(heads, grid, Dtype::f32, Device::cpu)).value();
   std::printf("\n%s\n", title);
   for (long y = 0; y < kSide; ++y) {
-    for (long x = 0; x < kSide; ++x) std::printf("%6.1f", 100 * out.data<float>()[y * kSide + x]);
+    for (long x = 0; x < kSide; ++x) std::printf("%6.1f", 100 * out.host<float>()[y * kSide + x]);
     std::printf("\n");
   }
 }

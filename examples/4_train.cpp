@@ -6,7 +6,7 @@
 #include "examples/colour_shapes.h"
 #include "nn/optim.h"
 #include "nn/schedule.h"
-#include "tensor/device.h"
+#include "tensor/machine.h"
 #include "vit/eval/accuracy.h"
 
 using namespace lookhere;

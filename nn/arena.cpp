@@ -5,6 +5,7 @@
 
 #include "kernels/pointwise.h"
 #include "tensor/dispatch.h"
+#include "tensor/pool.h"
 
 namespace lookhere {
 
@@ -42,7 +43,8 @@ long ParameterArena::size() const {
 }
 
 Tensor ParameterArena::zeros() const {
-  return lookhere::zeros({size()}, slots_.empty() ? Dtype::f32 : slots_[0].parameter.var.value().dtype());
+  if (slots_.empty()) return lookhere::zeros({0}, Dtype::f32, Device::cpu);
+  return lookhere::zeros({size()}, slots_[0].parameter.var.value());
 }
 
 template <class F>

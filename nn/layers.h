@@ -15,12 +15,12 @@ struct Pass {
   std::optional<Dtype> dtype = {};  // inside of the branches; by default that of the weights
 
   // DropPath (stochastic depth, per image): [batch] of 0 or 1 / (1 - p); undefined when off.
-  Tensor keep(long batch, Dtype dtype) {
+  Tensor keep(long batch, Dtype dtype, Device device) {
     if (drop_path == 0) return {};
     Rng rng(seed, Purpose::drop_path, step, site++);
-    Tensor factors = empty({batch}, Dtype::f64);
-    for (long i = 0; i < batch; ++i) factors.data<double>()[i] = rng.uniform() < drop_path ? 0 : 1 / (1 - drop_path);
-    return factors.to(dtype);
+    Tensor factors = empty({batch}, Dtype::f64, Device::cpu);
+    for (long i = 0; i < batch; ++i) factors.host<double>()[i] = rng.uniform() < drop_path ? 0 : 1 / (1 - drop_path);
+    return factors.to(dtype).to(device);
   }
   Var drop(const Var& x) {
     if (dropout == 0) return x;
@@ -117,8 +117,9 @@ struct Block {
   Var operator()(Var x, const LayerPosition& position, Pass& pass) const {
     const long batch = x.shape()[0];
     const Dtype dtype = x.value().dtype();
-    x = residual(x, attn(norm1(x, pass.dtype), position, pass), ls1.gamma, pass.keep(batch, dtype));
-    return residual(x, mlp(norm2(x, pass.dtype), pass), ls2.gamma, pass.keep(batch, dtype));
+    const Device device = x.value().device();
+    x = residual(x, attn(norm1(x, pass.dtype), position, pass), ls1.gamma, pass.keep(batch, dtype, device));
+    return residual(x, mlp(norm2(x, pass.dtype), pass), ls2.gamma, pass.keep(batch, dtype, device));
   }
   void visit(auto&& f) {
     f("norm1", norm1), f("attn", attn), f("ls1", ls1), f("norm2", norm2), f("mlp", mlp), f("ls2", ls2);

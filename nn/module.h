@@ -39,30 +39,33 @@ std::vector<Parameter> parameters_of(Module& module) {
 }
 
 // Makes initialised parameters; each draws from its own stream. Without a seed their values are left open, for a file
-// to fill in.
+// to fill in. Values are drawn on the host and moved to the device.
 class Init {
  public:
-  Init(std::optional<std::uint64_t> seed, Dtype dtype, double std = 0.02) : seed_(seed), dtype_(dtype), std_(std) {}
+  Init(std::optional<std::uint64_t> seed, Dtype dtype, Device device, double std = 0.02)
+      : seed_(seed), dtype_(dtype), device_(device), std_(std) {}
   Dtype dtype() const { return dtype_; }
+  Device device() const { return device_; }
   Var truncated_normal(const Shape& shape) {
     return draw(shape, [std = std_](Rng& rng) { return rng.truncated_normal(std); });
   }
   Var uniform(const Shape& shape, double bound) {
     return draw(shape, [bound](Rng& rng) { return (2.0 * rng.uniform() - 1) * bound; });
   }
-  Var constant(const Shape& shape, double value) { return Var(full(shape, value, dtype_), true); }
+  Var constant(const Shape& shape, double value) { return Var(full(shape, value, dtype_, device_), true); }
 
  private:
   template <class F>
   Var draw(const Shape& shape, F f) {
-    if (!seed_) return Var(empty(shape, dtype_), true);
+    if (!seed_) return Var(empty(shape, dtype_, device_), true);
     Rng rng(*seed_, Purpose::init, next_++);
-    Tensor t = empty(shape, Dtype::f64);
-    for (long i = 0; i < t.numel(); ++i) t.data<double>()[i] = f(rng);
-    return Var(t.to(dtype_), true);
+    Tensor t = empty(shape, Dtype::f64, Device::cpu);
+    for (long i = 0; i < t.numel(); ++i) t.host<double>()[i] = f(rng);
+    return Var(t.to(dtype_).to(device_), true);
   }
   std::optional<std::uint64_t> seed_;
   Dtype dtype_;
+  Device device_;
   double std_;
   std::uint32_t next_ = 0;
 };

@@ -10,12 +10,27 @@
 #include "tensor/dispatch.h"
 
 namespace lookhere {
+namespace {
+
+// Σ x² in f64, on the tensor's device until it is known.
+double sum_of_squares(const Tensor& t) {
+  const Tensor sum = empty({1}, Dtype::f64, t.device());
+  dispatch(t, [&]<class T>(auto ctx) {
+    kernels::sum_of_squares<T>(ctx, {.sum = sum.data<double>(), .x = t.data<T>(), .n = t.numel()});
+  });
+  return sum.item();
+}
+
+constexpr long kSpare = 1L << 16;  // elements: in the cache
+
+}  // namespace
 
 AdamW::AdamW(const std::vector<Parameter>& parameters, AdamWOptions options)
     : arena_(parameters),
       m_(arena_.zeros()),
       v_(arena_.zeros()),
       ema_(options.ema_decay > 0 ? arena_.weights().clone() : Tensor()),
+      spare_(options.ema_decay > 0 ? empty({std::min(kSpare, ema_.numel())}, ema_) : Tensor()),
       options_(options) {}
 
 double AdamW::ema_decay() const {
@@ -26,24 +41,14 @@ double AdamW::ema_decay() const {
 double AdamW::squared_norm() const {
   double sum = 0;
   for (const ParameterArena::Run& run : arena_.runs())
-    dispatch(arena_.gradients(), [&]<class T>(auto ctx) {
-      double part = 0;
-      const T* gradients = arena_.gradients().data<T>() + run.begin;
-      kernels::sum_of_squares<T>(ctx, {.sum = &part, .x = gradients, .n = run.end - run.begin});
-      sum += part;
-    });
+    sum += sum_of_squares(arena_.gradients().view(run.begin, {run.end - run.begin}));
   return sum;
 }
 
 std::string AdamW::first_bad_gradient() const {
   for (const ParameterArena::Slot& slot : arena_.slots()) {
     const Tensor& grad = slot.parameter.var.grad();
-    if (!grad.defined()) continue;
-    double sum = 0;
-    dispatch(grad, [&]<class T>(auto ctx) {
-      kernels::sum_of_squares<T>(ctx, {.sum = &sum, .x = grad.data<T>(), .n = grad.numel()});
-    });
-    if (!std::isfinite(sum)) return "the gradient of " + slot.parameter.name;
+    if (grad.defined() && !std::isfinite(sum_of_squares(grad))) return "the gradient of " + slot.parameter.name;
   }
   return "the gradient's norm";
 }
@@ -82,12 +87,15 @@ AdamW::Report AdamW::step(double learning_rate) {
   return report;
 }
 
-// By content: whoever shares the weights goes on sharing them.
+// By content, a piece at a time: whoever shares the weights goes on sharing them.
 void AdamW::swap_ema() {
   if (!has_ema()) return;
-  dispatch(ema_, [&]<class T>(auto) {
-    std::swap_ranges(ema_.data<T>(), ema_.data<T>() + ema_.numel(), arena_.weights().data<T>());
-  });
+  for (long begin = 0; begin < ema_.numel(); begin += kSpare) {
+    const Shape piece{std::min(kSpare, ema_.numel() - begin)};
+    const Tensor average = ema_.view(begin, piece), weights = arena_.weights().view(begin, piece);
+    const Tensor spare = spare_.view(0, piece);
+    spare.copy_from(average), average.copy_from(weights), weights.copy_from(spare);
+  }
 }
 
 // f(name, tensor) for every tensor of the state, in the parameters' order.

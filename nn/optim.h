@@ -58,6 +58,7 @@ class AdamW {
   void for_each_state(F f) const;
   ParameterArena arena_;
   Tensor m_, v_, ema_;  // of the arena's layout; ema undefined when off
+  Tensor spare_;        // for swap_ema, which must not need memory
   AdamWOptions options_;
   long updates_ = 0;
 };

@@ -1,47 +1,20 @@
-// Devices, their pooled memory, and what this machine offers.
+// Devices: where a tensor's memory is and its operations run.
 #pragma once
-#include <cstddef>
-#include <memory>
+#include <ostream>
 #include <string>
 
 namespace lookhere {
 
-enum class Device { cpu, cuda };
+// guarded is the processor once more, with memory that only operations may touch (tensor/guarded.h). It stands for a
+// GPU in tests: whoever forgets where a tensor is fails on it as well, on any machine.
+enum class Device { cpu, cuda, guarded };
 
-struct PoolStats {
-  long in_use = 0;       // bytes held by live tensors
-  long peak = 0;         // highest in_use so far
-  long reserved = 0;     // bytes taken from the system, in use or kept for reuse
-  long allocations = 0;  // how often no kept block would do
-};
+const char* name_of(Device device);
+inline std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }
 
-// One pooling allocator per device: freed blocks are kept by size and handed out again, so that a training step after
-// the first asks the system for nothing. Safe to use from several threads.
-class Pool {
- public:
-  static Pool& of(Device device);
-  // At least `bytes` bytes, 64-byte aligned, uninitialised. The block returns to the pool with its last owner.
-  // Throws OutOfMemory past the limit or when the system has no more. Giving blocks back allocates nothing.
-  std::shared_ptr<std::byte> allocate(long bytes);
-  PoolStats stats() const;
-  void set_limit(long bytes);  // 0: none
-  void reset_peak();
-  void release_kept();  // gives the system what no tensor holds
-
- private:
-  Pool();
-  struct State;
-  std::shared_ptr<State> state_;  // shared with every block: a tensor may outlive the pool at exit
-};
-
-// Throws Error if $LOOKHERE_ISA or $LOOKHERE_GEMM name what the kernels cannot use here (kernels/simd/isa.h,
-// kernels/gemm/gemm.h).
-void check_processor();
-// One line: BLAS and its build, core type, instruction set, who multiplies, threads.
-std::string describe_cpu();
-// What is wrong with BLAS: not its OpenMP build, or fewer threads than the rest of the program; empty if all is well.
-std::string blas_warning();
-int thread_count();
-void set_thread_count(int threads);
+// Throws Error for names other than those of the devices that this build has.
+Device device_from_name(const std::string& name);
+// Those that users choose from, for people: "cpu (this build has no CUDA back end)".
+std::string available_devices();
 
 }  // namespace lookhere

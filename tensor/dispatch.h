@@ -1,7 +1,9 @@
 // From a runtime (device, dtype) to a compile-time (context, T): the only place where that happens.
 //   dispatch(x, [&]<class T>(auto ctx) { kernels::gelu<T>(ctx, {...}); });
+// While it runs, data<T>() gives the elements of tensors on x's device, and of no other.
 #pragma once
 #include "kernels/context.h"
+#include "tensor/access.h"
 #include "tensor/tensor.h"
 
 namespace lookhere {
@@ -10,7 +12,8 @@ namespace lookhere {
 template <class F>
 void dispatch(const Tensor& t, F&& f) {
   // The CUDA back end adds its branch here: f.template operator()<T>(kernels::Cuda{stream}).
-  check(t.device() == Device::cpu, "this build has no CUDA back end");
+  check(t.device() != Device::cuda, "this build has no CUDA back end");
+  const Access access(t.device());
   switch (t.dtype()) {
     case Dtype::f32:
       return f.template operator()<float>(kernels::Cpu{});
@@ -26,7 +29,8 @@ void dispatch(const Tensor& t, F&& f) {
 template <class F>
 void dispatch_mixed(const Tensor& t, F&& f) {
   if (t.dtype() != Dtype::bf16) return dispatch(t, f);
-  check(t.device() == Device::cpu, "this build has no CUDA back end");
+  check(t.device() != Device::cuda, "this build has no CUDA back end");
+  const Access access(t.device());
   f.template operator()<bf16>(kernels::Cpu{});
 }
 

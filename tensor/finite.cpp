@@ -1,4 +1,4 @@
-// One pass over the elements.
+// One pass over the elements, in host memory.
 #include "tensor/finite.h"
 
 #include <algorithm>
@@ -9,9 +9,10 @@
 namespace lookhere {
 
 long first_not_finite(const Tensor& t) {
+  const Tensor values = t.to(Device::cpu);
   long first = -1;
-  dispatch(t, [&]<class T>(auto) {
-    const T *begin = t.data<T>(), *end = begin + t.numel();
+  dispatch(values, [&]<class T>(auto) {
+    const T *begin = values.host<T>(), *end = begin + values.numel();
     const T* found = std::find_if(begin, end, [](T value) { return !std::isfinite(value); });
     if (found != end) first = found - begin;
   });

@@ -122,11 +122,11 @@ class Parser {
 
 template <class To, class From>
 Tensor read(const Shape& shape, const unsigned char* from) {
-  Tensor t = empty(shape, kDtypeOf<To>);
+  Tensor t = empty(shape, kDtypeOf<To>, Device::cpu);
   for (long i = 0; i < t.numel(); ++i) {
     From value{};
     std::memcpy(&value, from + i * static_cast<long>(sizeof(From)), sizeof(From));  // the file may be unaligned
-    t.data<To>()[i] = static_cast<To>(value);
+    t.host<To>()[i] = static_cast<To>(value);
   }
   return t;
 }
@@ -193,13 +193,14 @@ void save_npy(const std::string& path, const Tensor& tensor) {
   const std::size_t before = kMagic.size() + 4;
   header.resize((before + header.size() + 1 + 63) / 64 * 64 - before - 1, ' ');
   header += '\n';
+  const Tensor values = tensor.to(Device::cpu);
   write_atomically(path, [&](FileWriter& out) {
     const auto length = static_cast<std::uint16_t>(header.size());  // five sizes take at most 200 bytes
     out.write(kMagic);
     out.write("\x01\x00", 2);
     out.write(&length, 2);
     out.write(header);
-    out.write(tensor.raw(), tensor.bytes());
+    out.write(values.host<std::byte>(), values.bytes());
   });
 }
 

@@ -26,11 +26,11 @@ float from_half(std::uint16_t half) {
 }
 
 Tensor read_half(const Shape& shape, const unsigned char* from) {
-  Tensor t = empty(shape, Dtype::f32);
+  Tensor t = empty(shape, Dtype::f32, Device::cpu);
   for (long i = 0; i < t.numel(); ++i) {
     std::uint16_t half = 0;
     std::memcpy(&half, from + i * 2, 2);  // a file may place it at an odd address
-    t.data<float>()[i] = from_half(half);
+    t.host<float>()[i] = from_half(half);
   }
   return t;
 }
@@ -114,7 +114,10 @@ std::string metadata_hash(const Metadata& metadata) {
 
 void add_hashes(Metadata& metadata, const FileOrder& order) {
   metadata[kTensorHashes].clear();
-  for (const auto* item : order) metadata[kTensorHashes] += to_hex(hash_of(item->second.raw(), item->second.bytes()));
+  for (const auto* item : order) {
+    const Tensor values = item->second.to(Device::cpu);
+    metadata[kTensorHashes] += to_hex(hash_of(values.host<std::byte>(), values.bytes()));
+  }
   metadata[kMetadataHash] = metadata_hash(metadata);
 }
 
@@ -156,8 +159,8 @@ Tensor Safetensors::read(const std::string& name) const {
           path(), ": tensor ", shown(name), " does not match its hash: the file is damaged");
   for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::i64}) {
     if (entry.dtype != stored_name(dtype)) continue;
-    Tensor t = empty(entry.shape, dtype);
-    std::memcpy(t.raw(), from, static_cast<std::size_t>(t.bytes()));
+    Tensor t = empty(entry.shape, dtype, Device::cpu);
+    std::memcpy(t.host<std::byte>(), from, static_cast<std::size_t>(t.bytes()));
     file_.release(from, t.bytes());
     return t;
   }
@@ -198,7 +201,10 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors, cons
     const std::uint64_t length = header.size();
     out.write(&length, kLengthBytes);
     out.write(header);
-    for (const auto* item : order) out.write(item->second.raw(), item->second.bytes());
+    for (const auto* item : order) {
+      const Tensor values = item->second.to(Device::cpu);
+      out.write(values.host<std::byte>(), values.bytes());
+    }
   });
 }
 

@@ -27,7 +27,7 @@ class Safetensors {
   const std::vector<Entry>& entries() const { return header_.entries; }
   bool contains(const std::string& name) const { return index_.contains(name); }
   // F32, F64, BF16 and I64 as they are, F16 as f32. Throws Error if there is no such tensor, for other dtypes, and
-  // where the bytes do not match their hash.
+  // where the bytes do not match their hash. The tensor is in host memory.
   Tensor read(const std::string& name) const;
 
  private:
@@ -43,8 +43,8 @@ enum class Hashes { none, all };
 
 // Writes a new file, all or nothing (write_atomically). The same tensors and metadata give the same bytes, in whatever
 // order the tensors come: they are laid out like the reference implementation's, and {"format": "pt"}, which loaders of
-// Hugging Face look for, joins the metadata. Throws Error for duplicate or unusable names, undefined tensors, and
-// hashes in the metadata that are not those of the tensors.
+// Hugging Face look for, joins the metadata. Tensors may be on any device. Throws Error for duplicate or unusable
+// names, undefined tensors, and hashes in the metadata that are not those of the tensors.
 void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata = {},
                       Hashes hashes = Hashes::none);
 

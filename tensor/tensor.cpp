@@ -1,8 +1,11 @@
-// Tensor's memory: slices, copies and conversions.
+// Tensor's memory: slices, copies and conversions. Bytes are copied and cleared here alone, on whatever device: this is
+// where another back end's copies join.
 #include "tensor/tensor.h"
 
 #include <algorithm>
 #include <cstring>
+
+#include "tensor/pool.h"
 
 namespace lookhere {
 namespace {
@@ -74,47 +77,62 @@ Tensor Tensor::view(long first, const Shape& shape) const {
 
 Tensor Tensor::to(Dtype dtype) const {
   if (dtype == dtype_) return *this;
+  if (device_ != Device::cpu) return to(Device::cpu).to(dtype).to(device_);
   Tensor result(shape_, dtype, device_);
   with_element_type(dtype_, [&]<class From>(From) {
     with_element_type(dtype, [&]<class To>(To) {
-      std::transform(data<From>(), data<From>() + numel_, result.data<To>(), convert<To, From>);
+      std::transform(host<From>(), host<From>() + numel_, result.host<To>(), convert<To, From>);
     });
   });
   return result;
 }
 
+Tensor Tensor::to(Device device) const {
+  if (device == device_) return *this;
+  const Tensor copy(shape_, dtype_, device);
+  copy.copy_from(*this);
+  return copy;
+}
+
 Tensor Tensor::clone() const {
-  Tensor copy(shape_, dtype_, device_);
-  if (numel_) std::memcpy(copy.raw(), raw(), bytes());
+  const Tensor copy(shape_, dtype_, device_);
+  copy.copy_from(*this);
   return copy;
 }
 
 void Tensor::copy_from(const Tensor& from) const {
   check(from.shape_ == shape_ && from.dtype_ == dtype_, "copy: wanted ", dtype_, " ", shape_, ", got ", from.dtype_,
         " ", from.shape_);
-  if (numel_) std::memmove(raw(), from.raw(), bytes());
+  if (!numel_) return;
+  const Access writing(device_), reading(from.device_);
+  std::memmove(raw(), from.raw(), bytes());
 }
 
 double Tensor::item() const {
   check(numel_ == 1, "item: wanted one element, got shape ", shape_);
-  return to(Dtype::f64).data<double>()[0];
+  return to(Device::cpu).to(Dtype::f64).host<double>()[0];
 }
 
-Tensor empty(const Shape& shape, Dtype dtype) { return Tensor(shape, dtype); }
+Tensor empty(const Shape& shape, Dtype dtype, Device device) { return Tensor(shape, dtype, device); }
 Tensor empty(const Shape& shape, const Tensor& like) { return Tensor(shape, like.dtype(), like.device()); }
 Tensor empty_like(const Tensor& like) { return empty(like.shape(), like); }
 
-Tensor zeros(const Shape& shape, Dtype dtype) {
-  Tensor t(shape, dtype);
+Tensor zeros(const Shape& shape, Dtype dtype, Device device) {
+  Tensor t(shape, dtype, device);
+  const Access writing(device);
   std::memset(t.raw(), 0, t.bytes());
   return t;
 }
-Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like.dtype()); }
+Tensor zeros(const Shape& shape, const Tensor& like) { return zeros(shape, like.dtype(), like.device()); }
+Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like); }
 
-Tensor full(const Shape& shape, double value, Dtype dtype) {
-  Tensor t(shape, dtype);
-  with_element_type(dtype, [&]<class T>(T) { std::fill_n(t.data<T>(), t.numel(), convert<T>(value)); });
-  return t;
+Tensor full(const Shape& shape, double value, Dtype dtype, Device device) {
+  Tensor t(shape, dtype, Device::cpu);
+  with_element_type(dtype, [&]<class T>(T) { std::fill_n(t.host<T>(), t.numel(), convert<T>(value)); });
+  return t.to(device);
+}
+Tensor full(const Shape& shape, double value, const Tensor& like) {
+  return full(shape, value, like.dtype(), like.device());
 }
 
 }  // namespace lookhere

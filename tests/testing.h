@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "autograd/var.h"
+#include "tensor/machine.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 
@@ -27,11 +28,22 @@ namespace lookhere {
     EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what(); \
   }
 
+// Tests make most tensors in host memory.
+inline Tensor empty(const Shape& shape, Dtype dtype = Dtype::f32) { return empty(shape, dtype, Device::cpu); }
+inline Tensor zeros(const Shape& shape, Dtype dtype = Dtype::f32) { return zeros(shape, dtype, Device::cpu); }
+inline Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::f32) {
+  return full(shape, value, dtype, Device::cpu);
+}
+template <class T>
+Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
+  return from_vector(values, shape, Device::cpu);
+}
+
 // Uniform values in [-1, 1), the same for the same seed.
 inline Tensor random(const Shape& shape, std::uint64_t seed, Dtype dtype = Dtype::f64) {
   Rng rng(seed, Purpose::test);
   Tensor t = empty(shape, Dtype::f64);
-  for (long i = 0; i < t.numel(); ++i) t.data<double>()[i] = rng.uniform(-1, 1);
+  for (long i = 0; i < t.numel(); ++i) t.host<double>()[i] = rng.uniform(-1, 1);
   return t.to(dtype);
 }
 
@@ -41,7 +53,7 @@ inline double max_relative_error(const Tensor& a, const Tensor& b, double floor 
   const Tensor x = a.to(Dtype::f64), y = b.to(Dtype::f64);
   double worst = 0;
   for (long i = 0; i < x.numel(); ++i) {
-    const double want = y.data<double>()[i], got = x.data<double>()[i];
+    const double want = y.host<double>()[i], got = x.host<double>()[i];
     const double error = std::abs(got - want) / std::max(std::abs(want), floor);
     if (!(error <= worst)) worst = error;  // NaN counts as the worst
   }
@@ -49,7 +61,8 @@ inline double max_relative_error(const Tensor& a, const Tensor& b, double floor 
 }
 
 inline bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
+         std::memcmp(a.host<std::byte>(), b.host<std::byte>(), a.bytes()) == 0;
 }
 
 // Runs the rest of a scope on this many threads.
@@ -69,10 +82,10 @@ class Threads {
 // makes a scalar of any result without letting errors of opposite sign cancel.
 inline Var weigh(const Var& y, const Tensor& weights) {
   double sum = 0;
-  for (long i = 0; i < weights.numel(); ++i) sum += weights.data<double>()[i] * y.value().data<double>()[i];
+  for (long i = 0; i < weights.numel(); ++i) sum += weights.host<double>()[i] * y.value().host<double>()[i];
   return Var::record("weigh", full({1}, sum, Dtype::f64), {y}, [weights](const Tensor& dy) {
     Tensor dx = weights.clone();
-    for (long i = 0; i < dx.numel(); ++i) dx.data<double>()[i] *= dy.item();
+    for (long i = 0; i < dx.numel(); ++i) dx.host<double>()[i] *= dy.item();
     return Grads{dx};
   });
 }
@@ -112,7 +125,7 @@ void expect_gradients(F function, const std::vector<Tensor>& inputs, double tole
     ASSERT_EQ(grads[input].shape(), inputs[input].shape()) << result.op() << ", input " << input;
     EXPECT_TRUE(same_bits(grads[input], again[input])) << result.op() << ": two runs differ in input " << input;
     for (long i = 0; i < inputs[input].numel(); ++i) {
-      double& x = leaves[input].value().template data<double>()[i];
+      double& x = leaves[input].value().template host<double>()[i];
       const double x0 = x;
       const auto at = [&](double steps) {  // cloned, since an operation may return its input
         x = x0 + steps * kStep;
@@ -122,10 +135,10 @@ void expect_gradients(F function, const std::vector<Tensor>& inputs, double tole
       x = x0;
       double want = 0;  // summed over differences, in which what does not depend on x cancels exactly
       for (long k = 0; k < weights.numel(); ++k) {
-        const auto y = [k](const Tensor& t) { return t.data<double>()[k]; };
-        want += weights.data<double>()[k] * (8 * (y(c) - y(b)) - (y(d) - y(a))) / (12 * kStep);
+        const auto y = [k](const Tensor& t) { return t.host<double>()[k]; };
+        want += weights.host<double>()[k] * (8 * (y(c) - y(b)) - (y(d) - y(a))) / (12 * kStep);
       }
-      const double got = grads[input].template data<double>()[i];
+      const double got = grads[input].template host<double>()[i];
       const double error = std::abs(got - want) / std::max(std::abs(want), floor);
       if (!(error <= worst.error)) worst = {error, got, want, input, i};  // NaN counts as the worst
     }

@@ -52,11 +52,12 @@ kernels::AttentionSizes sizes_of(const Shape& shape, long head_count, const Atte
 Var record_attention(Version version, const Var& qkv, const kernels::AttentionSizes& sizes, const AttentionHeads& heads,
                      const Var& learned) {
   const Dtype acc = acc_of(qkv.value().dtype());
+  const Device device = qkv.value().device();
   Tensor out = empty({sizes.images, sizes.tokens, sizes.heads * sizes.head_dim}, qkv.value());
-  Tensor lse = empty({sizes.images, sizes.heads, sizes.tokens}, acc);
+  Tensor lse = empty({sizes.images, sizes.heads, sizes.tokens}, acc, device);
   const double scale = 1 / std::sqrt(static_cast<double>(sizes.head_dim));
   const std::shared_ptr<const kernels::AttentionPlan> plan = plan_of(heads, sizes);
-  const auto workspace = [=] { return empty({kernels::attention_workspace(*plan, sizes)}, acc); };
+  const auto workspace = [=] { return empty({kernels::attention_workspace(*plan, sizes)}, acc, device); };
   Tensor forward_workspace = workspace();
   const Tensor table = learned.defined() ? learned.value() : Tensor();
   const auto bias = [heads, table]<class T>(T*) {
@@ -103,7 +104,7 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
 
 }  // namespace
 
-AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype) {
+AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype, Device device) {
   AttentionHeads result{.heads = std::move(heads), .grid = grid, .relative = {}, .key = {}, .plan = {}};
   if (result.heads.empty()) return result;
   const long count = static_cast<long>(result.heads.size());
@@ -113,14 +114,17 @@ AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, 
   const bool by_key = std::any_of(result.heads.begin(), result.heads.end(),
                                   [](const LookHereHead& head) { return head.from == DistanceFrom::grid_center; });
   dtype = acc_of(dtype);
-  result.relative = empty({count, kernels::relative_size(grid)}, dtype);
-  if (by_key) result.key = empty({count, grid.patches()}, dtype);
-  dispatch(result.relative, [&]<class T>(auto) {
+  // Made in host memory, once per grid, and moved.
+  const Tensor relative = empty({count, kernels::relative_size(grid)}, dtype, Device::cpu);
+  const Tensor key = by_key ? empty({count, grid.patches()}, dtype, Device::cpu) : Tensor();
+  dispatch(relative, [&]<class T>(auto) {
     for (long h = 0; h < count; ++h) {
-      kernels::relative_bias(result.relative.data<T>() + h * kernels::relative_size(grid), result.heads[h], grid);
-      if (by_key) kernels::key_bias(result.key.data<T>() + h * grid.patches(), result.heads[h], grid);
+      kernels::relative_bias(relative.host<T>() + h * kernels::relative_size(grid), result.heads[h], grid);
+      if (by_key) kernels::key_bias(key.host<T>() + h * grid.patches(), result.heads[h], grid);
     }
   });
+  result.relative = relative.to(device);
+  if (by_key) result.key = key.to(device);
   return result;
 }
 

@@ -13,7 +13,7 @@ Var layer_norm(const Var& x, const Var& w, const Var& b, float eps, std::optiona
   const long cols = x.shape().back(), rows = x.value().numel() / cols;
   check(w.shape() == Shape{cols}, "layer_norm: weight must be ", Shape{cols}, ", got ", w.shape());
   check(b.shape() == Shape{cols}, "layer_norm: bias must be ", Shape{cols}, ", got ", b.shape());
-  Tensor y = empty(x.shape(), dtype.value_or(x.value().dtype()));
+  Tensor y = empty(x.shape(), dtype.value_or(x.value().dtype()), x.value().device());
   check(acc_of(y.dtype()) == x.value().dtype(), "layer_norm: ", y.dtype(), " wants ", acc_of(y.dtype()), " input, got ",
         x.value().dtype());
   Tensor mean = empty({rows}, w.value()), rstd = empty({rows}, w.value());

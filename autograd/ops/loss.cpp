@@ -12,7 +12,7 @@ enum class Kind { softmax, binary };
 void check_labels(const char* op, const Tensor& labels, long batch, long classes) {
   check(labels.shape() == Shape{batch}, op, ": labels must be ", Shape{batch}, ", got ", labels.shape());
   for (long i = 0; i < batch; ++i) {
-    const i64 label = labels.data<i64>()[i];
+    const i64 label = labels.host<i64>()[i];
     check(0 <= label && label < classes, op, ": label ", label, " at ", i, " is not one of ", classes, " classes");
   }
 }
@@ -22,7 +22,8 @@ Var class_loss(Kind kind, const Var& logits, const Tensor& labels, const Tensor&
   check(logits.shape().rank() == 2 && logits.value().numel() > 0, op, ": logits must be [batch, classes], got ",
         logits.shape());
   const long batch = logits.shape()[0], classes = logits.shape()[1];
-  if (labels.defined()) check_labels(op, labels, batch, classes);
+  if (labels.defined()) check_labels(op, labels.to(Device::cpu), batch, classes);
+  const Tensor truth = labels.defined() ? labels.to(logits.value().device()) : Tensor();
   check(labels.defined() || targets.shape() == logits.shape(), op, ": targets must be ", logits.shape(), ", got ",
         targets.shape());
   check(smoothing >= 0 && smoothing < 1, op, ": smoothing must be in [0, 1), got ", smoothing);
@@ -31,7 +32,7 @@ Var class_loss(Kind kind, const Var& logits, const Tensor& labels, const Tensor&
     const kernels::ClassLoss<T> problem{.loss = rows.data<T>(),
                                         .dlogits = dlogits.data<T>(),
                                         .logits = logits.value().data<T>(),
-                                        .targets = {.labels = labels.defined() ? labels.data<i64>() : nullptr,
+                                        .targets = {.labels = truth.defined() ? truth.data<i64>() : nullptr,
                                                     .weights = targets.defined() ? targets.data<T>() : nullptr,
                                                     .smoothing = static_cast<T>(smoothing)},
                                         .rows = batch,
@@ -43,8 +44,10 @@ Var class_loss(Kind kind, const Var& logits, const Tensor& labels, const Tensor&
   });
   return Var::record(op, mean, {logits}, [dlogits](const Tensor& dy) {
     Tensor dx = empty_like(dlogits);
+    const double factor = dy.item();
     dispatch(dx, [&]<class T>(auto ctx) {
-      kernels::scale<T>(ctx, {.y = dx.data<T>(), .x = dlogits.data<T>(), .n = dx.numel(), .scale = dy.data<T>()[0]});
+      kernels::scale<T>(ctx,
+                        {.y = dx.data<T>(), .x = dlogits.data<T>(), .n = dx.numel(), .scale = static_cast<T>(factor)});
     });
     return Grads{dx};
   });

@@ -40,18 +40,17 @@ Tensor dropped(const Tensor& x, double p, const DropoutKey& key) {
 }
 
 Tensor converted(const Tensor& x, Dtype dtype) {
-  const Dtype from = x.dtype();
-  if (from == Dtype::bf16 && dtype == Dtype::f32) {
-    Tensor y = empty(x.shape(), dtype);
-    kernels::widen<bf16>(kernels::Cpu{}, {.y = y.data<float>(), .x = x.data<bf16>(), .n = x.numel()});
-    return y;
-  }
-  if (from == Dtype::f32 && dtype == Dtype::bf16) {
-    Tensor y = empty(x.shape(), dtype);
-    kernels::narrow<bf16>(kernels::Cpu{}, {.y = y.data<bf16>(), .x = x.data<float>(), .n = x.numel()});
-    return y;
-  }
-  return x.to(dtype);
+  const bool widen = x.dtype() == Dtype::bf16 && dtype == Dtype::f32;
+  const bool narrow = x.dtype() == Dtype::f32 && dtype == Dtype::bf16;
+  if (!widen && !narrow) return x.to(dtype);
+  Tensor y = empty(x.shape(), dtype, x.device());
+  dispatch_mixed(widen ? x : y, [&]<class T>(auto ctx) {
+    if constexpr (std::is_same_v<T, bf16>) {
+      if (widen) return kernels::widen<T>(ctx, {.y = y.data<float>(), .x = x.data<T>(), .n = x.numel()});
+      kernels::narrow<T>(ctx, {.y = y.data<T>(), .x = x.data<float>(), .n = x.numel()});
+    }
+  });
+  return y;
 }
 
 }  // namespace
@@ -116,7 +115,7 @@ Var sum(const Var& x) {
     kernels::column_sum<T>(ctx, {.out = y.data<T>(), .x = x.value().data<T>(), .rows = x.value().numel(), .cols = 1});
   });
   return Var::record("sum", y, {x},
-                     [shape = x.shape()](const Tensor& dy) { return Grads{full(shape, dy.item(), dy.dtype())}; });
+                     [shape = x.shape()](const Tensor& dy) { return Grads{full(shape, dy.item(), dy)}; });
 }
 
 Var dropout(const Var& x, double p, const DropoutKey& key) {
@@ -165,7 +164,7 @@ Var residual(const Var& x, const Var& branch, const Var& gamma, const Tensor& ke
   const Tensor kept = gv.defined() ? branch.value() : Tensor();
   return Var::record("residual", y, inputs, [=](const Tensor& dy, const GradTargets& into) {
     if (!gv.defined() && !keep.defined() && dtype == acc) return Grads{dy, dy};
-    Tensor dbranch = empty(shape, dtype), dgamma = gv.defined() ? into[2].to_add(gv) : Tensor();
+    Tensor dbranch = empty(shape, dtype, dy.device()), dgamma = gv.defined() ? into[2].to_add(gv) : Tensor();
     dispatch_mixed(dbranch, [&]<class T>(auto ctx) {
       Acc<T>* const type = nullptr;
       kernels::residual_backward<T>(ctx, {.dbranch = dbranch.data<T>(),

@@ -101,7 +101,7 @@ Var select_token(const Var& x, long index) {
                .count = batch,
                .size = cols});
   return Var::record("select_token", y, {x}, [=](const Tensor& dy) {
-    Tensor dx = zeros({batch, tokens, cols}, dy.dtype());
+    Tensor dx = zeros({batch, tokens, cols}, dy);
     copy_blocks(dx, dy,
                 {.to_offset = index * cols,
                  .to_stride = size,

@@ -44,7 +44,7 @@ TEST(OpsErrors, LayerNorm) {
 }
 
 TEST(OpsErrors, Attention) {
-  const AttentionHeads heads = make_attention_heads(std::vector<LookHereHead>(2), {2, 3}, Dtype::f32);
+  const AttentionHeads heads = make_attention_heads(std::vector<LookHereHead>(2), {2, 3}, Dtype::f32, Device::cpu);
   for (const auto op : {&attention, &attention_naive}) {
     EXPECT_ERROR(op(zeros_var({7, 12}), 2, heads), "attention: wanted [batch, tokens, 3·2·head size], got [7, 12]");
     EXPECT_ERROR(op(zeros_var({1, 7, 13}), 2, heads),
@@ -58,9 +58,9 @@ TEST(OpsErrors, Attention) {
   }
   EXPECT_ERROR(attention(zeros_var({1, 7, 12}, Dtype::f64), 2, heads), "tensor: wanted f64, got f32");
   LookHereHead center{.view = {{-1, 0}, {}}, .from = kernels::DistanceFrom::grid_center, .slope = 1};
-  EXPECT_NO_THROW(make_attention_heads({center}, {2, 3}, Dtype::f32));
+  EXPECT_NO_THROW(make_attention_heads({center}, {2, 3}, Dtype::f32, Device::cpu));
   center.fill = kernels::MaskFill::max;
-  EXPECT_ERROR(make_attention_heads({center}, {2, 3}, Dtype::f32),
+  EXPECT_ERROR(make_attention_heads({center}, {2, 3}, Dtype::f32, Device::cpu),
                "attention: a head with distances from the grid centre must see everything or mask with -inf");
 }
 
@@ -73,7 +73,7 @@ TEST(OpsErrors, LearnedBias) {
                "attention_learned: the bias must be [2, 3, 5], got [2, 3, 4]");
   EXPECT_ERROR(attention_learned(qkv, 2, heads, zeros_var({2, 3, 5}, Dtype::f64)),
                "attention_learned: the bias must be f32, got f64");
-  heads = make_attention_heads({{.view = {{-1, 0}, {}}, .slope = 1}, {}}, {2, 3}, Dtype::f32);
+  heads = make_attention_heads({{.view = {{-1, 0}, {}}, .slope = 1}, {}}, {2, 3}, Dtype::f32, Device::cpu);
   EXPECT_ERROR(attention_learned(qkv, 2, heads, bias), "attention_learned: heads must see everything");
 }
 

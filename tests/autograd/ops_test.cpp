@@ -55,7 +55,7 @@ TEST(Ops, ResidualGradient) {
     const Shape shape{images, tokens, cols};
     const Tensor x = random(shape, 1), branch = random(shape, 2), gamma = random({cols}, 3);
     const Tensor keep = zeros({images}, Dtype::f64);  // drops every image but the last
-    keep.data<double>()[images - 1] = 1 / 0.9;
+    keep.host<double>()[images - 1] = 1 / 0.9;
     for (const Tensor& k : {Tensor(), keep}) {
       expect_gradients([&](auto& v) { return residual(v[0], v[1], {}, k); }, {x, branch});
       expect_gradients([&](auto& v) { return residual(v[0], v[1], v[2], k); }, {x, branch, gamma});
@@ -98,8 +98,8 @@ TEST(Ops, CastGradient) {
   EXPECT_EQ(cast(x, Dtype::f32).value().raw(), x.value().raw());  // nothing to do, nothing copied
   sum(multiply(cast(y, Dtype::f32), cast(y, Dtype::f32))).backward();
   for (long i = 0; i < 15; ++i) {
-    const float rounded = static_cast<float>(bf16(x.value().data<float>()[i]));
-    EXPECT_EQ(x.grad().data<float>()[i], 2 * rounded);
+    const float rounded = static_cast<float>(bf16(x.value().host<float>()[i]));
+    EXPECT_EQ(x.grad().host<float>()[i], 2 * rounded);
   }
   expect_gradients([](auto& v) { return cast(v[0], Dtype::f64); }, {random({3, 5}, 1)});
 }
@@ -107,8 +107,9 @@ TEST(Ops, CastGradient) {
 // bf16 inside, f32 around: what comes out is what f32 gives, within bf16's rounding, and so are the gradients.
 TEST(Ops, MixedPrecisionIsCloseToF32) {
   const Grid grid{3, 4};
-  const AttentionHeads heads = make_attention_heads(
-      {{.view = view_of("tri_up"), .slope = 0.5}, {.view = view_of("left"), .slope = 0.5}, {}}, grid, Dtype::bf16);
+  const AttentionHeads heads =
+      make_attention_heads({{.view = view_of("tri_up"), .slope = 0.5}, {.view = view_of("left"), .slope = 0.5}, {}},
+                           grid, Dtype::bf16, Device::cpu);
   const long dim = 24, tokens = grid.patches() + 1;
   std::vector<Tensor> inputs{random({2, tokens, dim}, 1, Dtype::f32)};
   for (const Shape& shape :
@@ -132,8 +133,8 @@ TEST(Ops, MixedPrecisionIsCloseToF32) {
     EXPECT_EQ(got[i].dtype(), Dtype::f32) << i;
     double difference = 0, size = 0;
     for (long k = 0; k < got[i].numel(); ++k) {
-      const double w = want[i].data<float>()[k];
-      difference += std::pow(got[i].data<float>()[k] - w, 2), size += w * w;
+      const double w = want[i].host<float>()[k];
+      difference += std::pow(got[i].host<float>()[k] - w, 2), size += w * w;
     }
     EXPECT_LT(std::sqrt(difference / size), 0.02) << "result " << i;
   }
@@ -166,8 +167,8 @@ TEST(Ops, AttentionGradientForEveryHead) {
   for (const Grid grid : {Grid{1, 1}, {3, 3}, {2, 4}})
     for (const long prefix : {0, 1})
       for (std::size_t h = 0; h < all.size(); h += 6) {
-        const AttentionHeads heads =
-            make_attention_heads({all.begin() + h, all.begin() + std::min(h + 6, all.size())}, grid, Dtype::f64);
+        const AttentionHeads heads = make_attention_heads({all.begin() + h, all.begin() + std::min(h + 6, all.size())},
+                                                          grid, Dtype::f64, Device::cpu);
         const long count = static_cast<long>(heads.heads.size()), tokens = grid.patches() + prefix;
         expect_gradients([&](auto& v) { return attention(v[0], count, heads); }, {random({1, tokens, 3 * count}, 1)});
       }
@@ -188,13 +189,14 @@ TEST(Ops, AttentionLearnedBiasGradient) {
 TEST(Ops, AttentionLearnedBiasIsAnyTable) {
   const Grid grid{4, 5};
   const AttentionHeads fixed =
-      make_attention_heads({{.view = {}, .slope = 0.5}, {.view = {}, .slope = 0.25}}, grid, Dtype::f64);
+      make_attention_heads({{.view = {}, .slope = 0.5}, {.view = {}, .slope = 0.25}}, grid, Dtype::f64, Device::cpu);
   const Var qkv(random({2, 21, 3 * 2 * 4}, 1)), table(fixed.relative.reshape({2, 7, 9}));
   EXPECT_TRUE(same_bits(attention(qkv, 2, fixed).value(), attention_learned(qkv, 2, fixed, table).value()));
 }
 
 TEST(Ops, AttentionGradientForEveryShape) {
-  const AttentionHeads one = make_attention_heads({{.view = view_of("tri_up"), .slope = 0.5}}, {2, 3}, Dtype::f64);
+  const AttentionHeads one =
+      make_attention_heads({{.view = view_of("tri_up"), .slope = 0.5}}, {2, 3}, Dtype::f64, Device::cpu);
   const AttentionHeads plain;
   for (const auto& [images, tokens, dim] : {std::tuple{1L, 6L, 1L}, {2L, 7L, 3L}, {1L, 9L, 10L}}) {
     const Tensor qkv = random({images, tokens, 3 * dim}, 1);
@@ -207,7 +209,7 @@ TEST(Ops, AttentionGradientForEveryShape) {
 
 // More tokens than one block has queries and keys.
 TEST(Ops, AttentionIsItsOracle) {
-  const AttentionHeads heads = make_attention_heads(every_head(), {9, 10}, Dtype::f64);
+  const AttentionHeads heads = make_attention_heads(every_head(), {9, 10}, Dtype::f64, Device::cpu);
   const long count = static_cast<long>(heads.heads.size());
   const Tensor qkv = random({2, 91, 3 * count * 4}, 1), weights = random({2, 91, count * 4}, 2);
   const Var fast(qkv, true), naive(qkv, true);
@@ -248,7 +250,7 @@ using SoftLoss = Var (*)(const Var&, const Tensor&);
 TEST(Ops, LossGradients) {
   for (const auto& [batch, classes] : {std::pair{1L, 1L}, {3L, 4L}, {5L, 11L}}) {
     const Tensor logits = random({batch, classes}, 1), labels = empty({batch}, Dtype::i64);
-    for (long i = 0; i < batch; ++i) labels.data<i64>()[i] = i * 5 % classes;
+    for (long i = 0; i < batch; ++i) labels.host<i64>()[i] = i * 5 % classes;
     for (const LabelLoss loss : {&softmax_cross_entropy, &binary_cross_entropy})
       for (const double smoothing : {0., 0.1})
         expect_gradients([&](auto& v) { return loss(scale(v[0], 5), labels, smoothing); }, {logits});
@@ -280,7 +282,7 @@ TEST(Ops, LossIsTheMeanOverTheBatch) {
 // A small network in f32 agrees with itself in f64: no operation loses more than rounding.
 TEST(Ops, SinglePrecisionFollowsDouble) {
   const auto gradient = [](Dtype dtype) {
-    const AttentionHeads heads = make_attention_heads(every_head(), {3, 4}, dtype);
+    const AttentionHeads heads = make_attention_heads(every_head(), {3, 4}, dtype, Device::cpu);
     const long count = static_cast<long>(heads.heads.size());
     const Var x(random({2, 13, 3 * count}, 1, dtype), true), w(random({6, count}, 2, dtype), true);
     const Var gamma(random({6}, 3, dtype), true), beta(random({6}, 4, dtype), true);

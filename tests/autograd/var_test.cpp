@@ -2,6 +2,7 @@
 #include "autograd/var.h"
 
 #include "autograd/ops.h"
+#include "tensor/pool.h"
 #include "tests/testing.h"
 
 namespace lookhere {
@@ -109,12 +110,12 @@ struct Seen {
 };
 Var scale_into(const Var& x, double factor, std::vector<Seen>& seen) {
   Tensor y = x.value().clone();
-  for (long i = 0; i < y.numel(); ++i) y.data<double>()[i] *= factor;
+  for (long i = 0; i < y.numel(); ++i) y.host<double>()[i] *= factor;
   return Var::record("scale_into", y, {x}, [=, &seen](const Tensor& dy, const GradTargets& into) {
     seen.push_back({into[0].tensor.defined(), into[0].accumulate});
     const Tensor dx = into[0].to_add(dy);
     for (long i = 0; i < dx.numel(); ++i)
-      dx.data<double>()[i] = dy.data<double>()[i] * factor + (into[0].accumulate ? dx.data<double>()[i] : 0);
+      dx.host<double>()[i] = dy.host<double>()[i] * factor + (into[0].accumulate ? dx.host<double>()[i] : 0);
     return Grads{dx};
   });
 }
@@ -170,11 +171,11 @@ TEST(Var, LeavesCollectInTheirBuffer) {
     EXPECT_EQ(x.grad().raw(), arena.raw() + 8);
     x.clear_grad();
     EXPECT_FALSE(x.grad().defined());
-    arena.data<double>()[1] = NAN;
+    arena.host<double>()[1] = NAN;
   }
-  EXPECT_TRUE(std::isnan(arena.data<double>()[0]) && std::isnan(arena.data<double>()[3]));  // nothing beside it
+  EXPECT_TRUE(std::isnan(arena.host<double>()[0]) && std::isnan(arena.host<double>()[3]));  // nothing beside it
   x.set_grad(from_vector<double>({7, 7}, {2}));
-  EXPECT_EQ(arena.data<double>()[2], 7);
+  EXPECT_EQ(arena.host<double>()[2], 7);
   sum(x).backward();
   EXPECT_EQ(grad_of(x), (Values{8, 8}));
   EXPECT_EQ(x.grad().raw(), arena.raw() + 8);
@@ -182,14 +183,14 @@ TEST(Var, LeavesCollectInTheirBuffer) {
   Var late = leaf({2, 3});
   sum(scale(late, 5)).backward();
   late.set_grad_buffer(arena.view(0, {2}));  // takes over what there is
-  EXPECT_EQ(arena.data<double>()[1], 5);
+  EXPECT_EQ(arena.host<double>()[1], 5);
   sum(late).backward();
   EXPECT_EQ(grad_of(late), (Values{6, 6}));
   Var loss = leaf({2});
   loss.set_grad_buffer(arena.view(0, {1}));
   loss.backward();
   loss.backward();
-  EXPECT_EQ(arena.data<double>()[0], 2);
+  EXPECT_EQ(arena.host<double>()[0], 2);
   EXPECT_ERROR(loss.set_grad_buffer(zeros({3})), "set_grad_buffer: wanted shape [1], got [3]");
   EXPECT_ERROR(scale(loss, 1).set_grad_buffer(zeros({1})), "set_grad_buffer: only leaves keep their gradient");
 }

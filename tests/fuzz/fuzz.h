@@ -63,17 +63,18 @@ inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
 
 inline bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), static_cast<std::size_t>(a.bytes())) == 0);
+         (a.bytes() == 0 ||
+          std::memcmp(a.host<std::byte>(), b.host<std::byte>(), static_cast<std::size_t>(a.bytes())) == 0);
 }
 
 // A tensor of up to five sizes below 6, which may be 0, and any bytes.
 inline Tensor any_tensor(FuzzedDataProvider& from) {
   std::vector<long> sizes(from.ConsumeIntegralInRange<std::size_t>(0, Shape::kMaxRank));
   for (long& size : sizes) size = from.ConsumeIntegralInRange<long>(0, 5);
-  Tensor t = empty(Shape(sizes), from.PickValueInArray({Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::i64}));
+  Tensor t = empty(Shape(sizes), from.PickValueInArray({Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::i64}), Device::cpu);
   if (t.bytes() == 0) return t;
-  std::memset(t.raw(), 0, static_cast<std::size_t>(t.bytes()));
-  from.ConsumeData(t.raw(), static_cast<std::size_t>(t.bytes()));
+  std::memset(t.host<std::byte>(), 0, static_cast<std::size_t>(t.bytes()));
+  from.ConsumeData(t.host<std::byte>(), static_cast<std::size_t>(t.bytes()));
   return t;
 }
 

@@ -42,7 +42,7 @@ TEST(ParameterArena, HoldsEveryParameterOnce) {
       EXPECT_TRUE(same_bits(p[k].var.value(), before[k])) << p[k].name;
       EXPECT_EQ(p[k].var.value().raw(), ParameterArena::part(arena.weights(), slot).raw());
       EXPECT_EQ(p[k].var.grad().raw(), ParameterArena::part(arena.gradients(), slot).raw());
-      EXPECT_EQ(p[k].var.grad().to(Dtype::f64).data<double>()[2], 3);  // what was there stays
+      EXPECT_EQ(p[k].var.grad().to(Dtype::f64).host<double>()[2], 3);  // what was there stays
     }
     EXPECT_EQ(arena.weights().shape(), Shape{83});
     const std::vector<double> all = to_vector<double>(arena.weights().to(Dtype::f64));
@@ -100,10 +100,10 @@ TEST(ParameterArena, TakesTheGradientsOfReplicas) {
   const auto values = [&] {
     std::vector<float> first;
     for (const Parameter& parameter : p)
-      first.push_back(parameter.var.grad().defined() ? parameter.var.grad().data<float>()[2] : NAN);
+      first.push_back(parameter.var.grad().defined() ? parameter.var.grad().host<float>()[2] : NAN);
     return first;
   };
-  std::fill_n(arena.gradients().data<float>(), arena.gradients().numel(), NAN);  // what a cleared buffer may hold
+  std::fill_n(arena.gradients().host<float>(), arena.gradients().numel(), NAN);  // what a cleared buffer may hold
   set_gradients(q, 2);
   arena.take_gradients(replica);
   EXPECT_EQ(values(), (std::vector<float>{2, 2, 2, 2}));

@@ -41,7 +41,7 @@ TEST(Module, NamesFollowTheTree) {
 }
 
 TEST(Module, BlocksHaveTimmsNames) {
-  Init init(1, Dtype::f32);
+  Init init(1, Dtype::f32, Device::cpu);
   Block plain({.dim = 6, .heads = 2, .mlp_hidden = 8, .norm_eps = 1e-6F, .layer_scale = false, .layer_scale_init = 1},
               init);
   EXPECT_EQ(names_of(plain), (Names{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias",
@@ -53,12 +53,12 @@ TEST(Module, BlocksHaveTimmsNames) {
   EXPECT_EQ(names.size(), 14U);
   EXPECT_EQ(names[6], "ls1.gamma");
   EXPECT_EQ(names[13], "ls2.gamma");
-  EXPECT_EQ(scaled.ls2.gamma.value().data<float>()[5], 0.5F);
+  EXPECT_EQ(scaled.ls2.gamma.value().host<float>()[5], 0.5F);
 }
 
 TEST(Init, SameSeedSameValues) {
   const auto draw = [](std::uint64_t seed, Dtype dtype) {
-    Init init(seed, dtype);
+    Init init(seed, dtype, Device::cpu);
     return std::vector<Tensor>{init.truncated_normal({50}).value(), init.truncated_normal({50}).value(),
                                init.uniform({50}, 1).value()};
   };
@@ -73,17 +73,17 @@ TEST(Init, SameSeedSameValues) {
 }
 
 TEST(Init, AParametersValuesDoNotDependOnTheSizesBefore) {
-  Init small(5, Dtype::f32), large(5, Dtype::f32);
+  Init small(5, Dtype::f32, Device::cpu), large(5, Dtype::f32, Device::cpu);
   small.truncated_normal({3}), large.truncated_normal({1000});
   EXPECT_TRUE(same_bits(small.truncated_normal({7}).value(), large.truncated_normal({7}).value()));
 }
 
 TEST(Init, Distributions) {
-  Init init(9, Dtype::f64, 1);
+  Init init(9, Dtype::f64, Device::cpu, 1);
   const Tensor normal = init.truncated_normal({20000}).value(), uniform = init.uniform({20000}, 0.25).value();
   double mean = 0, square = 0, low = 0, high = 0;
   for (long i = 0; i < 20000; ++i) {
-    const double x = normal.data<double>()[i], y = uniform.data<double>()[i];
+    const double x = normal.host<double>()[i], y = uniform.host<double>()[i];
     EXPECT_LE(std::abs(x), 2);
     mean += x / 20000, square += x * x / 20000, low = std::min(low, y), high = std::max(high, y);
   }
@@ -93,28 +93,28 @@ TEST(Init, Distributions) {
   EXPECT_NEAR(high, 0.25, 1e-3);
   EXPECT_GE(low, -0.25);
   EXPECT_LT(high, 0.25);
-  Init open(std::nullopt, Dtype::f32);
+  Init open(std::nullopt, Dtype::f32, Device::cpu);
   EXPECT_EQ(open.truncated_normal({3, 4}).shape(), (Shape{3, 4}));
   EXPECT_TRUE(open.uniform({2}, 1).requires_grad());
-  EXPECT_EQ(open.constant({2}, 3).value().data<float>()[1], 3);
+  EXPECT_EQ(open.constant({2}, 3).value().host<float>()[1], 3);
 }
 
 TEST(Pass, KeepsImagesWithTheRightProbability) {
   Pass off;
-  EXPECT_FALSE(off.keep(8, Dtype::f32).defined());
+  EXPECT_FALSE(off.keep(8, Dtype::f32, Device::cpu).defined());
   const double p = 0.25;
   double sum = 0;
   std::set<std::vector<double>> patterns;
   for (std::uint32_t step = 0; step < 200; ++step) {
     Pass pass{.drop_path = p, .seed = 3, .step = step}, again = pass;
-    const Tensor keep = pass.keep(50, Dtype::f64);
-    EXPECT_TRUE(same_bits(again.keep(50, Dtype::f64), keep));
+    const Tensor keep = pass.keep(50, Dtype::f64, Device::cpu);
+    EXPECT_TRUE(same_bits(again.keep(50, Dtype::f64, Device::cpu), keep));
     for (const double factor : to_vector<double>(keep)) {
       EXPECT_TRUE(factor == 0 || factor == 1 / (1 - p)) << factor;
       sum += factor;
     }
     patterns.insert(to_vector<double>(keep));
-    patterns.insert(to_vector<double>(pass.keep(50, Dtype::f64)));  // the next site of the same pass
+    patterns.insert(to_vector<double>(pass.keep(50, Dtype::f64, Device::cpu)));  // the next site of the same pass
   }
   EXPECT_NEAR(sum / 10000, 1, 6 * std::sqrt(p / (1 - p) / 10000));
   EXPECT_EQ(patterns.size(), 400U);

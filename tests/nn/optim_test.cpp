@@ -26,7 +26,7 @@ void set_gradients(std::vector<Parameter>& parameters, std::uint64_t step) {
   for (std::size_t k = 0; k < parameters.size(); ++k) {
     const Tensor w = parameters[k].var.value().to(Dtype::f64);
     Tensor g = random(w.shape(), 1000 * step + k);
-    for (long i = 0; i < g.numel(); ++i) g.data<double>()[i] += 0.5 * w.data<double>()[i];
+    for (long i = 0; i < g.numel(); ++i) g.host<double>()[i] += 0.5 * w.host<double>()[i];
     parameters[k].var.set_grad(g.to(parameters[k].var.value().dtype()));
   }
 }
@@ -143,7 +143,7 @@ TEST(AdamW, GradientsThatAreNotFiniteChangeNothing) {
       set_gradients(p, 2);
       for (const std::size_t k : {2U, 3U}) {
         Tensor g = p[k].var.grad().to(Dtype::f64).clone();
-        g.data<double>()[1] = k == 2 ? bad : std::nan("");
+        g.host<double>()[1] = k == 2 ? bad : std::nan("");
         p[k].var.set_grad(g.to(dtype));
       }
       const AdamW::Report report = optimizer.step(0.1);

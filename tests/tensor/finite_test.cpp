@@ -11,7 +11,7 @@ TEST(Finite, FindsTheFirst) {
     for (const Dtype dtype : {Dtype::f32, Dtype::f64})
       for (const long at : {0, 5, 11}) {
         Tensor t = random({3, 4}, 1, Dtype::f64);
-        for (long i = at; i < 12; i += 3) t.data<double>()[i] = bad;
+        for (long i = at; i < 12; i += 3) t.host<double>()[i] = bad;
         t = t.to(dtype);
         EXPECT_EQ(first_not_finite(t), at);
         EXPECT_ERROR(check_finite(t, "image ", 7), concat("image 7 is not finite at element ", at));

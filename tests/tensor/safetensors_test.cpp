@@ -91,7 +91,8 @@ TEST(Safetensors, RoundTrip) {
     const Tensor got = file.read(name);
     EXPECT_EQ(got.dtype(), tensor.dtype()) << name;
     EXPECT_EQ(got.shape(), tensor.shape()) << name;
-    EXPECT_EQ(std::memcmp(got.raw(), tensor.raw(), static_cast<std::size_t>(tensor.bytes())), 0) << name;
+    EXPECT_EQ(std::memcmp(got.host<std::byte>(), tensor.host<std::byte>(), static_cast<std::size_t>(tensor.bytes())), 0)
+        << name;
   }
 }
 
@@ -125,8 +126,8 @@ TEST(Safetensors, HalfBecomesFloat) {
   const Tensor t = Safetensors(folder / "a").read("h");
   ASSERT_EQ(t.dtype(), Dtype::f32);
   for (std::size_t i = 0; i < cases.size(); ++i)
-    EXPECT_EQ(std::bit_cast<std::uint32_t>(t.data<float>()[i]), std::bit_cast<std::uint32_t>(cases[i].second)) << i;
-  EXPECT_TRUE(std::isnan(t.data<float>()[12]));
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(t.host<float>()[i]), std::bit_cast<std::uint32_t>(cases[i].second)) << i;
+  EXPECT_TRUE(std::isnan(t.host<float>()[12]));
 }
 
 TEST(Safetensors, OtherDtypesAreListedButNotRead) {

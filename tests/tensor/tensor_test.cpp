@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tensor/out_of_memory.h"
+#include "tensor/pool.h"
 #include "tests/testing.h"
 
 namespace lookhere {
@@ -16,7 +17,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 Tensor counting(const Shape& shape) {
   Tensor t = empty(shape);
-  for (long i = 0; i < t.numel(); ++i) t.data<float>()[i] = static_cast<float>(i);
+  for (long i = 0; i < t.numel(); ++i) t.host<float>()[i] = static_cast<float>(i);
   return t;
 }
 
@@ -63,9 +64,9 @@ TEST(Tensor, RowsShareMemory) {
   const Tensor r = t.rows(1, 3);
   EXPECT_EQ(r.shape(), (Shape{2, 3}));
   EXPECT_EQ(to_vector<float>(r), (std::vector<float>{3, 4, 5, 6, 7, 8}));
-  r.rows(1, 2).data<float>()[0] = -1;  // a slice of a slice
-  EXPECT_EQ(t.data<float>()[6], -1);
-  EXPECT_EQ(r.reshape({6}).data<float>()[3], -1);
+  r.rows(1, 2).host<float>()[0] = -1;  // a slice of a slice
+  EXPECT_EQ(t.host<float>()[6], -1);
+  EXPECT_EQ(r.reshape({6}).host<float>()[3], -1);
   EXPECT_EQ(t.rows(4, 4).numel(), 0);
   EXPECT_EQ(zeros({0, 3}).rows(0, 0).shape(), (Shape{0, 3}));
   EXPECT_ERROR(t.rows(2, 5), "rows: [2, 5) is not inside [4, 3]");
@@ -101,7 +102,7 @@ TEST(Tensor, CopiesIntoItsMemory) {
 TEST(Tensor, CloneIsDeep) {
   const Tensor t = counting({4, 3}), copy = t.rows(1, 2).clone();
   EXPECT_TRUE(copy.unique());
-  t.data<float>()[3] = 99;
+  t.host<float>()[3] = 99;
   EXPECT_EQ(to_vector<float>(copy), (std::vector<float>{3, 4, 5}));
   EXPECT_EQ(zeros({0}).clone().numel(), 0);
 }
@@ -117,7 +118,7 @@ TEST(Tensor, ConvertsBetweenAllDtypes) {
       EXPECT_EQ(to_vector<double>(back.to(Dtype::f64)), to_vector<double>(t)) << a << " to " << b;
     }
   EXPECT_EQ(t.to(Dtype::f64).raw(), t.raw());  // itself if nothing changes
-  EXPECT_EQ(t.rows(1, 2).to(Dtype::i64).data<i64>()[1], 128);
+  EXPECT_EQ(t.rows(1, 2).to(Dtype::i64).host<i64>()[1], 128);
   EXPECT_EQ(full({1}, 0.1, Dtype::f64).item(), 0.1);
   EXPECT_EQ(full({1}, 0.1, Dtype::f32).item(), static_cast<double>(0.1F));
   EXPECT_EQ(full({1}, -1.9, Dtype::i64).item(), -1);  // towards zero
@@ -129,7 +130,7 @@ TEST(Tensor, MakesAndFills) {
   EXPECT_EQ(zeros({2}, Dtype::bf16).bytes(), 4);
   EXPECT_EQ(zeros({}).numel(), 1);
   EXPECT_EQ(empty_like(zeros({2, 3}, Dtype::f64)).dtype(), Dtype::f64);
-  EXPECT_EQ(zeros_like(full({2}, 1)).data<float>()[1], 0);
+  EXPECT_EQ(zeros_like(full({2}, 1)).host<float>()[1], 0);
   EXPECT_EQ(empty({5}, zeros({1}, Dtype::i64)).dtype(), Dtype::i64);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(zeros({3}).raw()) % 64, 0U);
 }
@@ -137,8 +138,8 @@ TEST(Tensor, MakesAndFills) {
 TEST(Tensor, Errors) {
   const Tensor undefined;
   EXPECT_FALSE(undefined.defined());
-  EXPECT_ERROR(undefined.data<float>(), "tensor: read before it was given a value");
-  EXPECT_ERROR(zeros({2}).data<double>(), "tensor: wanted f64, got f32");
+  EXPECT_ERROR(undefined.host<float>(), "tensor: read before it was given a value");
+  EXPECT_ERROR(zeros({2}).host<double>(), "tensor: wanted f64, got f32");
   EXPECT_ERROR(zeros({2}).item(), "item: wanted one element, got shape [2]");
   EXPECT_ERROR(from_vector<float>({1, 2}, {3}), "from_vector: shape [3] wants 3 values, got 2");
 }
@@ -236,7 +237,7 @@ TEST(Pool, ReleasesWhatIsKept) {
   EXPECT_GT(pool().stats().reserved, pool().stats().in_use);
   pool().release_kept();
   EXPECT_EQ(pool().stats().reserved, pool().stats().in_use);
-  EXPECT_EQ(large.data<float>()[(1 << 20) - 1], 0);  // what is in use stays
+  EXPECT_EQ(large.host<float>()[(1 << 20) - 1], 0);  // what is in use stays
 }
 
 TEST(Pool, AbsurdSizesFailAtOnce) {

@@ -159,7 +159,7 @@ TEST_F(CliCommands, Forward) {
 
 TEST_F(CliCommands, Gradients) {
   Tensor labels = empty({35}, Dtype::i64);
-  for (long i = 0; i < 35; ++i) labels.data<i64>()[i] = i % 4;
+  for (long i = 0; i < 35; ++i) labels.host<i64>()[i] = i % 4;
   save_npy(file("x.npy"), random({35, 1, 16, 16}, 1, Dtype::f32));
   save_npy(file("y.npy"), labels);
   EXPECT_EQ(quiet_output_of({"gradients", "--model", model(), "--images", file("x.npy"), "--labels", file("y.npy"),

@@ -31,7 +31,7 @@ const std::string& image_files() {
     array("u2.npy", "<u2", "(1, 3, 16, 16)", std::string(2 * 768, 0));
     for (const auto& [name, value] : {std::pair{"nan", std::nan("")}, {"inf", -HUGE_VAL}, {"1e39", 1e39}}) {
       Tensor t = zeros({1, 3, 16, 16}, Dtype::f64);
-      t.data<double>()[17] = value;
+      t.host<double>()[17] = value;
       save_npy(folder + "/" + name + ".npy", t);
       if (std::isfinite(value)) continue;
       save_npy(folder + "/" + name + "32.npy", t.to(Dtype::f32));

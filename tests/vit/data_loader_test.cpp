@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tensor/pool.h"
 #include "tests/testing.h"
 
 namespace lookhere {
@@ -66,9 +67,9 @@ TEST(Loader, PlainOrderAndShapes) {
     EXPECT_EQ(batch.images.shape(), (Shape{rows, 1, 4, 5}));
     EXPECT_EQ(batch.labels.shape(), Shape{rows});
     for (long row = 0; row < rows; ++row) {
-      EXPECT_EQ(batch.labels.data<i64>()[row], 4 * i + row);
+      EXPECT_EQ(batch.labels.host<i64>()[row], 4 * i + row);
       load_image(d, 4 * i + row, image.data());
-      EXPECT_TRUE(std::equal(image.begin(), image.end(), batch.images.data<float>() + row * 20));
+      EXPECT_TRUE(std::equal(image.begin(), image.end(), batch.images.host<float>() + row * 20));
     }
   }
   Batch batch;
@@ -187,7 +188,7 @@ TEST(Loader, Resizes) {
   std::vector<float> image(20), want(30), scratch(resize.scratch_size());
   load_image(d, 1, image.data());
   resize(want.data(), image.data(), 1, scratch.data());
-  EXPECT_TRUE(std::equal(want.begin(), want.end(), batch.images.data<float>() + 30));
+  EXPECT_TRUE(std::equal(want.begin(), want.end(), batch.images.host<float>() + 30));
 }
 
 TEST(Loader, PassesOnWhatWorkersThrow) {

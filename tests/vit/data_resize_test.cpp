@@ -69,9 +69,9 @@ TEST(Resize, TreatsChannelsAlike) {
   const Resize half(4, 6, 2, 3);
   const Tensor in = random({3, 4, 6}, 1, Dtype::f32);
   std::vector<float> out(3 * 2 * 3), scratch(half.scratch_size());
-  half(out.data(), in.data<float>(), 3, scratch.data());
+  half(out.data(), in.host<float>(), 3, scratch.data());
   for (long c = 0; c < 3; ++c) {
-    const float* plane = in.data<float>() + c * 24;
+    const float* plane = in.host<float>() + c * 24;
     const std::vector<float> alone = resize({plane, plane + 24}, 4, 6, 2, 3);
     EXPECT_TRUE(std::equal(alone.begin(), alone.end(), out.begin() + c * 6));
   }

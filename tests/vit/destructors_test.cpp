@@ -9,6 +9,7 @@
 #include "autograd/ops.h"
 #include "autograd/profile.h"
 #include "tensor/large_blocks.h"
+#include "tensor/pool.h"
 #include "tests/testing.h"
 #include "vit/data/loader.h"
 #include "vit/data/shapes.h"

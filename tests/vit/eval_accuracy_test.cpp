@@ -5,6 +5,7 @@
 
 #include "kernels/gemm/gemm.h"
 #include "tensor/out_of_memory.h"
+#include "tensor/pool.h"
 #include "tests/vit/model_cases.h"
 
 namespace lookhere {

@@ -20,7 +20,7 @@ inline ViT tiny_model() {
 
 inline Tensor labels(const std::vector<i64>& values) {
   Tensor t = empty({static_cast<long>(values.size())}, Dtype::i64);
-  std::ranges::copy(values, t.data<i64>());
+  std::ranges::copy(values, t.host<i64>());
   return t;
 }
 
@@ -46,7 +46,7 @@ inline const std::string& files() {
     write_file(folder / "shape.safetensors", changed("[24,3,4,4]", "[24,3,4,9]"));
     write_file(folder / "config.safetensors", changed("\\\"dim\\\":24", "\\\"dim\\\":99"));
     ViT nan = tiny_model();
-    for (Parameter& p : parameters_of(nan)) p.var.value().data<float>()[0] = NAN;
+    for (Parameter& p : parameters_of(nan)) p.var.value().host<float>()[0] = NAN;
     save_model(folder / "nan.safetensors", nan);
     save_safetensors(folder / "other.safetensors", {{"weight", random({2, 2}, 1, Dtype::f32)}});
     mkfifo((folder / "pipe").c_str(), 0600);

@@ -33,7 +33,7 @@ inline double rule_u(std::uint64_t p, std::uint64_t k) {
 }
 inline Tensor rule_images(const Shape& shape, Dtype dtype) {
   Tensor t = empty(shape, Dtype::f64);
-  for (long n = 0; n < t.numel(); ++n) t.data<double>()[n] = static_cast<float>(rule_u(999, n));
+  for (long n = 0; n < t.numel(); ++n) t.host<double>()[n] = static_cast<float>(rule_u(999, n));
   return t.to(dtype);
 }
 
@@ -49,7 +49,7 @@ inline void fill_by_rule(ViT& model, std::vector<std::string> order = {}) {
     Tensor t = empty(parameter.shape(), Dtype::f64);
     for (long k = 0; k < t.numel(); ++k) {
       const double u = rule_u(found - order.begin(), k);
-      t.data<double>()[k] = static_cast<float>(gamma ? 0.5 + 0.1 * u : norm ? 1 + 0.1 * u : 0.2 * u);
+      t.host<double>()[k] = static_cast<float>(gamma ? 0.5 + 0.1 * u : norm ? 1 + 0.1 * u : 0.2 * u);
     }
     parameter.set_value(t.to(parameter.value().dtype()));
   });

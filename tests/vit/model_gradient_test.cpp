@@ -28,7 +28,7 @@ class EveryHook : public PositionEncoding {
     const long height = 2 * grid.y - 1, width = 2 * grid.x - 1;
     Tensor distances = empty({height * width, 1}, Dtype::f64);
     for (long i = 0; i < height * width; ++i)
-      distances.data<double>()[i] = std::hypot(i / width - grid.y + 1, i % width - grid.x + 1);
+      distances.host<double>()[i] = std::hypot(i / width - grid.y + 1, i % width - grid.x + 1);
     return reshape(linear(parameters[1 + layer], Var(distances)), {z.heads, height, width});
   }
   nlohmann::json to_json() const override { return {{"type", "every hook"}}; }
@@ -80,7 +80,7 @@ class Point {
     leaves_.push_back({"images", images_});
     for (std::size_t leaf = 0; leaf < leaves_.size(); ++leaf)
       for (long i = 0; i < leaves_[leaf].var.value().numel(); ++i)
-        at_.push_back(leaves_[leaf].var.value().data<double>() + i), leaf_of_.push_back(leaf);
+        at_.push_back(leaves_[leaf].var.value().host<double>() + i), leaf_of_.push_back(leaf);
     weights_ = random(logits().shape(), 77);
   }
 
@@ -91,7 +91,7 @@ class Point {
     for (const Parameter& leaf : leaves_) {
       const Tensor& grad = leaf.var.grad();
       EXPECT_TRUE(grad.defined() && grad.shape() == leaf.var.shape()) << leaf.name;
-      if (grad.defined()) all.insert(all.end(), grad.data<double>(), grad.data<double>() + grad.numel());
+      if (grad.defined()) all.insert(all.end(), grad.host<double>(), grad.host<double>() + grad.numel());
     }
     return all;
   }
@@ -109,8 +109,8 @@ class Point {
     moved(0);
     double sum = 0;
     for (long k = 0; k < weights_.numel(); ++k) {
-      const auto y = [k](const Tensor& t) { return t.data<double>()[k]; };
-      sum += weights_.data<double>()[k] * (8 * (y(c) - y(b)) - (y(d) - y(a))) / (12 * kStep);
+      const auto y = [k](const Tensor& t) { return t.host<double>()[k]; };
+      sum += weights_.host<double>()[k] * (8 * (y(c) - y(b)) - (y(d) - y(a))) / (12 * kStep);
     }
     return sum;
   }

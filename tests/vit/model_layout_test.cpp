@@ -121,7 +121,7 @@ TEST(Layout, ALayerOfItsOwnFromAList) {
 TEST(Layout, CenterCountsDistanceFromTheGridsCenter) {
   const Grid grid{3, 6};
   const AttentionHeads tables = make_attention_heads(
-      lookhere_heads({.directions = {"center"}, .round_to_bf16 = false}, 4, 1, 0), grid, Dtype::f64);
+      lookhere_heads({.directions = {"center"}, .round_to_bf16 = false}, 4, 1, 0), grid, Dtype::f64, Device::cpu);
   for (long h = 0; h < 4; ++h)
     for (long q = 0; q < 18; ++q)
       for (long k = 0; k < 18; ++k) {
@@ -129,8 +129,8 @@ TEST(Layout, CenterCountsDistanceFromTheGridsCenter) {
                             std::hypot(static_cast<double>(k / 6) - 1, static_cast<double>(k % 6) - 2.5);
         EXPECT_NEAR(tables.heads[h].bias(grid, q / 6, q % 6, k / 6, k % 6), want, 1e-15);
         const long row = 2 - (k / 6 - q / 6), column = 5 - (k % 6 - q % 6);
-        const double relative = tables.relative.data<double>()[h * kernels::relative_size(grid) + row * 11 + column];
-        EXPECT_NEAR(relative + tables.key.data<double>()[h * 18 + k], want, 1e-15);
+        const double relative = tables.relative.host<double>()[h * kernels::relative_size(grid) + row * 11 + column];
+        EXPECT_NEAR(relative + tables.key.host<double>()[h * 18 + k], want, 1e-15);
       }
 }
 
@@ -139,8 +139,8 @@ TEST(Layout, ZeroSlopeRemovesTheMask) {
   const Grid grid{3, 3};
   for (LookHereConfig config : {LookHereConfig{.layer_slopes = {1, 0}}, LookHereConfig{.global_slope = 0}})
     for (const LookHereHead& head : lookhere_heads(config, 12, 2, 1)) {
-      const AttentionHeads tables = make_attention_heads({head}, grid, Dtype::f32);
-      for (long i = 0; i < 25; ++i) EXPECT_EQ(tables.relative.data<float>()[i], 0);
+      const AttentionHeads tables = make_attention_heads({head}, grid, Dtype::f32, Device::cpu);
+      for (long i = 0; i < 25; ++i) EXPECT_EQ(tables.relative.host<float>()[i], 0);
       for (long q = 0; q < 9; ++q)
         for (long k = 0; k < 9; ++k) EXPECT_EQ(head.bias(grid, q / 3, q % 3, k / 3, k % 3), 0);
     }

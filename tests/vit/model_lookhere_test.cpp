@@ -32,14 +32,15 @@ Bits bits_by_table(const LookHereConfig& config, Grid grid, Dtype dtype) {
   Bits bits;
   const long n = grid.patches(), size = kernels::relative_size(grid);
   for (long layer = 0; layer < kLayers; ++layer) {
-    const AttentionHeads heads = make_attention_heads(lookhere_heads(config, kHeads, kLayers, layer), grid, dtype);
+    const AttentionHeads heads =
+        make_attention_heads(lookhere_heads(config, kHeads, kLayers, layer), grid, dtype, Device::cpu);
     EXPECT_FALSE(heads.key.defined());  // wanted by distances from the centre alone
     const Tensor relative = heads.relative.to(Dtype::f64);
     for (long h = 0; h < kHeads; ++h)
       for (long q = 0; q < n; ++q)
         for (long k = 0; k < n; ++k) {
           const long row = grid.y - 1 - (k / grid.x - q / grid.x), column = grid.x - 1 - (k % grid.x - q % grid.x);
-          bits.push_back(bits_of(relative.data<double>()[h * size + row * (2 * grid.x - 1) + column]));
+          bits.push_back(bits_of(relative.host<double>()[h * size + row * (2 * grid.x - 1) + column]));
         }
   }
   return bits;

@@ -55,7 +55,7 @@ TEST(Model, LogitsAreTheAuthors) {
       const Tensor logits = logits_for(model, rule_images({1, 3, 64, 64}, dtype)).to(Dtype::f64);
       for (const char* key : {"logits_64x64", "logits_64x64(grid4)", "logits_64x64 explicit softmax path"})
         for (std::size_t c = 0; want.contains(key) && c < 5; ++c, ++compared)
-          EXPECT_NEAR(logits.data<double>()[c], want[key].at(c).get<double>(), 1e-5) << method << " " << dtype;
+          EXPECT_NEAR(logits.host<double>()[c], want[key].at(c).get<double>(), 1e-5) << method << " " << dtype;
     }
   EXPECT_EQ(compared, 2 * 5 * (4 * 2 + 3));  // two types, five classes; LookHere in two ways, the others in one
 }
@@ -114,7 +114,7 @@ TEST(Model, InitialValues) {
   for (const Parameter& p : parameters_of(model)) {
     const std::string& name = p.name;
     const Tensor value = p.var.value().to(Dtype::f64);
-    const double* x = value.data<double>();
+    const double* x = value.host<double>();
     const auto n = static_cast<double>(value.numel());
     const auto [low, high] = std::minmax_element(x, x + value.numel());
     const double mean = std::accumulate(x, x + value.numel(), 0.0) / n;
@@ -147,12 +147,12 @@ TEST(Model, OtherResolutions) {
     fill_by_rule(model);
     const Tensor trained = rule_images({2, 2, 4, 6}, Dtype::f32);
     const Tensor first = logits_for(model, trained);
-    std::set<float> seen{first.data<float>()[0]};
+    std::set<float> seen{first.host<float>()[0]};
     for (const Shape& shape : {Shape{2, 2, 6, 4}, Shape{2, 2, 2, 2}, Shape{2, 2, 12, 10}, Shape{2, 2, 2, 14}}) {
       const Tensor logits = logits_for(model, rule_images(shape, Dtype::f32));
       EXPECT_EQ(logits.shape(), (Shape{2, 3}));
-      for (long i = 0; i < 6; ++i) EXPECT_TRUE(std::isfinite(logits.data<float>()[i])) << position << shape;
-      EXPECT_TRUE(seen.insert(logits.data<float>()[0]).second) << position << shape;
+      for (long i = 0; i < 6; ++i) EXPECT_TRUE(std::isfinite(logits.host<float>()[i])) << position << shape;
+      EXPECT_TRUE(seen.insert(logits.host<float>()[0]).second) << position << shape;
     }
     EXPECT_TRUE(same_bits(logits_for(model, trained), first)) << position;  // and back
   }
@@ -176,7 +176,7 @@ TEST(Model, PatchesInAnotherOrder) {
     for (long patch = 0; patch < 6; ++patch)
       for (long i = 0; i < 4; ++i) {
         const auto at = [&](long p) { return channel * 24 + (p / 3 * 2 + i / 2) * 6 + p % 3 * 2 + i % 2; };
-        shuffled.data<double>()[at(patch)] = images.data<double>()[at(order[patch])];
+        shuffled.host<double>()[at(patch)] = images.host<double>()[at(order[patch])];
       }
   for (const Pooling pool : {Pooling::cls, Pooling::mean})
     for (const char* position : {"none", "learned", "alibi", "lh180", "lh90", "lh45"}) {

@@ -2,6 +2,7 @@
 #include "vit/model/weights.h"
 
 #include "nn/optim.h"
+#include "tensor/pool.h"
 #include "tests/vit/model_cases.h"
 
 namespace lookhere {
@@ -136,7 +137,7 @@ Edit tensor(const std::string& name, const Tensor& value) {
 Edit spoil(const std::string& name, double value) {
   return [=](Content& c) {
     for (auto& [key, t] : c.tensors)
-      if (key == name) t = t.clone(), t.data<float>()[1] = static_cast<float>(value);
+      if (key == name) t = t.clone(), t.host<float>()[1] = static_cast<float>(value);
   };
 }
 // A table for the largest image from the smallest file: 16 GiB if it were made before the file was looked at.

@@ -168,9 +168,9 @@ TEST(TrainChanges, AStateThatIsNoNumberIsRefusedByName) {
   for (const auto& [name, value, message] : cases) {
     for (auto& [other, tensor] : tensors) {
       if (other != name) continue;
-      const float before = std::exchange(tensor.data<float>()[2], value);
+      const float before = std::exchange(tensor.host<float>()[2], value);
       save_safetensors(path, tensors, metadata);
-      tensor.data<float>()[2] = before;
+      tensor.host<float>()[2] = before;
     }
     EXPECT_ERROR(resume(folder / "run"), message);
   }

@@ -20,7 +20,7 @@ struct Example {
 };
 Example example(long count) {
   Example e{.images = random({count, 2, 16, 16}, 3, Dtype::f32), .labels = empty({count}, Dtype::i64)};
-  for (long i = 0; i < count; ++i) e.labels.data<i64>()[i] = i * 2 % 5;
+  for (long i = 0; i < count; ++i) e.labels.host<i64>()[i] = i * 2 % 5;
   return e;
 }
 
@@ -103,7 +103,7 @@ TEST(Shards, FollowTheModelsWeights) {
 
 TEST(Shards, ALossThatIsNotFiniteLeavesNoGradient) {
   Example e = example(6);
-  e.images.data<float>()[5 * 2 * 16 * 16] = NAN;  // in the last shard alone
+  e.images.host<float>()[5 * 2 * 16 * 16] = NAN;  // in the last shard alone
   ViT model(small_config(), 5);
   ShardedModel sharded(model, 3);
   EXPECT_TRUE(std::isnan(sharded.accumulate_gradients(e.images, e.labels, {}, 1, loss_of).trained));
@@ -112,7 +112,7 @@ TEST(Shards, ALossThatIsNotFiniteLeavesNoGradient) {
 
 TEST(Shards, ErrorsOfAShardAreThrown) {
   Example e = example(6);
-  e.labels.data<i64>()[4] = 5;
+  e.labels.host<i64>()[4] = 5;
   ViT model(small_config(), 5);
   EXPECT_ERROR(ShardedModel(model, 0), "shards: wanted at least 1, got 0");
   ShardedModel sharded(model, 2);

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "tensor/device.h"
+#include "tensor/pool.h"
 #include "tests/vit/tiny_run.h"
 #include "vit/model/weights.h"
 
@@ -28,7 +28,7 @@ bool same_weights(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 float& first_value(ViT& model, const std::string& wanted) {
   float* found = nullptr;
   for_each_parameter(model, [&](const std::string& name, const Var& p) {
-    if (name == wanted) found = p.value().data<float>();
+    if (name == wanted) found = p.value().host<float>();
   });
   check(found != nullptr, "no parameter ", wanted);
   return *found;

@@ -1,0 +1,147 @@
+// Tensors know where they are, and nothing but a kernel of that device touches their elements: on the guarded device
+// whoever does dies.
+#include "tensor/device.h"
+
+#include <unistd.h>
+
+#include <limits>
+#include <thread>
+
+#include "tensor/dispatch.h"
+#include "tensor/finite.h"
+#include "tensor/npy.h"
+#include "tensor/pool.h"
+#include "tensor/safetensors.h"
+#include "tests/testing.h"
+
+namespace lookhere {
+namespace {
+
+constexpr Device kGuarded = Device::guarded;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// Without touching it: the system refuses to write out what this process cannot read.
+bool readable(const Tensor& t) {
+  int ends[2];
+  EXPECT_EQ(pipe(ends), 0);
+  const bool written = write(ends[1], t.raw(), 1) == 1;
+  close(ends[0]), close(ends[1]);
+  return written;
+}
+
+TEST(Device, Names) {
+  EXPECT_EQ(device_from_name("cpu"), Device::cpu);
+  EXPECT_EQ(device_from_name(name_of(kGuarded)), kGuarded);
+  for (const char* name : {"cuda", "gpu", ""})
+    EXPECT_ERROR(device_from_name(name),
+                 concat("device: wanted cpu (this build has no CUDA back end), got \"", name, '"'));
+  EXPECT_ERROR(zeros({1}, Dtype::f32, Device::cuda), "this build has no CUDA back end");
+}
+
+TEST(Device, TensorsAreMadeWhereTheySay) {
+  const Tensor like = full({2, 3}, 1.5, Dtype::f64, kGuarded);
+  EXPECT_EQ(to_vector<double>(like), std::vector<double>(6, 1.5));
+  for (const Tensor& t : {empty({2}, like), empty_like(like), zeros({4}, like), zeros_like(like), full({1}, 2, like),
+                          like.clone(), like.rows(0, 1), like.reshape({6}), like.view(1, {2}),
+                          from_vector<double>({1, 2}, {2}, kGuarded), like.to(Dtype::f32).to(Dtype::f64)}) {
+    EXPECT_EQ(t.device(), kGuarded);
+    EXPECT_EQ(t.dtype(), Dtype::f64);
+  }
+  EXPECT_EQ(to_vector<double>(zeros_like(like)), std::vector<double>(6, 0.0));
+}
+
+TEST(Device, CopiesGoBothWays) {
+  const Tensor here = from_vector<float>({1, 2, 3, 4}, {2, 2}), there = here.to(kGuarded);
+  EXPECT_EQ(here.to(Device::cpu).raw(), here.raw());  // itself if nothing changes
+  EXPECT_EQ(there.to(kGuarded).raw(), there.raw());
+  EXPECT_TRUE(same_bits(there.to(Device::cpu), here));
+  EXPECT_EQ(to_vector<float>(there.rows(1, 2).clone()), (std::vector<float>{3, 4}));
+  EXPECT_EQ(there.view(2, {1}).item(), 3);
+  there.rows(0, 1).copy_from(here.rows(1, 2));
+  here.copy_from(there);
+  EXPECT_EQ(to_vector<float>(here), (std::vector<float>{3, 4, 3, 4}));
+  EXPECT_EQ(to_vector<i64>(there.to(Dtype::i64)), (std::vector<i64>{3, 4, 3, 4}));
+  EXPECT_EQ(first_not_finite(from_vector<float>({1, kInfinity}, {2}, kGuarded)), 1);
+}
+
+TEST(Device, FilesHoldTheSameBytes) {
+  const TemporaryFolder folder;
+  const Tensor here = random({3, 5}, 1), there = here.to(kGuarded);
+  save_npy(folder / "here.npy", here), save_npy(folder / "there.npy", there);
+  EXPECT_EQ(read_file(folder / "here.npy"), read_file(folder / "there.npy"));
+  for (const auto& [name, t] : {std::pair("here", here), {"there", there}})
+    save_safetensors(folder / name, {{"t", t}}, with_hashes({{"t", t}}, {}));
+  EXPECT_EQ(read_file(folder / "here"), read_file(folder / "there"));
+}
+
+TEST(Device, ElementsAreReadWhereTheyAre) {
+  const Tensor here = zeros({2}), there = zeros({2, 3}, Dtype::f32, kGuarded);
+  EXPECT_ERROR(there.host<float>(), "tensor: f32 [2, 3] is on guarded-for-tests, wanted in host memory");
+  EXPECT_ERROR(there.data<float>(), "tensor: f32 [2, 3] is on guarded-for-tests, where no operation runs");
+  EXPECT_ERROR(here.data<float>(), "tensor: f32 [2] is on cpu, where no operation runs");
+  dispatch(there, [&]<class T>(auto) {
+    EXPECT_NO_THROW(there.data<T>());
+    EXPECT_ERROR(here.data<T>(), "tensor: f32 [2] is on cpu, where no operation runs");
+  });
+  dispatch(here, [&]<class T>(auto) {
+    EXPECT_NO_THROW(here.data<T>());
+    EXPECT_ERROR(there.data<T>(), "is on guarded-for-tests, where no operation runs");
+    dispatch(there, [&]<class>(auto) { EXPECT_NO_THROW(there.data<T>()); });
+    EXPECT_NO_THROW(here.data<T>());
+  });
+  EXPECT_ERROR(here.data<float>(), "where no operation runs");
+}
+
+TEST(Device, HasMemoryOfItsOwn) {
+  const PoolStats here = Pool::of(Device::cpu).stats(), before = Pool::of(kGuarded).stats();
+  {
+    const Tensor t = zeros({1000}, Dtype::f32, kGuarded);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(t.raw()) % 64, 0U);
+    EXPECT_EQ(Pool::of(kGuarded).stats().in_use, before.in_use + 4096);
+    EXPECT_EQ(Pool::of(Device::cpu).stats().in_use, here.in_use);
+  }
+  EXPECT_EQ(Pool::of(kGuarded).stats().in_use, before.in_use);
+  Pool::of(kGuarded).release_kept();
+  const PoolStats after = Pool::of(kGuarded).stats();
+  const Tensor again = zeros({1000}, Dtype::f32, kGuarded);
+  EXPECT_EQ(Pool::of(kGuarded).stats().allocations, after.allocations);  // the same block
+}
+
+TEST(Guarded, IsOpenWhileAnOperationRuns) {
+  const Tensor t = zeros({1}, Dtype::f32, kGuarded), bf16 = zeros({1}, Dtype::bf16, kGuarded);
+  EXPECT_FALSE(readable(t));
+  dispatch(t, [&]<class>(auto) {
+    EXPECT_TRUE(readable(t));
+    dispatch_mixed(bf16, [&]<class>(auto) { EXPECT_TRUE(readable(bf16)); });
+    EXPECT_EQ(t.item(), 0);
+    EXPECT_TRUE(readable(t));
+  });
+  EXPECT_FALSE(readable(t));
+  EXPECT_ERROR(dispatch(bf16, []<class>(auto) {}), "operations work on f32 and f64");
+  EXPECT_FALSE(readable(t));
+  dispatch(zeros({1}), [&]<class>(auto) { EXPECT_FALSE(readable(t)); });
+}
+
+TEST(Guarded, IsOpenToOperationsSideBySide) {
+  std::vector<std::thread> threads;
+  for (int id = 0; id < 4; ++id)
+    threads.emplace_back([id] {
+      for (int i = 0; i < 200; ++i) {
+        const Tensor t = full({100 + i}, id, Dtype::f32, kGuarded);
+        dispatch(t, [&]<class T>(auto) { EXPECT_EQ(std::count(t.data<T>(), t.data<T>() + t.numel(), id), 100 + i); });
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_FALSE(readable(zeros({1}, Dtype::f32, kGuarded)));
+}
+
+// What a host read of a GPU's pointer would be.
+TEST(GuardedDeathTest, WhoeverElseTouchesItDies) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const Tensor t = zeros({1}, Dtype::f32, kGuarded);
+  volatile const float* pointer = reinterpret_cast<const float*>(t.raw());
+  EXPECT_DEATH(std::exit(*pointer == 0), "");
+}
+
+}  // namespace
+}  // namespace lookhere
