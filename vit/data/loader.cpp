@@ -55,8 +55,8 @@ void Loader::take_slots(long height, long width) {
     slots_.resize(std::max(options_.prefetch, options_.workers) + 1);
     const long rows = std::min(options_.batch_size, dataset_.size());
     for (Slot& slot : slots_) {
-      slot.images = empty({rows, dataset_.channels, height, width});
-      slot.labels = empty({rows}, Dtype::i64);
+      slot.images = empty({rows, dataset_.channels, height, width}, Dtype::f32, Device::cpu);
+      slot.labels = empty({rows}, Dtype::i64, Device::cpu);
       if (!resize_) continue;
       slot.image.resize(dataset_.image_size());
       slot.scratch.resize(resize_->scratch_size());
@@ -143,13 +143,13 @@ void Loader::fill(Slot& slot, long batch) const {
   const long begin = first_image_ + batch * options_.batch_size;
   slot.rows = std::min(options_.batch_size, dataset_.size() - begin);
   const Augment augment{.crop_padding = options_.crop_padding, .hflip = options_.hflip};
-  float* out = slot.images.data<float>();
+  float* out = slot.images.host<float>();
   for (long row = 0; row < slot.rows; ++row, out += slot.images.numel() / slot.images.shape()[0]) {
     const long index = order_[begin + row];
     const View view = draw_view(augment, options_.seed, epoch_, index);
     load_image(dataset_, index, resize_ ? slot.image.data() : out, view);
     if (resize_) (*resize_)(out, slot.image.data(), dataset_.channels, slot.scratch.data());
-    slot.labels.data<i64>()[row] = dataset_.labels[index];
+    slot.labels.host<i64>()[row] = dataset_.labels[index];
   }
 }
 

@@ -15,7 +15,7 @@
 
 namespace lookhere {
 
-struct Batch {
+struct Batch {     // in host memory
   Tensor images;   // (b, c, h, w) f32, normalised
   Tensor labels;   // (b) i64
   long index = 0;  // its number since start

@@ -7,20 +7,22 @@
 #include <utility>
 
 #include "tensor/finite.h"
+#include "tensor/machine.h"
 #include "tensor/parallel.h"
+#include "tensor/pool.h"
 
 namespace lookhere {
 
 Tensor logits_of(ViT& model, const Tensor& images, Dtype inside) {
   const long count = images.shape()[0], tasks = std::min<long>(thread_count(), count);
   model.prepare(images.shape());
-  Tensor logits = empty({count, model.config().classes});
+  Tensor logits = empty({count, model.config().classes}, Dtype::f32, Device::cpu);
   parallel_tasks(tasks, [&](long i) {
     const NoGrad evaluation;
     const long begin = i * count / tasks, end = (i + 1) * count / tasks;
     Pass pass{.dtype = inside};
-    const Tensor part = model(Var(images.rows(begin, end)), pass).value();
-    std::copy_n(part.data<float>(), part.numel(), logits.rows(begin, end).data<float>());
+    const Tensor part = images.rows(begin, end).to(model.device());
+    logits.rows(begin, end).copy_from(model(Var(part), pass).value());
   });
   return logits;
 }
@@ -35,7 +37,7 @@ void Parts::for_each(long count, const std::function<void(long, long)>& f) {
       if (size == 1) throw;
       if (!too_large_) too_large_ = size;
       size_ = size / 2;
-      Pool::of(Device::cpu).release_kept();  // what is kept for larger parts would be in the way
+      Pool::of(device_).release_kept();  // what is kept for larger parts would be in the way
     }
   }
 }
@@ -55,12 +57,12 @@ Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options) 
   Accuracy result;
   long hits = 0, hits5 = 0;
   Batch batch;
-  Parts parts(std::numeric_limits<long>::max());
+  Parts parts(std::numeric_limits<long>::max(), model.device());
   const auto stop = [&] { return result.stopped = options.stop && options.stop(); };
   loader.start(0);
   for (long left = loader.batches(); left > 0 && !stop() && loader.next(batch); --left) {
     const long count = batch.images.shape()[0], classes = model.config().classes;
-    const Tensor logits = empty({count, classes});
+    const Tensor logits = empty({count, classes}, Dtype::f32, Device::cpu);
     parts.for_each(count, [&](long begin, long end) {
       logits.rows(begin, end).copy_from(logits_of(model, batch.images.rows(begin, end)));
     });
@@ -69,7 +71,7 @@ Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options) 
     if (const long bad = first_not_finite(logits); bad >= 0 && result.first_bad < 0)
       result.first_bad = result.images + bad / classes;
     for (long i = 0; i < count; ++i) {
-      const long rank = rank_of_label(logits.data<float>() + i * classes, classes, batch.labels.data<i64>()[i]);
+      const long rank = rank_of_label(logits.host<float>() + i * classes, classes, batch.labels.host<i64>()[i]);
       hits += rank < 1, hits5 += rank < 5;
     }
     result.images += count;

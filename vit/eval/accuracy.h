@@ -27,13 +27,13 @@ struct EvaluationOptions {
 Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options = {});
 
 // The model's logits [B, classes] for normalised images [B, C, Y, X], f32, the images spread over the threads;
-// computed in `inside` within the blocks.
+// computed on the model's device, in `inside` within the blocks. Both are in host memory.
 Tensor logits_of(ViT& model, const Tensor& images, Dtype inside = Dtype::f32);
 
-// Runs a function on parts of [0, count), of at most `largest` at a time, as large as fit into memory.
+// Runs a function on parts of [0, count), of at most `largest` at a time, as large as fit into a device's memory.
 class Parts {
  public:
-  explicit Parts(long largest) : size_(largest) {}
+  Parts(long largest, Device device) : device_(device), size_(largest) {}
   // f(begin, end) for one part after another. A part for which it throws std::bad_alloc is halved, down to a single
   // one, and begun again; later ones are no larger.
   void for_each(long count, const std::function<void(long begin, long end)>& f);
@@ -41,6 +41,7 @@ class Parts {
   std::string take_note();
 
  private:
+  Device device_;
   long size_;
   long too_large_ = 0;  // what take_note() has to tell of, if not 0
 };

@@ -66,10 +66,10 @@ Tensor normalised(const Tensor& images, const Preprocessing& p) {
   const auto channels = static_cast<long>(p.mean.size());
   check(images.shape().rank() == 4 && images.shape()[1] == channels, "normalised: wanted images [n, ", channels,
         ", height, width], got ", images.shape());
-  Tensor result = empty(images.shape());
+  Tensor result = empty(images.shape(), Dtype::f32, Device::cpu);
   const long plane = images.shape()[2] * images.shape()[3];
-  const i64* from = images.data<i64>();
-  float* out = result.data<float>();
+  const i64* from = images.host<i64>();
+  float* out = result.host<float>();
   for (long i = 0; i < images.shape()[0] * channels; ++i) {
     const Normalise normalise(p.mean[i % channels], p.std[i % channels]);
     for (long k = 0; k < plane; ++k) *out++ = normalise(static_cast<float>(*from++));

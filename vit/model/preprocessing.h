@@ -28,7 +28,7 @@ std::optional<Preprocessing> preprocessing_of(const Safetensors& model, long cha
 // The metadata of a model that is trained on this data: `class_names` and `preprocessing`.
 Metadata description_of(const Dataset& training);
 
-// The f32 images [n, channels, height, width] of bytes that are held as i64.
+// The f32 images [n, channels, height, width] of bytes that are held as i64, in host memory.
 Tensor normalised(const Tensor& images, const Preprocessing& preprocessing);
 
 }  // namespace lookhere

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/profile.h"
+#include "tensor/pool.h"
 
 namespace lookhere {
 
@@ -36,9 +37,9 @@ const ViTConfig& validated(const ViTConfig& config) {
 }
 }  // namespace
 
-ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype)
+ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype, Device device)
     : config_(validated(config)),
-      init_(seed, dtype, config.init_std),
+      init_(seed, dtype, device, config.init_std),
       cls_token_(init_.truncated_normal({1, 1, config.dim})),
       position_(config.position, config.position_sizes(), init_) {
   // The patch projection is a convolution: PyTorch's default initialisation, U(±1/√fan_in).

@@ -39,10 +39,12 @@ ViTConfig model_preset(const std::string& name);
 class ViT {
  public:
   // Without a seed the parameters have no values yet: a file gives them theirs (weights.h).
-  explicit ViT(const ViTConfig& config, std::optional<std::uint64_t> seed = 0, Dtype dtype = Dtype::f32);
+  explicit ViT(const ViTConfig& config, std::optional<std::uint64_t> seed = 0, Dtype dtype = Dtype::f32,
+               Device device = Device::cpu);
   const ViTConfig& config() const { return config_; }
+  Device device() const { return init_.device(); }
 
-  // images [B, C, Y, X], normalised, any Y and X divisible by the patch → logits [B, classes]
+  // images [B, C, Y, X] on the model's device, normalised, any Y and X divisible by the patch → logits [B, classes]
   Var operator()(const Var& images, Pass& pass);
   Var operator()(const Var& images);  // evaluation: nothing is dropped
   // Makes what the forward pass needs for images of this shape, so that several threads can then run it side by side.

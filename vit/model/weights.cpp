@@ -6,6 +6,7 @@
 #include <set>
 
 #include "tensor/finite.h"
+#include "tensor/pool.h"
 #include "vit/model/json.h"
 
 namespace lookhere {
@@ -94,13 +95,15 @@ void load_weights(ViT& model, const Safetensors& file, const std::string& prefix
           shown(entry.name), " ", entry.shape);
 }
 
-ViT load_model(const Safetensors& file, Dtype dtype) {
+ViT load_model(const Safetensors& file, Dtype dtype, Device device) {
   const ViTConfig config = config_of(file);
   check_shapes(file, config);
-  ViT model(config, std::nullopt, dtype);
+  ViT model(config, std::nullopt, dtype, device);
   load_weights(model, file);
   return model;
 }
-ViT load_model(const std::string& path, Dtype dtype) { return load_model(Safetensors(path), dtype); }
+ViT load_model(const std::string& path, Dtype dtype, Device device) {
+  return load_model(Safetensors(path), dtype, device);
+}
 
 }  // namespace lookhere

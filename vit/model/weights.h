@@ -20,8 +20,8 @@ void save_model(const std::string& path, ViT& model, const Metadata& more = {});
 
 // Throws Error if the file has no readable config, if a tensor is missing, unexpected, of the wrong shape or not
 // finite. Tensors of a training checkpoint that belong to the optimizer are left alone.
-ViT load_model(const std::string& path, Dtype dtype = Dtype::f32);
-ViT load_model(const Safetensors& file, Dtype dtype = Dtype::f32);
+ViT load_model(const std::string& path, Dtype dtype = Dtype::f32, Device device = Device::cpu);
+ViT load_model(const Safetensors& file, Dtype dtype = Dtype::f32, Device device = Device::cpu);
 ViTConfig config_of(const Safetensors& file);
 // Gives every parameter of the model the value of the file's tensor `prefix + name`.
 void load_weights(ViT& model, const Safetensors& file, const std::string& prefix = "");

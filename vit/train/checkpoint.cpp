@@ -21,8 +21,8 @@ const std::string& metadata_field(const Safetensors& file, const char* name) {
 void check_squares(const Tensor& t, const std::string& path, const std::string& name) {
   const Tensor values = t.to(Dtype::f32);
   const float* bad =
-      std::find_if(values.data<float>(), values.data<float>() + values.numel(), [](float v) { return v < 0; });
-  const long at = bad - values.data<float>();
+      std::find_if(values.host<float>(), values.host<float>() + values.numel(), [](float v) { return v < 0; });
+  const long at = bad - values.host<float>();
   check(at == values.numel(), path, ": tensor '", name, "': wanted squares, got ", at < values.numel() ? *bad : 0,
         " at element ", at);
 }

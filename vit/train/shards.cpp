@@ -41,9 +41,10 @@ ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, co
     Pass own = pass;
     own.step = static_cast<std::uint32_t>(pass.step * n + i);
     const double share = static_cast<double>(end - begin) / static_cast<double>(batch);
-    const Tensor own_images = images.rows(begin, end), own_labels = labels.rows(begin, end);
+    ViT& replica = replicas_[i];
+    const Tensor own_images = images.rows(begin, end).to(replica.device()), own_labels = labels.rows(begin, end);
     const Var value = [&] {  // the logits go out of scope before backward, which frees what nobody holds
-      const Var logits = replicas_[i](Var(own_images), own);
+      const Var logits = replica(Var(own_images), own);
       const Var result = loss(logits, own_labels);
       losses[i] = {share * result.value().item(), share * cross_entropy_of(logits.value(), own_labels)};
       return result;

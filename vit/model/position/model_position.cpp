@@ -14,7 +14,7 @@ struct ModelPosition::Cache {
 };
 
 ModelPosition::ModelPosition(const PositionConfig& config, const PositionSizes& sizes, Init& init)
-    : config_(config), sizes_(sizes), cache_(std::make_shared<Cache>()) {
+    : config_(config), sizes_(sizes), device_(init.device()), cache_(std::make_shared<Cache>()) {
   for (const PositionParameter& parameter : config->parameters(sizes)) {
     names_.push_back(parameter.name);
     parameters_.push_back(parameter.init(init, parameter.shape));
@@ -39,14 +39,17 @@ std::shared_ptr<const PositionOnGrid> ModelPosition::on(Grid grid, Dtype dtype) 
 std::shared_ptr<const PositionOnGrid> ModelPosition::make(Grid grid, Dtype dtype) const {
   const auto made = std::make_shared<PositionOnGrid>();
   made->grid = grid, made->dtype = dtype;
-  if (parameters_.empty()) made->embedding = config_->embed(sizes_, {}, grid, dtype);
-  made->rotation = config_->rotate(sizes_, grid, acc_of(dtype));
+  if (parameters_.empty())
+    if (const Var constant = config_->embed(sizes_, {}, grid, dtype); constant.defined())
+      made->embedding = Var(constant.value().to(device_));
+  if (const Rotation r = config_->rotate(sizes_, grid, acc_of(dtype)); r.cos.defined())
+    made->rotation = {.cos = r.cos.to(device_), .sin = r.sin.to(device_)};
   for (long layer = 0; layer < sizes_.depth; ++layer) {
     std::vector<LookHereHead> heads;
     for (const NamedHead& named : config_->bias(sizes_, layer)) heads.push_back(named.head);
     // A learned table needs a plan that knows the grid: heads that see everything.
     if (heads.empty() && table(grid, layer).defined()) heads.resize(sizes_.heads);
-    AttentionHeads planned = make_attention_heads(std::move(heads), grid, dtype);
+    AttentionHeads planned = make_attention_heads(std::move(heads), grid, dtype, device_);
     plan_attention(planned, sizes_.heads, 1, sizes_.head_dim(), layer ? &made->heads.back() : nullptr);
     made->heads.push_back(std::move(planned));
   }

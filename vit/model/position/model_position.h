@@ -38,6 +38,7 @@ class ModelPosition {
 
   PositionConfig config_;
   PositionSizes sizes_;
+  Device device_;
   std::vector<std::string> names_;
   std::vector<Var> parameters_;
   struct Cache;

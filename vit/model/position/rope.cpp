@@ -30,7 +30,8 @@ class Rope : public PositionEncoding {
           cos.push_back(std::cos(angle)), sin.push_back(std::sin(angle));
         }
     const Shape shape{grid.patches(), 2 * quarter};
-    return {.cos = from_vector(cos, shape).to(dtype), .sin = from_vector(sin, shape).to(dtype)};
+    return {.cos = from_vector(cos, shape, Device::cpu).to(dtype),
+            .sin = from_vector(sin, shape, Device::cpu).to(dtype)};
   }
   nlohmann::json to_json() const override { return {{"type", "rope"}, {"base", base_}}; }
   void set(std::string_view, const PositionValue& base) override {

@@ -24,7 +24,7 @@ class Sincos : public PositionEncoding {
             for (long k = 0; k < quarter; ++k)
               table.push_back(wave(static_cast<double>(at) *
                                    std::pow(10000., -static_cast<double>(k) / static_cast<double>(quarter))));
-    const Var fixed(from_vector(table, {1, z.grid.patches(), z.dim}).to(dtype));
+    const Var fixed(from_vector(table, {1, z.grid.patches(), z.dim}, Device::cpu).to(dtype));
     return reshape(resize_grid(fixed, z.grid, grid), {grid.patches(), z.dim});
   }
   nlohmann::json to_json() const override { return {{"type", "sincos"}}; }
