@@ -62,6 +62,12 @@ std::vector<Case> layers() {
   return {
       {"linear", [](const Inputs& v) { return linear(v[0], v[1], v[2]); }, {{2, 3, 4}, {5, 4}, {5}}},
       {"mlp", [](const Inputs& v) { return mlp(v[0], v[1], v[2], v[3], v[4]); }, {{2, 3, 4}, {8, 4}, {8}, {4, 8}, {4}}},
+      {"rotate",
+       [](const Inputs& v) {
+         const Tensor angles = random({6, 4}, 5).to(acc_of(v[0].value().dtype())).to(v[0].value().device());
+         return rotate(v[0], 1, {.cos = angles, .sin = angles});
+       },
+       {{2, 7, 24}}},
       {"attention", [](const Inputs& v) { return attention(v[0], 2, heads_like(v[0], kHeads)); }, {{2, 7, 24}}},
       {"attention by key",
        [](const Inputs& v) {

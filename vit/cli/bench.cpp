@@ -8,6 +8,8 @@
 #include "autograd/profile.h"
 #include "kernels/simd/isa.h"
 #include "tensor/file.h"
+#include "tensor/machine.h"
+#include "tensor/pool.h"
 #include "tensor/posix.h"
 #include "vit/cli/commands.h"
 #include "vit/eval/accuracy.h"
@@ -33,14 +35,14 @@ ViTConfig config_of(const BenchCommand& c) {
 // As if normalised: uniform with mean 0 and standard deviation 1.
 Tensor random_images(const Shape& shape, std::uint64_t seed) {
   Rng rng(seed, Purpose::test);
-  Tensor images = empty(shape);
-  for (long i = 0; i < images.numel(); ++i) images.data<float>()[i] = static_cast<float>(rng.uniform(-1.73, 1.73));
+  Tensor images = empty(shape, Dtype::f32, Device::cpu);
+  for (long i = 0; i < images.numel(); ++i) images.host<float>()[i] = static_cast<float>(rng.uniform(-1.73, 1.73));
   return images;
 }
 Tensor random_labels(long count, long classes, std::uint64_t seed) {
   Rng rng(seed + 1, Purpose::test);
-  Tensor labels = empty({count}, Dtype::i64);
-  for (long i = 0; i < count; ++i) labels.data<i64>()[i] = static_cast<i64>(rng.below(classes));
+  Tensor labels = empty({count}, Dtype::i64, Device::cpu);
+  for (long i = 0; i < count; ++i) labels.host<i64>()[i] = static_cast<i64>(rng.below(classes));
   return labels;
 }
 
@@ -141,7 +143,7 @@ nlohmann::ordered_json to_json(const BenchCommand& c, const ViTConfig& config, c
                               {"seconds_min", m.seconds.front()},
                               {"seconds_mean", m.mean()},
                               {"images_per_second", static_cast<double>(c.recipe.batch_size) / m.median()},
-                              {"peak_pool_bytes", Pool::of(Device::cpu).stats().peak},
+                              {"peak_pool_bytes", Pool::of(device_of(c.recipe)).stats().peak},
                               {"peak_rss_bytes", peak_resident()}};
   json["operations"] = nlohmann::ordered_json::array();
   for (const Profile::Entry& entry : m.operations)
@@ -191,9 +193,10 @@ void BenchCommand::run() const {
   check(classes >= 0, "--classes: wanted at least 0, got ", classes);
   Recipe valid = recipe;
   valid.validate();
+  const Device on = device_of(valid);
   if (valid.shards == 0) valid.shards = std::min<long>(thread_count(), valid.batch_size);
   announce();
-  ViT model(config_of(*this), static_cast<std::uint64_t>(valid.seed));
+  ViT model(config_of(*this), static_cast<std::uint64_t>(valid.seed), Dtype::f32, on);
   const ViTConfig& config = model.config();
   const Tensor images = random_images({valid.batch_size, config.channels, config.height, config.width},
                                       static_cast<std::uint64_t>(valid.seed));

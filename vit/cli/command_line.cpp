@@ -23,6 +23,8 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* description, 
   return sub;
 }
 
+void add_device(CLI::App* sub, std::string& device) { sub->add_option("--device", device, kDeviceDescription); }
+
 // One option per field of the recipe, each with timm's name where timm has it: all, or those named.
 void add_fields(CLI::App* sub, Recipe& recipe, const std::set<std::string>& only = {}) {
   recipe.visit([&]<class T>(const char* name, T& field, const char* description, Range) {
@@ -63,6 +65,7 @@ void add_eval(CLI::App& app, EvalCommand& c) {
   sub->add_option("--img-size", c.img_size, "resize the images to this side (0: the model's)");
   sub->add_option("-b,--batch-size", c.batch_size, "images at a time");
   sub->add_option("-j,--workers", c.workers, "threads that prepare batches");
+  add_device(sub, c.device);
   sub->add_flag("--use-ema", c.use_ema, "the averaged weights of a checkpoint");
   sub->add_flag("--json", c.json, "one JSON object instead of a table");
 }
@@ -75,6 +78,7 @@ void add_predict(CLI::App& app, PredictCommand& c) {
   sub->add_option("image", c.image, "FILE.npy (CHW: float32 normalised, or uint8) or DATA:INDEX of a test set")
       ->required();
   sub->add_option("--top-k", c.top_k, "how many classes");
+  add_device(sub, c.device);
 }
 
 void add_gallery(CLI::App& app, GalleryCommand& c) {
@@ -84,6 +88,7 @@ void add_gallery(CLI::App& app, GalleryCommand& c) {
   sub->add_option("--data", c.data, "fashion, shapes, cifar10, cifar100, or a folder");
   sub->add_option("--count", c.count, "how many images, from the first");
   sub->add_option("--output", c.output, "picture (svg)");
+  add_device(sub, c.device);
 }
 
 void add_forward(CLI::App& app, ForwardCommand& c) {
@@ -94,6 +99,7 @@ void add_forward(CLI::App& app, ForwardCommand& c) {
                   "npy, NCHW, float32 normalised or uint8, any height and width divisible by the patch")
       ->required();
   sub->add_option("--output", c.output, "where the logits go (npy, images x classes)")->required();
+  add_device(sub, c.device);
 }
 
 void add_gradients(CLI::App& app, GradientsCommand& c) {
@@ -105,6 +111,7 @@ void add_gradients(CLI::App& app, GradientsCommand& c) {
   sub->add_option("--labels", c.labels, "npy, integers")->required();
   sub->add_option("--output", c.output, "where the gradients go (safetensors; the loss is in the metadata)")
       ->required();
+  add_device(sub, c.device);
 }
 
 void add_masks(CLI::App& app, MasksCommand& c) {
@@ -129,10 +136,11 @@ void add_bench(CLI::App& app, BenchCommand& c) {
   sub->add_option("--steps", c.steps, "how many to time (0: as many as fit eight seconds)");
   sub->add_option("--classes", c.classes, "classes to tell apart (0: the model's)");
   sub->add_option("--json", c.json, "write the numbers to this file as well");
-  add_fields(sub, c.recipe, {"model",     "position",        "directions", "global-slope", "layer-slopes", "distance",
-                             "fill",      "img-size",        "patch-size", "dim",          "depth",        "heads",
-                             "mlp-ratio", "layer-scale",     "head",       "pool",         "batch-size",   "drop",
-                             "drop-path", "model-ema-decay", "bce-loss",   "shards",       "dtype",        "seed"});
+  add_fields(sub, c.recipe,
+             {"model",    "position",   "directions", "global-slope", "layer-slopes", "distance",        "fill",
+              "img-size", "patch-size", "dim",        "depth",        "heads",        "mlp-ratio",       "layer-scale",
+              "head",     "pool",       "batch-size", "drop",         "drop-path",    "model-ema-decay", "bce-loss",
+              "shards",   "dtype",      "device",     "seed"});
 }
 
 void add_info(CLI::App& app, InfoCommand& c) {

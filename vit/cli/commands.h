@@ -25,25 +25,25 @@ struct TrainCommand {
 };
 
 struct EvalCommand {
-  std::string model, data = "fashion";
+  std::string model, data = "fashion", device = "cpu";
   long img_size = 0, batch_size = 256, workers = 1;
   bool use_ema = false, json = false;
   void run() const;
 };
 
 struct PredictCommand {
-  std::string model, image;  // image: FILE.npy or DATA:INDEX
+  std::string model, image, device = "cpu";  // image: FILE.npy or DATA:INDEX
   long top_k = 5;
   void run() const;
 };
 
 struct ForwardCommand {
-  std::string model, images, output;
+  std::string model, images, output, device = "cpu";
   void run() const;  // logits of normalised images
 };
 
 struct GradientsCommand {
-  std::string model, images, labels, output;
+  std::string model, images, labels, output, device = "cpu";
   void run() const;  // of the mean cross-entropy
 };
 
@@ -55,7 +55,7 @@ struct MasksCommand {
 };
 
 struct GalleryCommand {
-  std::string model, data = "fashion", output = "predictions.svg";
+  std::string model, data = "fashion", output = "predictions.svg", device = "cpu";
   long count = 40;
   void run() const;
 };

@@ -17,9 +17,10 @@ namespace lookhere {
 void EvalCommand::run() const {
   check(img_size >= 0, "--img-size: wanted at least 0, got ", img_size);
   check(1 <= workers && workers <= 256, "--workers: wanted 1 to 256, got ", workers);
+  const Device on = device_from_name(device);
   announce();
   const Safetensors file(model);
-  ViT vit = load_model(file);
+  ViT vit = load_model(file, Dtype::f32, on);
   if (use_ema) {
     check(file.contains("ema.cls_token"), model, ": has no averaged weights (train with --model-ema-decay)");
     load_weights(vit, file, "ema.");

@@ -20,15 +20,16 @@ constexpr long kChunk = 32;  // images at a time: bounds the memory, however lon
 }  // namespace
 
 void ForwardCommand::run() const {
+  const Device on = device_from_name(device);
   const Safetensors file(model);
-  ViT vit = load_model(file);
+  ViT vit = load_model(file, Dtype::f32, on);
   const Tensor x = load_images(images, file);
   const NoGrad evaluation;
-  Tensor logits = empty({x.shape()[0], vit.config().classes});
+  Tensor logits = empty({x.shape()[0], vit.config().classes}, Dtype::f32, Device::cpu);
   Progress progress("forward", x.shape()[0]);
-  Parts parts(kChunk);
+  Parts parts(kChunk, on);
   parts.for_each(x.shape()[0], [&](long begin, long end) {
-    logits.rows(begin, end).copy_from(vit(Var(x.rows(begin, end))).value());
+    logits.rows(begin, end).copy_from(vit(Var(x.rows(begin, end).to(on))).value());
     if (const std::string note = parts.take_note(); !note.empty()) progress.note("forward: " + note);
     progress.update(end);
   });
@@ -38,8 +39,9 @@ void ForwardCommand::run() const {
 }
 
 void GradientsCommand::run() const {
+  const Device on = device_from_name(device);
   const Safetensors file(model);
-  ViT vit = load_model(file);
+  ViT vit = load_model(file, Dtype::f32, on);
   const Tensor x = load_images(images, file), y = load_npy(labels);
   const long count = x.shape()[0];
   check(y.dtype() == Dtype::i64 && y.shape() == Shape{count}, labels, ": wanted ", count,
@@ -50,7 +52,7 @@ void GradientsCommand::run() const {
   for (long begin = 0; begin < count; begin += kChunk) {
     const long end = std::min(begin + kChunk, count);
     const double share = static_cast<double>(end - begin) / static_cast<double>(count);
-    const Var logits = vit(Var(x.rows(begin, end)));
+    const Var logits = vit(Var(x.rows(begin, end).to(on)));
     check_finite(logits.value(), images, ": the model's answer to images ", begin, " to ", end - 1);
     const Var part = scale(softmax_cross_entropy(logits, y.rows(begin, end)), share);
     loss += part.value().item();

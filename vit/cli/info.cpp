@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "tensor/machine.h"
 #include "vit/cli/commands.h"
 #include "vit/model/preprocessing.h"
 #include "vit/model/weights.h"
@@ -13,7 +14,7 @@ namespace lookhere {
 namespace {
 
 void print_machine() {
-  print("lookhere  {}\ncpu       {}\ndevices   cpu (this build has no CUDA back end)\n", kVersion, describe_cpu());
+  print("lookhere  {}\ncpu       {}\ndevices   {}\n", kVersion, describe_cpu(), available_devices());
 }
 
 void print_heads(const ViTConfig& config) {

@@ -13,8 +13,8 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "tensor/device.h"
 #include "tensor/error.h"
+#include "tensor/machine.h"
 #include "tensor/out_of_memory.h"
 #include "tensor/text.h"
 #include "vit/cli/command_line.h"

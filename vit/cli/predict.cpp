@@ -33,12 +33,12 @@ std::vector<float> softmax(const float* logits, long classes) {
 Tensor image_of(const Dataset& dataset, long index, const ViTConfig& config) {
   check(0 <= index && index < dataset.size(), dataset.name, ": wanted an image from 0 to ", dataset.size() - 1,
         ", got ", index);
-  Tensor stored = empty({dataset.channels, dataset.height, dataset.width});
-  load_image(dataset, index, stored.data<float>());
-  Tensor image = empty({1, config.channels, config.height, config.width});
+  Tensor stored = empty({dataset.channels, dataset.height, dataset.width}, Dtype::f32, Device::cpu);
+  load_image(dataset, index, stored.host<float>());
+  Tensor image = empty({1, config.channels, config.height, config.width}, Dtype::f32, Device::cpu);
   const Resize resize(dataset.height, dataset.width, config.height, config.width);
   std::vector<float> scratch(static_cast<std::size_t>(resize.scratch_size()));
-  resize(image.data<float>(), stored.data<float>(), dataset.channels, scratch.data());
+  resize(image.host<float>(), stored.host<float>(), dataset.channels, scratch.data());
   return image;
 }
 
@@ -66,8 +66,9 @@ Question read_from_data(const std::string& text, std::size_t colon, const Safete
 
 void PredictCommand::run() const {
   check(top_k >= 1, "--top-k: wanted at least 1, got ", top_k);
+  const Device on = device_from_name(device);
   const Safetensors file(model);
-  ViT vit = load_model(file);
+  ViT vit = load_model(file, Dtype::f32, on);
   const std::size_t colon = image.rfind(':');
   const bool is_file = image.ends_with(".npy") || colon == std::string::npos;
   const Question question =
@@ -75,15 +76,16 @@ void PredictCommand::run() const {
               : read_from_data(image, colon, file);
   const Tensor logits = logits_of(vit, question.image);
   check_finite(logits, image, ": the model's answer");
-  const std::vector<float> p = softmax(logits.data<float>(), vit.config().classes);
+  const std::vector<float> p = softmax(logits.host<float>(), vit.config().classes);
   write_to_stdout(top_k_bars(question.class_names, p, top_k));
   if (!question.answer.empty()) print("it is: {}\n", question.answer);
 }
 
 void GalleryCommand::run() const {
   check(count >= 1, "--count: wanted at least 1, got ", count);
+  const Device on = device_from_name(device);
   const Safetensors file(model);
-  ViT vit = load_model(file);
+  ViT vit = load_model(file, Dtype::f32, on);
   const Dataset dataset = load_test_set(data, file, vit.config().height);
   std::vector<Prediction> predictions;
   const long shown_count = std::min(count, dataset.size());
@@ -91,7 +93,7 @@ void GalleryCommand::run() const {
   for (long index = 0; index < shown_count; ++index) {
     const Tensor logits = logits_of(vit, image_of(dataset, index, vit.config()));
     check_finite(logits, data, ": the model's answer to image ", index);
-    const std::vector<float> p = softmax(logits.data<float>(), vit.config().classes);
+    const std::vector<float> p = softmax(logits.host<float>(), vit.config().classes);
     const auto best = std::max_element(p.begin(), p.end());
     predictions.push_back({.index = index, .predicted = best - p.begin(), .probability = *best});
     progress.update(index + 1);

@@ -7,6 +7,7 @@
 
 #include "tensor/file.h"
 #include "tensor/finite.h"
+#include "tensor/machine.h"
 #include "tensor/out_of_memory.h"
 #include "vit/model/preprocessing.h"
 #include "vit/train/resume.h"
@@ -28,6 +29,7 @@ std::string first_bad_tensor(ViT& model) {
 // The number of shards is settled once, at the start of a run: a resumed one keeps it on any machine.
 Recipe validated(Recipe recipe) {
   recipe.validate();
+  device_of(recipe);
   if (recipe.shards == 0) recipe.shards = std::min({long{thread_count()}, recipe.batch_size, kMostShards});
   return recipe;
 }
@@ -44,7 +46,7 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
       folder_(claimed(std::move(folder), resume.empty())),
       train_(load_dataset(recipe_.data, true, dataset_options(recipe_))),
       test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
-      model_(model_config(recipe_, train_), static_cast<std::uint64_t>(recipe_.seed)),
+      model_(model_config(recipe_, train_), static_cast<std::uint64_t>(recipe_.seed), Dtype::f32, device_of(recipe_)),
       sharded_(model_, recipe_.shards),
       loader_(train_, training_loader(recipe_, model_.config(), train_)),
       test_loader_(test_, evaluation_loader(recipe_, model_.config())),

@@ -91,6 +91,8 @@ Dtype dtype_of(const Recipe& recipe) {
   return recipe.dtype == "bf16" ? Dtype::bf16 : Dtype::f32;
 }
 
+Device device_of(const Recipe& recipe) { return device_from_name(recipe.device); }
+
 std::string to_toml(const Recipe& recipe) {
   const nlohmann::json usual = parse_object(to_json(Recipe()), "recipe");
   std::string text;

@@ -12,6 +12,8 @@
 
 namespace lookhere {
 
+inline constexpr const char* kDeviceDescription = "where to compute: cpu";
+
 struct Recipe {
   // what to learn, with which model; 0 or empty: as the preset has it
   std::string data = "fashion", model = "nano", position = "lh180";
@@ -24,7 +26,7 @@ struct Recipe {
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
   double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0.998;
   bool bce_loss = false;
-  std::string dtype = "f32";
+  std::string dtype = "f32", device = "cpu";
   double hflip = -1;
   long crop_padding = 0;
   long shapes_train = 8192, shapes_test = 2048;
@@ -69,6 +71,7 @@ struct Recipe {
     f("shapes-train", shapes_train, "training images of --data shapes", {1, 1e7});
     f("shapes-test", shapes_test, "test images of --data shapes", {1, 1e7});
     f("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)", {});
+    f("device", device, kDeviceDescription, {});
     f("seed", seed, "decides initial weights, order and augmentation", {0, 9e15});
     f("eval-batch-size", eval_batch_size, "images per evaluation pass", {1, 1 << 20});
     f("workers", workers, "threads that prepare batches", {1, 256});
@@ -92,7 +95,8 @@ void update_from_toml_text(Recipe& recipe, std::string_view text, const std::str
 
 // The recipe's model for this data.
 ViTConfig model_config(const Recipe& recipe, const Dataset& data);
-Dtype dtype_of(const Recipe& recipe);  // what --dtype names
+Dtype dtype_of(const Recipe& recipe);    // what --dtype names
+Device device_of(const Recipe& recipe);  // what --device names; Error if it is not here
 LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model, const Dataset& data);
 LoaderOptions evaluation_loader(const Recipe& recipe, const ViTConfig& model);
 DatasetOptions dataset_options(const Recipe& recipe);

@@ -56,8 +56,7 @@ class PositionEncoding {
   // Added to the patch tokens: [patches of `grid`, dim]; undefined: nothing. `parameters` in the order of parameters().
   // Without any it is a constant, computed once per grid, in host memory: the model moves it to its device.
   virtual Var embed(const PositionSizes& sizes, std::span<const Var> parameters, Grid grid, Dtype dtype) const;
-  // Turns q and k in every layer (RoPE); undefined tensors: does not. `dtype` is that of sums. In host
-  // memory.
+  // Turns q and k in every layer (RoPE); undefined tensors: does not. `dtype` is that of sums; in host memory as well.
   virtual Rotation rotate(const PositionSizes& sizes, Grid grid, Dtype dtype) const;
   // What the heads of a layer see and what distance costs; empty: everything, nothing.
   virtual std::vector<NamedHead> bias(const PositionSizes& sizes, long layer) const;
