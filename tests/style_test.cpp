@@ -147,6 +147,29 @@ TEST(Style, JsonObjectsBeginAsObjects) {
       }
 }
 
+// Elements may be in a GPU's memory. data<T>() and raw() give them to kernels and to comparisons of addresses, in these
+// files alone, and dispatch alone says where kernels run; everyone else asks host<T>(), which checks.
+TEST(Style, ElementsAreForKernels) {
+  const std::regex data(R"(\bdata<[^()]*>\(\))"), raw(R"(\braw\(\))"), context(R"(\bCpu\{\})");
+  const std::regex operations(
+      "autograd/ops/[a-z_]+\\.cpp|autograd/var\\.cpp|nn/(arena|optim)\\.cpp|tensor/(tensor|dispatch)\\.h");
+  const std::set<std::string> addresses{"tensor/tensor.h", "tensor/tensor.cpp", "autograd/var.cpp", "nn/arena.cpp"};
+  long uses = 0;
+  for (const File& file : files()) {
+    const std::string folder = folder_of(file.path);
+    if (!file.is_source() || folder == "tests" || folder == "kernels") continue;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string at = concat(file.path, ":", i + 1, ": ", file.lines[i]);
+      const auto finds = [&](const std::regex& what) { return std::regex_search(file.lines[i], what); };
+      uses += finds(data);
+      EXPECT_TRUE(!finds(data) || std::regex_match(file.path, operations)) << at << ": use host<T>()";
+      EXPECT_TRUE(!finds(raw) || addresses.contains(file.path)) << at << ": use host<std::byte>()";
+      EXPECT_TRUE(!finds(context) || file.path == "tensor/dispatch.h") << at << ": use dispatch";
+    }
+  }
+  EXPECT_GT(uses, 80);
+}
+
 // JSON of strangers is read within bounds, and text that is not UTF-8 must not throw where JSON is written: both are
 // settled in one place. safetensors has a grammar and a limit of its own.
 TEST(Style, JsonHasOneDoor) {
