@@ -15,6 +15,11 @@ struct AttentionSizes {
   Grid grid;                             // tokens = prefix + grid.patches()
   long prefix() const { return tokens - grid.patches(); }
   long head_stride() const { return 3 * heads * head_dim; }  // from one token of packed q, k or v to the next
+  // Where the rows of one image and head begin: of packed q, k and v (part 0, 1, 2), and of the output.
+  long packed_begin(long image, long part, long head) const {
+    return (image * tokens * 3 + part) * heads * head_dim + head * head_dim;
+  }
+  long out_begin(long image, long head) const { return (image * tokens * heads + head) * head_dim; }
   // Workspace of a thread: keys, values and their gradients of one head, in values.
   long stage_size() const { return 4 * tokens * ((head_dim + 15) / 16 * 16); }
 };
@@ -62,11 +67,18 @@ struct AttentionBackward {
 template <class T>
 void attention_backward(Cpu, const AttentionBackward<T>&);
 
-// The readable version, one query at a time with its row of N logits: the oracle of the fast one. It takes the bias
-// from `bias.heads` pair by pair and does not use the tables. attention_naive.cpp.
+// The lower rungs of the ladder (README.md), for f32 and f64. They need neither plan nor workspace, and write no
+// `drelative`.
+// The formula, one query at a time: the oracle of the others. It takes the bias from `bias.heads` pair by pair and does
+// not use the tables.
 template <class T>
 void attention_naive(Cpu, const Attention<T>&);
 template <class T>
 void attention_naive_backward(Cpu, const AttentionBackward<T>&);
+// Tiles and an online softmax in plain loops. It reads the tables and not the heads, and computes every pair.
+template <class T>
+void attention_tiled(Cpu, const Attention<T>&);
+template <class T>
+void attention_tiled_backward(Cpu, const AttentionBackward<T>&);
 
 }  // namespace kernels

@@ -19,7 +19,7 @@ T bias_of(const AttentionBias<T>& bias, const AttentionSizes& z, long h, long qu
 // (tokens, head_dim) views into one image and head of packed q, k, v; part 0, 1, 2
 template <class T>
 T* rows_of(T* qkv, const AttentionSizes& z, long image, long h, long part) {
-  return qkv + (image * z.tokens * 3 + part) * z.heads * z.head_dim + h * z.head_dim;
+  return qkv + z.packed_begin(image, part, h);
 }
 
 template <class T>

@@ -1,5 +1,5 @@
-// Attention's ladder: one query at a time, tiles of queries over all keys, and tiles over the keys
-// that they see.
+// Attention's ladder: one query at a time, tiles in plain loops, fused tiles over all keys, and fused tiles over the
+// keys that they see.
 #include "kernels/attention/attention.h"
 
 #include "kernels/bench/bench.h"
@@ -41,7 +41,7 @@ const std::map<std::string, std::vector<FieldOfView>> kViews{{"lh180",
                                                                {kUpRight, kDown}}}};
 
 // What a head does not see is masked by its table in any case; `masked` plans as if every head saw everything.
-enum class How { naive, masked, fused };
+enum class How { naive, tiled, masked, fused };
 
 std::vector<LookHereHead> heads_of(const std::string& layout, const AttentionSizes& z) {
   std::vector<LookHereHead> heads;
@@ -76,7 +76,7 @@ class Rung {
     return visible_pairs(heads_.empty() ? LookHereHead{} : heads_[h], sizes_.grid, sizes_.prefix());
   }
   long computed_pairs_of(long h) const {
-    return how_ == How::naive ? sizes_.tokens * sizes_.tokens : plan_.heads[h]->computed;
+    return how_ == How::naive || how_ == How::tiled ? sizes_.tokens * sizes_.tokens : plan_.heads[h]->computed;
   }
   void forward() {
     prepare();
@@ -88,8 +88,10 @@ class Rung {
                          .scale = scale(),
                          .plan = &plan_,
                          .workspace = workspace_.data()};
-    if constexpr (!std::is_same_v<S, bf16>)
+    if constexpr (!std::is_same_v<S, bf16>) {
       if (how_ == How::naive) return attention_naive(Cpu{}, p);
+      if (how_ == How::tiled) return attention_tiled(Cpu{}, p);
+    }
     attention(Cpu{}, p);
   }
   void backward() {
@@ -104,8 +106,10 @@ class Rung {
                                  .scale = scale(),
                                  .plan = &plan_,
                                  .workspace = workspace_.data()};
-    if constexpr (!std::is_same_v<S, bf16>)
+    if constexpr (!std::is_same_v<S, bf16>) {
       if (how_ == How::naive) return attention_naive_backward(Cpu{}, p);
+      if (how_ == How::tiled) return attention_tiled_backward(Cpu{}, p);
+    }
     attention_backward(Cpu{}, p);
   }
 
@@ -139,11 +143,9 @@ void add_rung(std::vector<Case>& forward, std::vector<Case>& backward, How how, 
               const AttentionSizes& z) {
   const auto rung = std::make_shared<Rung<S>>(how, layout, z);
   const bool half = std::is_same_v<S, bf16>;
+  constexpr const char* kNames[] = {"naive ", "tiled ", "masked ", "fused "};
   Case c{.kernel = "attention",
-         .rung = std::string(how == How::naive    ? "naive "
-                             : how == How::masked ? "masked "
-                                                  : "fused ") +
-                 layout + (half ? " bf16" : ""),
+         .rung = kNames[static_cast<int>(how)] + layout + (half ? " bf16" : ""),
          .shape = std::to_string(z.images) + "x" + std::to_string(z.tokens) + " tokens, " + std::to_string(z.heads) +
                   "x" + std::to_string(z.head_dim)};
   c.dtype = half ? "bf16" : "f32";
@@ -168,7 +170,8 @@ int main(int argc, char** argv) {
   const auto add_shape = [&](long images, long side, long heads, long head_dim) {
     const AttentionSizes sizes{
         .images = images, .tokens = side * side + 1, .heads = heads, .head_dim = head_dim, .grid = {side, side}};
-    if (side == 7) add_rung<float>(cases, backward, How::naive, "lh45", sizes);
+    if (side <= 8) add_rung<float>(cases, backward, How::naive, "lh45", sizes);  // it takes minutes at 4097 tokens
+    add_rung<float>(cases, backward, How::tiled, "lh45", sizes);
     add_rung<float>(cases, backward, How::masked, "lh45", sizes);
     for (const char* layout : {"dense", "lh180", "lh90", "lh45"})
       add_rung<float>(cases, backward, How::fused, layout, sizes);

@@ -1,5 +1,5 @@
-// The blocked attention kernel against the naive one, the naive one against the formula, and what neither may do: blow
-// up on blind queries, depend on the number of threads, or read what no query of a block sees.
+// The fused and the tiled attention kernel against the naive one, that one against the formula, and what none may do:
+// blow up on blind queries, depend on the number of threads, or read what no query of a tile sees.
 #include "kernels/attention/attention.h"
 
 #include "kernels/simd/isa.h"
@@ -86,6 +86,10 @@ struct Problem {
     return run([](const auto& p) { kernels::attention(Cpu{}, p); },
                [](const auto& p) { kernels::attention_backward(Cpu{}, p); });
   }
+  Result<T> tiled() const {
+    return run([](const auto& p) { kernels::attention_tiled(Cpu{}, p); },
+               [](const auto& p) { kernels::attention_tiled_backward(Cpu{}, p); });
+  }
   Result<T> naive() const {
     return run([](const auto& p) { kernels::attention_naive(Cpu{}, p); },
                [](const auto& p) { kernels::attention_naive_backward(Cpu{}, p); });
@@ -93,11 +97,13 @@ struct Problem {
 };
 
 template <class T>
-void expect_fast_is_naive(const Problem<T>& problem, double tolerance) {
-  const Result<T> fast = problem.fast(), naive = problem.naive();
-  EXPECT_LT(worst_error(fast.out, naive.out), tolerance);
-  EXPECT_LT(worst_error(fast.lse, naive.lse), tolerance);
-  EXPECT_LT(worst_error(fast.dqkv, naive.dqkv), tolerance);
+void expect_rungs_agree(const Problem<T>& problem, double tolerance) {
+  const Result<T> naive = problem.naive();
+  for (const Result<T>& got : {problem.fast(), problem.tiled()}) {
+    EXPECT_LT(worst_error(got.out, naive.out), tolerance);
+    EXPECT_LT(worst_error(got.lse, naive.lse), tolerance);
+    EXPECT_LT(worst_error(got.dqkv, naive.dqkv), tolerance);
+  }
 }
 template <class T>
 constexpr double kTolerance = std::is_same_v<T, float> ? 1e-5 : 1e-12;
@@ -127,14 +133,14 @@ TEST(Attention, NaiveIsTheFormula) {
       }
 }
 
-// Every number of tokens around the blocks of 64 queries and 48 keys.
+// Every number of tokens around tiles of 64 queries, chunks of 96 keys and tiles of 64.
 TEST(Attention, EveryNumberOfTokens) {
   for_each_type([]<class T>(T) {
     for (long tokens = 1; tokens <= 130; ++tokens) {
       SCOPED_TRACE(tokens);
       const LookHereHead left{.view = view_of("left"), .slope = 0.5}, right{.view = view_of("right"), .slope = 0.1};
-      expect_fast_is_naive(Problem<T>({1, tokens}, 0, 6, {left, right}), kTolerance<T>);
-      expect_fast_is_naive(Problem<T>({1, 1}, tokens - 1, 6, {}, 2), kTolerance<T>);
+      expect_rungs_agree(Problem<T>({1, tokens}, 0, 6, {left, right}), kTolerance<T>);
+      expect_rungs_agree(Problem<T>({1, 1}, tokens - 1, 6, {}, 2), kTolerance<T>);
     }
   });
 }
@@ -144,7 +150,7 @@ TEST(Attention, EveryHeadOnEveryGrid) {
     for (const Grid grid : {Grid{1, 1}, {1, 37}, {37, 1}, {5, 5}, {13, 9}, {8, 12}})
       for (const long prefix : {0, 1, 3}) {
         SCOPED_TRACE(concat(grid.y, "x", grid.x, " prefix ", prefix));
-        expect_fast_is_naive(Problem<T>(grid, prefix, 5, every_head()), kTolerance<T>);
+        expect_rungs_agree(Problem<T>(grid, prefix, 5, every_head()), kTolerance<T>);
       }
   });
 }
@@ -154,8 +160,8 @@ TEST(Attention, EveryHeadSize) {
     for (const long head_dim : {1, 2, 6, 8, 10, 16, 24, 32, 64, 100, 256}) {
       SCOPED_TRACE(head_dim);
       const LookHereHead head{.view = view_of("tri_up"), .slope = 0.5};
-      expect_fast_is_naive(Problem<T>({9, 9}, 1, head_dim, {head, {}}), kTolerance<T>);
-      expect_fast_is_naive(Problem<T>({7, 10}, 1, head_dim, {}, 3), kTolerance<T>);
+      expect_rungs_agree(Problem<T>({9, 9}, 1, head_dim, {head, {}}), kTolerance<T>);
+      expect_rungs_agree(Problem<T>({7, 10}, 1, head_dim, {}, 3), kTolerance<T>);
     }
   });
 }
@@ -170,11 +176,13 @@ TEST(Attention, PlainWhateverTheGrid) {
 // Logits in the hundreds: in f32 their own rounding (1e-5 of a logit) is what remains.
 TEST(Attention, LargeLogits) {
   const std::vector<LookHereHead> heads{{}, {.view = view_of("up & left"), .slope = 0.5}, {.view = {}, .slope = 100}};
-  expect_fast_is_naive(Problem<double>({9, 8}, 1, 16, heads, 0, 30), 1e-10);
-  const Result<float> fast = Problem<float>({9, 8}, 1, 16, heads, 0, 30).fast();
+  expect_rungs_agree(Problem<double>({9, 8}, 1, 16, heads, 0, 30), 1e-10);
+  const Problem<float> p({9, 8}, 1, 16, heads, 0, 30);
   const Result<double> want = Problem<double>({9, 8}, 1, 16, heads, 0, 30).naive();
-  EXPECT_LT(worst_error(fast.out, want.out, 30), 1e-3);
-  for (const float value : fast.dqkv) ASSERT_TRUE(std::isfinite(value));
+  for (const Result<float>& got : {p.fast(), p.tiled()}) {
+    EXPECT_LT(worst_error(got.out, want.out, 30), 1e-3);
+    for (const float value : got.dqkv) ASSERT_TRUE(std::isfinite(value));
+  }
 }
 
 // Tables may hold any bias, such as a learned one: heads then stay null and nothing is skipped.
@@ -184,7 +192,7 @@ TEST(Attention, TablesWithoutHeads) {
   p.heads.clear();
   p.relative = random_values<double>(kernels::relative_size(grid), 5, -3, 3);
   p.key = random_values<double>(grid.patches(), 6, -3, 3);
-  const Result<double> got = p.fast();
+  const Result<double> fast = p.fast(), tiled = p.tiled();
   for (long q = 1; q < p.sizes.tokens; ++q) {
     double sum = 0;
     for (long k = 0; k < p.sizes.tokens; ++k) {
@@ -196,7 +204,8 @@ TEST(Attention, TablesWithoutHeads) {
       }
       sum += std::exp(logit);
     }
-    EXPECT_NEAR(got.lse[q], std::log(sum), 1e-12);
+    EXPECT_NEAR(fast.lse[q], std::log(sum), 1e-12);
+    EXPECT_NEAR(tiled.lse[q], std::log(sum), 1e-12);
   }
 }
 
@@ -206,13 +215,14 @@ TEST(Attention, BlindHeadGivesZeros) {
       Problem<T> p(grid, 0, 10, {LookHereHead{}, LookHereHead{}});
       p.heads.clear();
       std::fill_n(p.relative.begin(), kernels::relative_size(grid), -kInf<T>);  // head 0 of two
-      const Result<T> got = p.fast();
-      for (std::size_t i = 0; i < got.out.size(); ++i) ASSERT_EQ(got.out[i] == 0, i % 20 < 10) << i;
-      for (std::size_t i = 0; i < got.dqkv.size(); ++i) {
-        ASSERT_TRUE(std::isfinite(got.dqkv[i])) << i;
-        ASSERT_TRUE(got.dqkv[i] == 0 || i % 20 >= 10) << i;
+      for (const Result<T>& got : {p.fast(), p.tiled()}) {
+        for (std::size_t i = 0; i < got.out.size(); ++i) ASSERT_EQ(got.out[i] == 0, i % 20 < 10) << i;
+        for (std::size_t i = 0; i < got.dqkv.size(); ++i) {
+          ASSERT_TRUE(std::isfinite(got.dqkv[i])) << i;
+          ASSERT_TRUE(got.dqkv[i] == 0 || i % 20 >= 10) << i;
+        }
+        for (long i = 0; i < grid.patches(); ++i) ASSERT_EQ(got.lse[i], -kInf<T>);
       }
-      for (long i = 0; i < grid.patches(); ++i) ASSERT_EQ(got.lse[i], -kInf<T>);
     }
   });
 }
@@ -225,11 +235,11 @@ TEST(Attention, BlindQueriesAmongSeeingOnes) {
   for (long dy = -grid.y + 1; dy < grid.y; ++dy)
     for (long dx = -grid.x + 1; dx < grid.x; ++dx)
       p.relative[(grid.y - 1 - dy) * (2 * grid.x - 1) + grid.x - 1 - dx] = dy >= 1 ? 0 : -kInf<double>;
-  const Result<double> got = p.fast();
-  for (long b = 0; b < 2; ++b)
-    for (long t = 0; t < p.sizes.tokens; ++t) {
-      const double* out = got.out.data() + (b * p.sizes.tokens + t) * 4;
-      const double* dqkv = got.dqkv.data() + (b * p.sizes.tokens + t) * 12;
+  for (const Result<double>& got : {p.fast(), p.tiled()})
+    for (long i = 0; i < 2 * p.sizes.tokens; ++i) {
+      const long t = i % p.sizes.tokens;
+      const double* out = got.out.data() + i * 4;
+      const double* dqkv = got.dqkv.data() + i * 12;
       const bool blind = t >= p.sizes.tokens - grid.x, unseen = t < grid.x;
       EXPECT_EQ(out[0] == 0, blind) << t;
       EXPECT_EQ(dqkv[0] == 0, blind) << t;
@@ -243,10 +253,10 @@ TEST(Attention, NanStaysVisible) {
     for (const bool plain : {false, true}) {
       Problem<T> p({5, 5}, 1, 4, plain ? std::vector<LookHereHead>{} : std::vector<LookHereHead>{{}}, 1);
       p.qkv[7 * 12] = kNaN<T>;  // the query of token 7
-      for (const Result<T>& got : {p.fast(), p.naive()})
+      for (const Result<T>& got : {p.fast(), p.tiled(), p.naive()})
         for (long t = 0; t < p.sizes.tokens; ++t) EXPECT_EQ(std::isnan(got.out[t * 4]), t == 7);
       p.qkv[7 * 12 + 4] = kNaN<T>;  // its key
-      for (const Result<T>& got : {p.fast(), p.naive()})
+      for (const Result<T>& got : {p.fast(), p.tiled(), p.naive()})
         for (long t = 0; t < p.sizes.tokens; ++t) EXPECT_TRUE(std::isnan(got.out[t * 4]));
     }
   });
@@ -258,6 +268,7 @@ TEST(Attention, SameBitsForAnyThreads) {
     expect_same_for_any_threads([&] { return p.fast().out; });
     expect_same_for_any_threads([&] { return p.fast().lse; });
     expect_same_for_any_threads([&] { return p.fast().dqkv; });
+    expect_same_for_any_threads([&] { return p.tiled().dqkv; });
   });
 }
 
