@@ -8,10 +8,9 @@
 #endif
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 #include <type_traits>
 
+#include "kernels/choice.h"
 #include "kernels/gemm/own.h"
 #include "kernels/pointwise.h"
 #include "kernels/simd/isa.h"
@@ -19,24 +18,10 @@
 namespace kernels {
 namespace {
 
-struct Choice {
-  GemmBackend backend;
-  const char* problem;
-};
-
-Choice choose() {
-  const GemmBackend usual = isa() == Isa::portable ? GemmBackend::openblas : GemmBackend::own;
-  const char* wanted = std::getenv("LOOKHERE_GEMM");
-  if (!wanted || !*wanted) return {usual, ""};
-  for (const GemmBackend candidate : kEveryGemmBackend)
-    if (std::strcmp(wanted, name_of(candidate)) == 0)
-      return can_run(candidate) ? Choice{candidate, ""}
-                                : Choice{usual, "LOOKHERE_GEMM: this build lacks the one it names"};
-  return {usual, "LOOKHERE_GEMM: wanted own, openblas or onednn"};
-}
-
-const Choice& choice() {
-  static const Choice made = choose();
+const Choice<GemmBackend>& choice() {
+  static const Choice<GemmBackend> made =
+      choose("LOOKHERE_GEMM", isa() == Isa::portable ? GemmBackend::openblas : GemmBackend::own, kEveryGemmBackend,
+             "LOOKHERE_GEMM: this build lacks the one it names", "LOOKHERE_GEMM: wanted own, openblas or onednn");
   return made;
 }
 
@@ -159,7 +144,7 @@ bool can_run(GemmBackend backend) {
 #endif
 }
 
-GemmBackend gemm_backend() { return choice().backend; }
+GemmBackend gemm_backend() { return choice().value; }
 const char* gemm_problem() { return choice().problem; }
 
 template <class T>

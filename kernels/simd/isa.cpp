@@ -1,32 +1,19 @@
 // Which instruction set this processor has, and which one the kernels use.
 #include "kernels/simd/isa.h"
 
-#include <cstdlib>
-#include <cstring>
+#include "kernels/choice.h"
 
 namespace kernels {
 namespace {
 
-struct Choice {
-  Isa isa;
-  const char* problem;
-};
-
-Choice choose() {
-  Isa best = Isa::portable;
-  for (const Isa candidate : kEveryIsa)
-    if (can_run(candidate)) best = candidate;
-  const char* wanted = std::getenv("LOOKHERE_ISA");
-  if (!wanted || !*wanted) return {best, ""};
-  for (const Isa candidate : kEveryIsa)
-    if (std::strcmp(wanted, name_of(candidate)) == 0)
-      return can_run(candidate) ? Choice{candidate, ""}
-                                : Choice{best, "LOOKHERE_ISA: this processor or this build lacks the one it names"};
-  return {best, "LOOKHERE_ISA: wanted portable, avx2, avx512 or avx512_bf16"};
-}
-
-const Choice& choice() {
-  static const Choice made = choose();
+const Choice<Isa>& choice() {
+  static const Choice<Isa> made = [] {
+    Isa best = Isa::portable;
+    for (const Isa candidate : kEveryIsa)
+      if (can_run(candidate)) best = candidate;
+    return choose("LOOKHERE_ISA", best, kEveryIsa, "LOOKHERE_ISA: this processor or this build lacks the one it names",
+                  "LOOKHERE_ISA: wanted portable, avx2, avx512 or avx512_bf16");
+  }();
   return made;
 }
 
@@ -60,7 +47,7 @@ bool can_run(Isa isa) {
 #endif
 }
 
-Isa isa() { return choice().isa; }
+Isa isa() { return choice().value; }
 const char* isa_problem() { return choice().problem; }
 
 }  // namespace kernels
