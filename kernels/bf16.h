@@ -9,16 +9,15 @@ struct bf16 {
   std::uint16_t bits = 0;
 
   bf16() = default;
-  explicit bf16(float value) : bits(round(value)) {}
-  explicit operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+  [[gnu::always_inline]] explicit bf16(float value) : bits(round(value)) {}
+  [[gnu::always_inline]] explicit operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
   bool operator==(const bf16&) const = default;
 
  private:
-  static std::uint16_t round(float value) {
+  // Straight-line, so that loops over it vectorise. A NaN is made quiet: cutting it off could turn it into infinity.
+  [[gnu::always_inline]] static std::uint16_t round(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
-    const bool nan = (u & 0x7fffffffU) > 0x7f800000U;
-    if (nan) return static_cast<std::uint16_t>((u >> 16) | 0x40U);  // quiet it: truncation could turn it into infinity
-    return static_cast<std::uint16_t>((u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
+    return static_cast<std::uint16_t>(value != value ? (u >> 16) | 0x40U : (u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
   }
 };
 

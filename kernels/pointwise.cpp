@@ -11,8 +11,6 @@ namespace kernels {
 namespace KERNELS_ISA {
 namespace {
 
-constexpr long smaller(long a, long b) { return a < b ? a : b; }
-
 // y[i] = f(x[i]...) in Acc<T>, y may alias any x. f works on single values: `omp simd` says what the compiler cannot
 // know of an alias, that only equal indices meet. Not in double, where f may call the C library.
 template <class T, class F, class... X>

@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include "kernels/gemm/pack.h"
+#include "kernels/simd/prefetch.h"
 
 namespace kernels::KERNELS_ISA {
 
@@ -20,7 +21,7 @@ inline constexpr long kPackedRows = 8 * kTileRows;                   // of A, pa
 inline constexpr long kPackedA = kPackedRows * 512;
 inline constexpr long kScratchRows = kPackedRows, kMostColumns = 1024;  // of C, in scratch; columns of any block
 // Along k where all must be in one block.
-inline constexpr long kMostSlotsWithoutC = std::min(kPackedB / kTileColumns, kPackedA / kTileRows);
+inline constexpr long kMostSlotsWithoutC = smaller(kPackedB / kTileColumns, kPackedA / kTileRows);
 // Up to this many rows, B is not worth packing if its whole rows stay in the cache as they are.
 inline constexpr long kRowsWorthPacking = 1024;
 // From this many rows on, each tile has few lines of the next B to fetch.
@@ -46,15 +47,15 @@ struct Part {
 inline long divide_up(long n, long by) { return (n + by - 1) / by; }
 inline long round_up(long n, long to) { return divide_up(n, to) * to; }
 // The size of the parts of n when it is cut evenly into as few as possible of at most `most`.
-inline long even_part(long n, long most) { return divide_up(n, std::max(1L, divide_up(n, most))); }
+inline long even_part(long n, long most) { return divide_up(n, greater(1L, divide_up(n, most))); }
 
 // Parts lie in a grid. Of all its proportions the one that leaves the busiest thread the least work; packing a value
 // takes as long as about 8 multiply-adds.
-struct Split {
+struct PartGrid {
   long down = 1, across = 1;
 };
-inline Split choose_split(long m, long n, bool packs_a, long parts) {
-  Split best;
+inline PartGrid choose_part_grid(long m, long n, bool packs_a, long parts) {
+  PartGrid best;
   double least = 0;
   for (long down = 1; down <= parts; ++down) {
     if (parts % down != 0) continue;
@@ -66,11 +67,11 @@ inline Split choose_split(long m, long n, bool packs_a, long parts) {
   }
   return best;
 }
-inline Part part_of(long m, long n, const Split& split, long i) {
+inline Part part_of(long m, long n, const PartGrid& grid, long i) {
   const long strips = divide_up(m, kTileRows), vectors = divide_up(n, kWidth);
-  const auto row = [&](long y) { return std::min(m, strips * y / split.down * kTileRows); };
-  const auto column = [&](long x) { return std::min(n, vectors * x / split.across * kWidth); };
-  const long y = i / split.across, x = i % split.across;
+  const auto row = [&](long y) { return smaller(m, strips * y / grid.down * kTileRows); };
+  const auto column = [&](long x) { return smaller(n, vectors * x / grid.across * kWidth); };
+  const long y = i / grid.across, x = i % grid.across;
   return {.row = row(y), .rows = row(y + 1) - row(y), .column = column(x), .columns = column(x + 1) - column(x)};
 }
 
@@ -101,20 +102,20 @@ struct Worker {
     // Blocks of k are even. Without C there is nowhere to keep sums from one to the next except scratch: then k is one
     // block if a single panel of B fits, or else few rows are finished at a time.
     const long most = !p.c ? kMostSlotsWithoutC : p.transposed_a ? kMostSlotsTransposed : kMostSlots;
-    const long slots = std::max(1L, even_part(slots_of(p.k), most)), depth = slots * kDepth<T>;
-    const long blocks = std::max(1L, divide_up(p.k, depth));
+    const long slots = greater(1L, even_part(slots_of(p.k), most)), depth = slots * kDepth<T>;
+    const long blocks = greater(1L, divide_up(p.k, depth));
     const long room = few_rows() ? slots * kTileColumns : p.transposed_a ? kPackedBFetchingAhead : kPackedB;
     const long columns =
-        round_up(even_part(part.columns, std::min(kMostColumns, room / slots / kTileColumns * kTileColumns)), kWidth);
+        round_up(even_part(part.columns, smaller(kMostColumns, room / slots / kTileColumns * kTileColumns)), kWidth);
     const bool in_scratch = !p.c && blocks > 1;
     const long rows = in_scratch ? kScratchRows : part.rows;
     for (long i = 0; i < part.rows; i += rows)
       for (long j = 0; j < part.columns; j += columns)
         for (long s = 0; s < blocks; ++s) {
           const Part here{.row = part.row + i,
-                          .rows = std::min(rows, part.rows - i),
+                          .rows = smaller(rows, part.rows - i),
                           .column = part.column + j,
-                          .columns = std::min(columns, part.columns - j)};
+                          .columns = smaller(columns, part.columns - j)};
           const long k = s * depth, next_k = k + depth;
           Block block{.part = here,
                       .c = p.c ? p.c + here.row * p.n + here.column : scratch,
@@ -123,9 +124,9 @@ struct Worker {
                                  : in_scratch ? kTileRows * here.columns
                                               : 0,
                       .k = k,
-                      .depth = std::min(depth, p.k - k),
+                      .depth = smaller(depth, p.k - k),
                       .next_k = next_k,
-                      .next_depth = std::max(0L, std::min(depth, p.k - next_k)),
+                      .next_depth = greater(0L, smaller(depth, p.k - next_k)),
                       .b = nullptr,
                       .packed_b = true};
           bring_b(block);
@@ -181,31 +182,36 @@ struct Worker {
     return {packed_a, slots, 1, kTileRows * slots, true};
   }
 
+  template <class From>
+  static PrefetchLines lines_of(const PartOf<From>& part) {
+    return {part.at, part.row_size, part.columns, part.depth};
+  }
+
   void multiply_block(const Block& block) const {
     const long rows = block.part.rows, slots = slots_of(block.depth);
-    const long group = std::min(kPackedRows, kPackedA / std::max(1L, slots) / kTileRows * kTileRows);
+    const long group = smaller(kPackedRows, kPackedA / greater(1L, slots) / kTileRows * kTileRows);
     const long panels = Panels(block.part.columns).count;
     const bool ahead = p.transposed_a && !p.transposed_b && rows >= kRowsWorthFetchingAhead;
-    Prefetch next_b;
-    if (ahead) next_b = Prefetch(part_of_b(block.part, block.next_k, block.next_depth));
+    PrefetchLines next_b;
+    if (ahead) next_b = lines_of(part_of_b(block.part, block.next_k, block.next_depth));
     const long b_lines = divide_up(next_b.lines(), divide_up(rows, kTileRows) * panels);
     for (long i = 0; i < rows; i += group) {
-      const long row = block.part.row + i, count = std::min(group, rows - i);
+      const long row = block.part.row + i, count = smaller(group, rows - i);
       const Strips strips = bring_a(row, count, block.k, block.depth);
       if (p.a_sum && block.part.column == 0) {
         if (block.k == 0 && !p.accumulate_sum) std::fill_n(p.a_sum + row, count, 0.F);
         add_rows(p.a_sum + row, part_of_transposed_a(row, count, block.k, block.depth));
       }
-      Prefetch next_a;
+      PrefetchLines next_a;
       if (ahead)
         next_a =
-            Prefetch(i + group < rows
-                         ? part_of_transposed_a(row + group, std::min(group, rows - i - group), block.k, block.depth)
-                         : part_of_transposed_a(block.part.row, std::min(group, rows), block.next_k, block.next_depth));
+            lines_of(i + group < rows
+                         ? part_of_transposed_a(row + group, smaller(group, rows - i - group), block.k, block.depth)
+                         : part_of_transposed_a(block.part.row, smaller(group, rows), block.next_k, block.next_depth));
       const long a_lines = divide_up(next_a.lines(), divide_up(count, kTileRows) * panels);
       for (long r = 0; r < count; r += kTileRows)
-        multiply_strip(block, strips, i, r, std::min<long>(kTileRows, count - r),
-                       [&] { next_b.take(b_lines), next_a.take(a_lines); });
+        multiply_strip(block, strips, i, r, smaller(kTileRows, count - r),
+                       [&] { next_b.issue(b_lines), next_a.issue(a_lines); });
     }
   }
 
@@ -237,7 +243,7 @@ struct Worker {
       else if (group + r + kTileRows < block.part.rows)
         prefetch_tile(c + block.c_strip, block.c_row, kTileRows);
       if (block.packed_b) tile.b_step = width;
-      multiply_any_tile(tile, rows, std::min(width, columns - j));
+      multiply_any_tile(tile, rows, smaller(width, columns - j));
       j += width, tile.c += width, tile.b += block.packed_b ? width * tile.steps : width;
       if (tile.start) tile.start += width;
     }
@@ -254,10 +260,10 @@ void multiply(const Product<A, B>& p, const Finish& finish) {
   if (p.m == 0 || p.n == 0) return;
   const long work = p.m * p.n * p.k / 16;
   const bool alone = work < 20000 || omp_in_parallel();
-  const Split split = choose_split(p.m, p.n, p.transposed_a, alone ? 1 : omp_get_max_threads());
-  const long parts = split.down * split.across;
+  const PartGrid grid = choose_part_grid(p.m, p.n, p.transposed_a, alone ? 1 : omp_get_max_threads());
+  const long parts = grid.down * grid.across;
   parallel_for(parts, work / parts, [&](long i) {
-    const Part part = part_of(p.m, p.n, split, i);
+    const Part part = part_of(p.m, p.n, grid, i);
     if (part.rows == 0 || part.columns == 0) return;
     alignas(64) Slot<T> packed_a[kPackedA], packed_b[kPackedB];
     alignas(64) float scratch[kScratchRows * kMostColumns];

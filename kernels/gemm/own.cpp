@@ -44,9 +44,9 @@ void own_linear(const Linear<T>& p) {
       const float* z = from + r * from_row;
       const long row = part.row + r, at = row * p.out + part.column, n = part.columns;
       if (static_cast<void*>(p.y) != c && p.y)
-        for (long j = 0; j < n; ++j) p.y[at + j] = rounded<T>(z[j]);
+        for (long j = 0; j < n; ++j) p.y[at + j] = static_cast<T>(z[j]);
       if (p.gelu)
-        for (long j = 0; j < n; ++j) p.gelu[at + j] = rounded<T>(z[j] * normal(z[j]).cdf);
+        for (long j = 0; j < n; ++j) p.gelu[at + j] = static_cast<T>(z[j] * normal(z[j]).cdf);
       if (p.sum) {
         const float keep = p.keep ? p.keep[row / p.tokens] : 1.F;
         const float* gamma = p.gamma ? p.gamma + part.column : nullptr;
@@ -81,12 +81,12 @@ void own_linear_input_gradient(const LinearInputGradient<T>& p) {
       const T* pre = p.pre ? p.pre + (part.row + r) * p.in + part.column : nullptr;
       if (pre)
         for (long j = 0; j < part.columns; ++j) {
-          const float x = widened(pre[j]);
+          const float x = static_cast<float>(pre[j]);
           const Normal<float> at = normal(x);
-          dx[j] = rounded<T>(z[j] * (at.cdf + x * at.density));
+          dx[j] = static_cast<T>(z[j] * (at.cdf + x * at.density));
         }
       else
-        for (long j = 0; j < part.columns; ++j) dx[j] = rounded<T>(z[j]);
+        for (long j = 0; j < part.columns; ++j) dx[j] = static_cast<T>(z[j]);
     }
   });
 }

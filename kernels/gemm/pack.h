@@ -8,39 +8,10 @@
 
 namespace kernels::KERNELS_ISA {
 
-// bf16 in the lower half of words; from f32 rounded as kernels/bf16.h does.
-inline Vector<Word> halves(Vector<float> x) {
-  const Vector<Word> u = reinterpret_cast<Vector<Word>>(x);
-  return x != x ? (u >> 16) | 0x40U : (u + 0x7fffU + ((u >> 16) & 1U)) >> 16;
-}
-inline Vector<Word> halves(const float* from) { return halves(load(from)); }
+// bf16 in the lower half of words.
+inline Vector<Word> halves(const float* from) { return bf16_bits(load(from)); }
 inline Vector<Word> halves(const bf16* from) {
-  typedef std::uint16_t Half __attribute__((vector_size(kVectorBytes / 2), aligned(2), may_alias));
-  typedef Word Whole __attribute__((vector_size(kVectorBytes)));
-  return __builtin_convertvector(*reinterpret_cast<const Half*>(from), Whole);
-}
-
-inline Vector<float> floats(const float* from) { return load(from); }
-inline Vector<float> floats(const bf16* from) { return reinterpret_cast<Vector<float>>(halves(from) << 16); }
-template <class From>
-inline Vector<float> floats(const From* from, long count) {  // zeros behind the first `count`
-  if (count >= kWidth) return floats(from);
-  From edge[kWidth] = {};
-  for (long i = 0; i < count; ++i) edge[i] = from[i];
-  return floats(edge);
-}
-inline float widened(float x) { return x; }
-inline float widened(bf16 x) { return std::bit_cast<float>(Word{x.bits} << 16); }
-template <class T>
-inline T rounded(float x) {
-  if constexpr (std::is_same_v<T, float>) {
-    return x;
-  } else {
-    const Word u = std::bit_cast<Word>(x);
-    T result;
-    result.bits = static_cast<std::uint16_t>(x != x ? (u >> 16) | 0x40U : (u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
-    return result;
-  }
+  return __builtin_convertvector(*reinterpret_cast<const Halves*>(from), Words);
 }
 
 // Lane i of the result is lane kScale · (i / kGroup) + kJump · (i % kGroup) + kFirst of a and b side by side.
@@ -66,7 +37,7 @@ inline Vector<Word> slots_across(const From* row, const From* next, long count) 
   constexpr bool kTwo = kDepth<T> == 2;
   if (count >= kWidth && (!kTwo || next)) return slots_across<T>(row, next);
   From edge[2][kWidth] = {};
-  for (long i = 0; i < std::min(count, kWidth); ++i) {
+  for (long i = 0; i < smaller(count, kWidth); ++i) {
     edge[0][i] = row[i];
     if (kTwo && next) edge[1][i] = next[i];
   }
@@ -164,10 +135,10 @@ inline void pack_block(Slot<T>* out, long out_row, const From* at, long row_size
 template <class T, class From>
 inline void pack_block(Slot<T>* out, long out_row, const From* at, long row_size, long columns, long depth) {
   alignas(kVectorBytes) Vector<Word> block[kWidth] = {};
-  for (long c = 0; c < std::min(kWidth, columns); ++c) block[c] = slots_along<T>(at + c * row_size, depth);
+  for (long c = 0; c < smaller(kWidth, columns); ++c) block[c] = slots_along<T>(at + c * row_size, depth);
   transpose<Word>(block);
   const long slots = (depth + kDepth<T> - 1) / kDepth<T>;
-  for (long r = 0; r < std::min(kWidth, slots); ++r) store(reinterpret_cast<Word*>(out + r * out_row), block[r]);
+  for (long r = 0; r < smaller(kWidth, slots); ++r) store(reinterpret_cast<Word*>(out + r * out_row), block[r]);
 }
 template <class T, class From>
 inline void pack_transposed(Slot<T>* out, const PartOf<From>& b) {
@@ -196,7 +167,7 @@ inline void pack_transposed(Slot<T>* out, const PartOf<From>& b) {
 template <class T, class From>
 inline void pack_line(Slot<T>* out, const From* row, long depth) {
   if constexpr (kDepth<T> == 1)
-    for (long k = 0; k < depth; ++k) out[k] = widened(row[k]);
+    for (long k = 0; k < depth; ++k) out[k] = static_cast<float>(row[k]);
   else
     for (long k = 0; k < depth; k += 2) {
       const std::uint16_t second = k + 1 < depth ? row[k + 1].bits : 0;
@@ -209,7 +180,7 @@ template <class From>
 inline void add_rows(float* sum, const PartOf<From>& a) {
   constexpr int kVectors = 4;
   for (long j = 0; j < a.columns; j += kVectors * kWidth) {
-    const long count = std::min(kVectors * kWidth, a.columns - j);
+    const long count = smaller(kVectors * kWidth, a.columns - j);
     float edge[kVectors * kWidth] = {};
     std::copy_n(sum + j, count, edge);
     Vector<float> acc[kVectors];
@@ -217,34 +188,14 @@ inline void add_rows(float* sum, const PartOf<From>& a) {
     for (long k = 0; k < a.depth; ++k) {
       const From* row = a.at + k * a.row_size + j;
       if (count == kVectors * kWidth)
-        for (int v = 0; v < kVectors; ++v) acc[v] += floats(row + v * kWidth);
+        for (int v = 0; v < kVectors; ++v) acc[v] += load_as<float>(row + v * kWidth);
       else
-        for (int v = 0; v < kVectors && v * kWidth < count; ++v) acc[v] += floats(row + v * kWidth, count - v * kWidth);
+        for (int v = 0; v < kVectors && v * kWidth < count; ++v)
+          acc[v] += load_as<float>(row + v * kWidth, smaller(kWidth, count - v * kWidth));
     }
     for (int v = 0; v < kVectors; ++v) store(edge + v * kWidth, acc[v]);
     std::copy_n(edge, count, sum + j);
   }
 }
-
-// Brings rows of a matrix into the second-level cache, a few cache lines whenever it is asked.
-struct Prefetch {
-  const char* row = nullptr;
-  long row_bytes = 0, lines_in_row = 0, rows = 0, line = 0;
-
-  Prefetch() = default;
-  template <class From>
-  explicit Prefetch(const PartOf<From>& part)
-      : row(reinterpret_cast<const char*>(part.at)),
-        row_bytes(part.row_size * static_cast<long>(sizeof(From))),
-        lines_in_row((part.columns * static_cast<long>(sizeof(From)) + 63) / 64),
-        rows(part.depth) {}
-  long lines() const { return rows * lines_in_row; }
-  void take(long count) {
-    for (; count > 0 && rows > 0; --count) {
-      __builtin_prefetch(row + line * 64, 0, 2);
-      if (++line == lines_in_row) line = 0, row += row_bytes, --rows;
-    }
-  }
-};
 
 }  // namespace kernels::KERNELS_ISA

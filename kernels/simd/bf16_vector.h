@@ -28,12 +28,14 @@ inline Vector<float> widen(Halves bits) {
   return reinterpret_cast<Vector<float>>(words << 16);
 }
 
-// To nearest, ties to even; NaN stays NaN. By integers on every instruction set, since AVX512_BF16's own conversion
-// takes denormal numbers for zero: these are the bits of bf16(float) everywhere.
-inline Halves narrow(Vector<float> value) {
+// The bits of bf16(float), in the lower half of each word. By integers on every instruction set, since AVX512_BF16's
+// own conversion takes denormal numbers for zero.
+inline Words bf16_bits(Vector<float> value) {
   const Words u = reinterpret_cast<Words>(value);
-  const Words rounded = (u + 0x7fffU + ((u >> 16) & 1U)) >> 16, quiet = (u >> 16) | 0x40U;
-  const Words bits = value == value ? rounded : quiet;
+  return value == value ? (u + 0x7fffU + ((u >> 16) & 1U)) >> 16 : (u >> 16) | 0x40U;
+}
+inline Halves narrow(Vector<float> value) {
+  const Words bits = bf16_bits(value);
 #if defined(__AVX512F__)
   return reinterpret_cast<Halves>(_mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(bits)));
 #else

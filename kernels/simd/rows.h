@@ -58,7 +58,6 @@ inline A sum_vectors(long n, F f) {
 template <int kSums, class A, class F>
 inline void sum_rows(long rows, long cols, long work, A* const (&out)[kSums], bool accumulate, F add_rows) {
   constexpr long kRoom = (1L << 20) / sizeof(A), kLeastRows = 32, kMostParts = 64;
-  const auto smaller = [](long a, long b) { return a < b ? a : b; };
   const long parts = smaller(smaller(rows / kLeastRows, kMostParts), kRoom / (kSums * cols));
   if (parts < 2) {
     if (!accumulate)

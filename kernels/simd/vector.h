@@ -31,6 +31,10 @@ inline void store(T* to, Vector<T> value) {
   *reinterpret_cast<Vector<T>*>(to) = value;
 }
 
+// Of sizes. std::min and std::max could be left as functions that instruction sets share (isa.h).
+constexpr long smaller(long a, long b) { return a < b ? a : b; }
+constexpr long greater(long a, long b) { return a > b ? a : b; }
+
 // The smallest multiple of the vector width that holds n values.
 template <class T>
 constexpr long padded(long n) {
