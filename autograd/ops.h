@@ -2,12 +2,17 @@
 // checks its inputs and throws Error naming the operation, what was wanted and what came. All inputs are on one device,
 // where the result is then too.
 #pragma once
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "autograd/var.h"
-#include "kernels/attention/fused/plan.h"
+#include "kernels/attention/field_of_view.h"
 #include "tensor/random.h"
+
+namespace kernels {
+struct AttentionPlan;  // kernels/attention/attention.h
+}
 
 namespace lookhere {
 

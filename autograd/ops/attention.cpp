@@ -24,11 +24,8 @@ kernels::AttentionBias<T> bias_of(const AttentionHeads& h) {
 
 // plan_attention made it for a model; whoever calls the operation alone gets one made here.
 std::shared_ptr<const kernels::AttentionPlan> plan_of(const AttentionHeads& heads, const kernels::AttentionSizes& z) {
-  const bool alike = heads.plan && static_cast<long>(heads.plan->heads.size()) == z.heads &&
-                     heads.plan->grid.patches() + heads.plan->prefix == z.tokens;
-  if (alike && (heads.heads.empty() || heads.plan->grid == z.grid)) return heads.plan;
-  return std::make_shared<kernels::AttentionPlan>(
-      kernels::make_attention_plan(heads.heads, z.heads, z.grid, z.prefix(), z.head_dim));
+  if (heads.plan && kernels::plan_fits(*heads.plan, z, !heads.heads.empty())) return heads.plan;
+  return kernels::make_attention_plan(heads.heads, z.heads, z.grid, z.prefix(), z.head_dim);
 }
 
 kernels::AttentionSizes sizes_of(const Shape& shape, long head_count, const AttentionHeads& heads) {
@@ -129,8 +126,8 @@ AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, 
 }
 
 void plan_attention(AttentionHeads& heads, long head_count, long prefix, long head_dim, const AttentionHeads* like) {
-  heads.plan = std::make_shared<kernels::AttentionPlan>(kernels::make_attention_plan(
-      heads.heads, head_count, heads.grid, prefix, head_dim, like ? like->plan.get() : nullptr));
+  heads.plan = kernels::make_attention_plan(heads.heads, head_count, heads.grid, prefix, head_dim,
+                                            like ? like->plan.get() : nullptr);
 }
 
 Var attention(const Var& qkv, long head_count, const AttentionHeads& heads) {

@@ -3,7 +3,10 @@
 // Tokens are the prefix (the class token), then the patches in row-major order. A prefix token sees and is seen by all,
 // with bias 0. A query that sees nothing gets output 0 and gradient 0.
 #pragma once
-#include "kernels/attention/fused/plan.h"
+#include <memory>
+#include <span>
+
+#include "kernels/attention/field_of_view.h"
 #include "kernels/context.h"
 
 namespace kernels {
@@ -24,8 +27,20 @@ struct AttentionSizes {
   long stage_size() const { return 4 * tokens * ((head_dim + 15) / 16 * 16); }
 };
 
-// How many values of Acc<T> the kernels want as workspace, with as many threads as the program has now.
+// Which queries the fused kernel computes together and which keys they may see, found once for a grid and its heads.
+struct AttentionPlan;  // fused/plan.h
+// `heads` may be empty: `head_count` heads that see everything without a bias. What `like` has found for the same grid,
+// such as another layer's plan, is shared. Memory and time O(tokens) per head.
+std::shared_ptr<const AttentionPlan> make_attention_plan(std::span<const LookHereHead> heads, long head_count,
+                                                         Grid grid, long prefix, long head_dim,
+                                                         const AttentionPlan* like = nullptr);
+// Was it made for such sizes? Without a bias only the number of tokens matters.
+bool plan_fits(const AttentionPlan& plan, const AttentionSizes& sizes, bool biased);
+// How many values of Acc<T> the fused kernel wants as workspace, with as many threads as the program has now.
 long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes);
+// How many (query, key) pairs it computes for one head of an image, empty lanes included: its work, counted.
+long computed_pairs(const AttentionPlan& plan, long head);
+long computed_pairs(const LookHereHead& head, Grid grid, long prefix, long head_dim = 64);
 
 // The bias, computed from (dy, dx): what each head sees, and its tables (field_of_view.h), O(tokens) per head.
 template <class T>
@@ -43,7 +58,7 @@ struct Attention {
   AttentionBias<T> bias;
   AttentionSizes sizes;
   Acc<T> scale;                         // 1 / sqrt(head_dim)
-  const AttentionPlan* plan = nullptr;  // of these heads, grid and prefix; the naive version needs none
+  const AttentionPlan* plan = nullptr;  // of these heads, grid and prefix
   Acc<T>* workspace = nullptr;          // (attention_workspace(*plan, sizes))
 };
 template <class T>
@@ -67,10 +82,9 @@ struct AttentionBackward {
 template <class T>
 void attention_backward(Cpu, const AttentionBackward<T>&);
 
-// The lower rungs of the ladder (README.md), for f32 and f64. They need neither plan nor workspace, and write no
-// `drelative`.
-// The formula, one query at a time: the oracle of the others. It takes the bias from `bias.heads` pair by pair and does
-// not use the tables.
+// The lower rungs of the ladder (kernels/attention/README.md), for f32 and f64. They need neither plan nor workspace,
+// and write no `drelative`. The formula, one query at a time: the oracle of the others. It takes the bias from
+// `bias.heads` pair by pair and does not use the tables.
 template <class T>
 void attention_naive(Cpu, const Attention<T>&);
 template <class T>

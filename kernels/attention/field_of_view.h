@@ -5,6 +5,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "kernels/bf16.h"
@@ -77,20 +78,14 @@ struct LookHereHead {
   }
 };
 
-// Could any query in rows [qy0, qy1] × columns [qx0, qx1] see any key in the key box? Exact for each half-plane alone;
-// for two together it may say yes where the answer is no, never the reverse.
-struct PatchBox {
-  long y0, y1, x0, x1;  // inclusive
-};
-inline bool may_see(const FieldOfView& view, const PatchBox& query, const PatchBox& key) {
-  const auto reachable = [&](const HalfPlane& plane) {
-    const long dy = plane.a >= 0 ? key.y1 - query.y0 : key.y0 - query.y1;
-    const long dx = plane.b >= 0 ? key.x1 - query.x0 : key.x0 - query.x1;
-    return plane.contains(dy, dx);
-  };
-  // The sum of both conditions is a third one that cuts off the corners of cones.
-  const HalfPlane sum{view.first.a + view.second.a, view.first.b + view.second.b};
-  return reachable(view.first) && reachable(view.second) && reachable(sum);
+// How many (query, key) pairs the head sees, those with one of `prefix` tokens included.
+inline long visible_pairs(const LookHereHead& head, Grid grid, long prefix) {
+  const FieldOfView view = head.effective_view();
+  long pairs = prefix * (2 * grid.patches() + prefix);
+  for (long dy = 1 - grid.y; dy < grid.y; ++dy)
+    for (long dx = 1 - grid.x; dx < grid.x; ++dx)
+      if (view.sees(dy, dx)) pairs += (grid.y - std::abs(dy)) * (grid.x - std::abs(dx));
+  return pairs;
 }
 
 // One head's bias by relative position, what the fast kernels read: (2·grid.y - 1) × (2·grid.x - 1) values, query minus

@@ -41,7 +41,7 @@ void multiply_rows(long columns, long depth, Matrix<T> c, Matrix<const T> a, Mat
     for (long k = 0; k < depth; ++k)
       for (long r = 0; r < kRows; ++r)
         for (long i = 0; i < kColumns<T>; ++i) sum[r][i] += a.at[r * a.row + k * a.step] * b.at[k * b.row + first + i];
-    const long count = columns - first < kColumns<T> ? columns - first : kColumns<T>;
+    const long count = smaller(kColumns<T>, columns - first);
     for (long r = 0; r < kRows; ++r)
       for (long i = 0; i < count; ++i) c.at[r * c.row + first + i] += sum[r][i];
   }
@@ -89,8 +89,8 @@ struct QueryTile {
   alignas(64) T qt[kWidestTile];  // (dim, 64)
 
   QueryTile(const TiledHead<T>& of, long first_query) : head(of), first(first_query) {
-    count = head.tokens - first < kTile ? head.tokens - first : kTile;
-    prefix = head.prefix > first ? head.prefix - first : 0;
+    count = smaller(kTile, head.tokens - first);
+    prefix = greater(0, head.prefix - first);
     for (long i = 0; i < kTile; ++i) place[i] = i < prefix || i >= count ? 0 : head.place(first + i - head.prefix);
     transpose(qt, head.q, head.stride);
   }
@@ -126,7 +126,7 @@ struct QueryTile {
 // f(first key, how many)
 template <class F>
 void for_each_key_tile(long tokens, F f) {
-  for (long key = 0; key < tokens; key += kTile) f(key, tokens - key < kTile ? tokens - key : kTile);
+  for (long key = 0; key < tokens; key += kTile) f(key, smaller(kTile, tokens - key));
 }
 
 // The online softmax of a tile's queries.

@@ -76,7 +76,7 @@ class Rung {
     return visible_pairs(heads_.empty() ? LookHereHead{} : heads_[h], sizes_.grid, sizes_.prefix());
   }
   long computed_pairs_of(long h) const {
-    return how_ == How::naive || how_ == How::tiled ? sizes_.tokens * sizes_.tokens : plan_.heads[h]->computed;
+    return how_ == How::naive || how_ == How::tiled ? sizes_.tokens * sizes_.tokens : computed_pairs(*plan_, h);
   }
   void forward() {
     prepare();
@@ -86,7 +86,7 @@ class Rung {
                          .bias = bias(),
                          .sizes = sizes_,
                          .scale = scale(),
-                         .plan = &plan_,
+                         .plan = plan_.get(),
                          .workspace = workspace_.data()};
     if constexpr (!std::is_same_v<S, bf16>) {
       if (how_ == How::naive) return attention_naive(Cpu{}, p);
@@ -104,7 +104,7 @@ class Rung {
                                  .bias = bias(),
                                  .sizes = sizes_,
                                  .scale = scale(),
-                                 .plan = &plan_,
+                                 .plan = plan_.get(),
                                  .workspace = workspace_.data()};
     if constexpr (!std::is_same_v<S, bf16>) {
       if (how_ == How::naive) return attention_naive_backward(Cpu{}, p);
@@ -127,13 +127,13 @@ class Rung {
       relative_bias(relative_.data() + static_cast<long>(h) * size, heads_[h], sizes_.grid);
     qkv_ = random_as<S>(values * 3 * sizes_.head_dim, 1), dout_ = random_as<S>(values * sizes_.head_dim, 2);
     out_.resize(dout_.size()), dqkv_.resize(qkv_.size()), lse_.resize(values);
-    workspace_.resize(attention_workspace(plan_, sizes_));
+    workspace_.resize(attention_workspace(*plan_, sizes_));
   }
 
   How how_;
   AttentionSizes sizes_;
   std::vector<LookHereHead> heads_;  // empty: every head sees all
-  AttentionPlan plan_;
+  std::shared_ptr<const AttentionPlan> plan_;
   Values<float> relative_, workspace_, lse_;
   Values<S> qkv_, dout_, out_, dqkv_;
 };

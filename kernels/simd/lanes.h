@@ -1,7 +1,6 @@
-// What vectors can do beyond arithmetic: masked loads, sums across lanes, transposition, 2^x. Compiler vector types, so
+// What vectors can do beyond arithmetic: masked loads, sums across lanes, transposition. Compiler vector types, so
 // one source for every instruction set; intrinsics where AVX-512 has one instruction for what takes many.
 #pragma once
-#include <cmath>
 #include <cstdint>
 #include <utility>
 
@@ -15,8 +14,7 @@ namespace kernels::KERNELS_ISA {
 
 #define LOOKHERE_INLINE [[gnu::always_inline]] inline
 
-// -- masks: which lanes take part
-// --------------------------------------------------------------------------------------
+// -- masks: which lanes take part --
 template <class T>
 struct IntegerOf {
   using type = std::int32_t;
@@ -67,9 +65,8 @@ LOOKHERE_INLINE void store_where(T* to, LaneMask<T> mask, Vector<T> value) {
 }
 #endif
 
-// -- across lanes
-// ------------------------------------------------------------------------------------------------------ The sum of n
-// values in one vector, by halves.
+// -- across lanes --
+// The sum of n values in one vector, by halves.
 template <class T, class V, std::size_t... I>
 LOOKHERE_INLINE T sum_by_halves(V x, std::index_sequence<I...>) {
   constexpr std::size_t n = sizeof...(I);
@@ -148,60 +145,6 @@ LOOKHERE_INLINE void transpose(Vector<T> (&rows)[kLanes<T>]) {
 #pragma GCC unroll 16
     for (int i = 0; i < n; ++i) rows[i] = next[i];
   }
-}
-
-// -- 2^x for x <= 0 or little above, as softmax needs it
-// --------------------------------------------------------------- f32: relative error below 2 ulp, exactly 0 below
-// -126.5 (also at -inf), NaN stays NaN.
-LOOKHERE_INLINE Vector<float> exp2(Vector<float> x) {
-  x = larger<float>(Vector<float>{} - 127.F, x);
-#if defined(__AVX512F__)
-  const Vector<float> n(_mm512_maskz_roundscale_ps(0xFFFF, __m512(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-#else
-  constexpr float kRound = 12582912.F;  // 1.5·2^23: adding it rounds to an integer in the low bits
-  const Vector<float> shifted = x + kRound, n = shifted - kRound;
-#endif
-  const Vector<float> f = x - n;  // |f| <= 1/2
-  Vector<float> p = f * 1.535336188319500E-4F + 1.339887440266574E-3F;
-  p = p * f + 9.618437357674640E-3F;
-  p = p * f + 5.550332471162809E-2F;
-  p = p * f + 2.402264791363012E-1F;
-  p = p * f + 6.931472028550421E-1F;
-  p = p * f + 1.F;
-#if defined(__AVX512F__)
-  // scalef has no gap at the bottom of the exponents: below -126.5 the result is 0 on every instruction set.
-  return Vector<float>(
-      _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(__m512(n), _mm512_set1_ps(-127.F), _CMP_NEQ_UQ), __m512(p), __m512(n)));
-#else
-  return p * reinterpret_cast<Vector<float>>((reinterpret_cast<Integers<float>>(shifted) + 127) << 23);
-#endif
-}
-LOOKHERE_INLINE Vector<double> exp2(Vector<double> x) {
-  for (long i = 0; i < kLanes<double>; ++i) x[i] = std::exp2(x[i]);
-  return x;
-}
-
-// -- log x for normal x > 0, relative error below 2 ulp away from 1 (Cephes' polynomial)
-// --------------------------------
-LOOKHERE_INLINE Vector<float> log(Vector<float> x) {
-  const Integers<float> bits = reinterpret_cast<Integers<float>>(x);
-  const Integers<float> e = (bits - 0x3f3504f3) >> 23;  // x = 2^e · m, m in [√½, √2)
-  const Vector<float> m = reinterpret_cast<Vector<float>>(bits - (e << 23)) - 1.F;
-  const Vector<float> n = __builtin_convertvector(e, Vector<float>);
-  Vector<float> p = m * 7.0376836292E-2F - 1.1514610310E-1F;
-  p = p * m + 1.1676998740E-1F;
-  p = p * m - 1.2420140846E-1F;
-  p = p * m + 1.4249322787E-1F;
-  p = p * m - 1.6668057665E-1F;
-  p = p * m + 2.0000714765E-1F;
-  p = p * m - 2.4999993993E-1F;
-  p = p * m + 3.3333331174E-1F;
-  const Vector<float> square = m * m;
-  return n * 0.693359375F + (m + (p * m * square - 0.5F * square + n * -2.12194440e-4F));
-}
-LOOKHERE_INLINE Vector<double> log(Vector<double> x) {
-  for (long i = 0; i < kLanes<double>; ++i) x[i] = std::log(x[i]);
-  return x;
 }
 
 }  // namespace kernels::KERNELS_ISA

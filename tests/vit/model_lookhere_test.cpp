@@ -5,7 +5,7 @@
 #include <map>
 #include <numeric>
 
-#include "kernels/attention/attention.h"
+#include "kernels/attention/field_of_view.h"
 #include "tests/sha256.h"
 #include "tests/vit/model_cases.h"
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/attention/attention.h"
+#include "kernels/attention/field_of_view.h"
 #include "tensor/error.h"
 #include "vit/show/mask_panel.h"
 

@@ -5,8 +5,10 @@
 #include <limits>
 
 #include "kernels/attention/attention.h"
-#include "kernels/attention/fused/schedule.h"
+#include "kernels/attention/fused/ahead.h"
+#include "kernels/attention/fused/single.h"
 #include "kernels/attention/fused/tile.h"
+#include "kernels/simd/math.h"
 
 namespace kernels {
 namespace KERNELS_ISA {
@@ -16,18 +18,14 @@ namespace {
 // vectors, weight(j, i) = weights[j · key_step + i · lane_step]
 template <long key_step, long lane_step, class T, class O>
 LOOKHERE_INLINE void add_to_rows(T* const* to, long count, long dim, const O* weights, const O* rows, long lanes,
-                                 PrefetchQueue& prefetch) {
+                                 PrefetchQueue& ahead) {
   const long width = padded<T>(dim);
-  for_each_column_tile(dim / kLanes<T>, [&]<int kVectors>(long v) {
-    const O* b = rows + v * kLanes<T>;
-    for_each_row_tile<kRowsBeside<kVectors>>(count, [&]<int kRows>(long j) {
-      const O* w = weights + j * key_step;
-      prefetch.issue();
-      register_tile<O, kRows, kVectors>(
-          lanes, [&](int r, long i) { return w[r * key_step + i * lane_step]; }, [&](long i) { return b + i * width; },
-          [&](int r, int i) { return load(to[j + r] + (v + i) * kLanes<T>); },
-          [&](int r, int i, Vector<T> x) { store(to[j + r] + (v + i) * kLanes<T>, x); });
-    });
+  for_each_register_tile(count, dim / kLanes<T>, ahead, [&]<int kRows, int kVectors>(long j, long v) {
+    const O *w = weights + j * key_step, *b = rows + v * kLanes<T>;
+    register_tile<O, kRows, kVectors>(
+        lanes, [&](int r, long i) { return w[r * key_step + i * lane_step]; }, [&](long i) { return b + i * width; },
+        [&](int r, int i) { return load(to[j + r] + (v + i) * kLanes<T>); },
+        [&](int r, int i, Vector<T> x) { store(to[j + r] + (v + i) * kLanes<T>, x); });
   });
   const long done = dim / kLanes<T> * kLanes<T>;
   if (done == dim) return;  // the rest of a row may not be written as a whole vector: it ends inside of one
@@ -51,8 +49,8 @@ struct HeadGradient {
   long key_stride;
   const S *dout, *out;  // rows `stride` apart
   long stride;
-  const T* lse;      // (tokens)
-  long table_shift;  // from a value of the bias table to its gradient; 0: not wanted
+  const T* lse;  // (tokens)
+  T* center;     // of the gradient of the bias table, or null: not wanted
 };
 
 // e^-lse of a query that saw nothing is 0, not infinite.
@@ -73,7 +71,7 @@ struct Backward {
   // The same as operands of the next products, with pairs: of neighbouring lanes, and dS of neighbouring keys.
   alignas(64) O p_rows[kKeys * kTileQueries], ds_rows[kKeys * kTileQueries], ds_keys[kKeys * kTileQueries];
   alignas(64) T lse[kTileQueries], delta[kTileQueries];  // lse in log2, delta negated
-  PrefetchQueue prefetch;
+  PrefetchQueue ahead;                                   // issued by the loops over register tiles
 
   void start(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries) {
     queries.pack(qt, head.q, head.q_stride, head.dim);
@@ -104,14 +102,10 @@ struct Backward {
 
   void add(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
     const long width = padded<T>(head.dim), lane = keys.first_vector * kLanes<T>;
-    for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
-      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
-        T* to = p + j * kTileQueries + v * kLanes<T>;
-        prefetch.issue();
-        logit_tile<kRows, kVectors>(head, queries, keys, qt, j, v, [&](int r, int i, Vector<T> x) {
-          store(to + r * kTileQueries + i * kLanes<T>, x);
-        });
-      });
+    for_each_register_tile(keys.count, keys.vectors, ahead, [&]<int kRows, int kVectors>(long j, long v) {
+      T* to = p + j * kTileQueries + v * kLanes<T>;
+      logit_tile<kRows, kVectors>(head, queries, keys, qt, j, v,
+                                  [&](int r, int i, Vector<T> x) { store(to + r * kTileQueries + i * kLanes<T>, x); });
     });
     for (long v = 0; v < keys.vectors; ++v) {
       const Vector<T> subtract = load(lse + lane + v * kLanes<T>);
@@ -120,19 +114,16 @@ struct Backward {
       for (long j = 0; j < keys.count; ++j)
         store(column + j * kTileQueries, exp2(load(column + j * kTileQueries) - subtract));
     }
-    for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
+    for_each_register_tile(keys.count, keys.vectors, ahead, [&]<int kRows, int kVectors>(long j, long v) {
       const long at = lane + v * kLanes<T>;
-      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
-        prefetch.issue();
-        register_tile<O, kRows, kVectors>(
-            head.dim / kValues, [&](int r, long s) { return keys.v[j + r][s]; },
-            [&](long s) { return doutt + s * kTileQueries + at; },
-            [&](int, int i) { return load(delta + at + i * kLanes<T>); },
-            [&](int r, int i, Vector<T> x) {
-              const long to = (j + r) * kTileQueries + (v + i) * kLanes<T>;
-              store(ds + to, x * load(p + to));
-            });
-      });
+      register_tile<O, kRows, kVectors>(
+          head.dim / kValues, [&](int r, long s) { return keys.v[j + r][s]; },
+          [&](long s) { return doutt + s * kTileQueries + at; },
+          [&](int, int i) { return load(delta + at + i * kLanes<T>); },
+          [&](int r, int i, Vector<T> x) {
+            const long to = (j + r) * kTileQueries + (v + i) * kLanes<T>;
+            store(ds + to, x * load(p + to));
+          });
     });
     const O *weights = nullptr, *dweights = nullptr, *dweights_by_key = nullptr;
     if constexpr (kPairs<O>) {
@@ -141,22 +132,23 @@ struct Backward {
     } else {
       weights = p, dweights = dweights_by_key = ds;
     }
-    add_weighted_rows(dqt, head.dim, keys, dweights_by_key, prefetch, [](long, Vector<T> old) { return old; });
+    add_weighted_rows(dqt, head.dim, keys, dweights_by_key, ahead, [](long, Vector<T> old) { return old; });
     constexpr long kKeyStep = kTileQueries / kValues;
     const long first = lane / kValues * width, lanes = keys.vectors * kLanes<T> / kValues;
-    T* rows[kChunk];
-    for (long j = 0; j < keys.count; ++j) rows[j] = g.dv + keys.token[j] * g.key_stride;
-    add_to_rows<kKeyStep, 1>(rows, keys.count, head.dim, weights, dout + first, lanes, prefetch);
-    for (long j = 0; j < keys.count; ++j) rows[j] = g.dk + keys.token[j] * g.key_stride;
-    add_to_rows<kKeyStep, 1>(rows, keys.count, head.dim, dweights, q + first, lanes, prefetch);
-    if (g.table_shift) add_to_table(g, queries, keys);
+    T* to[kChunk];
+    for (long j = 0; j < keys.count; ++j) to[j] = g.dv + keys.token[j] * g.key_stride;
+    add_to_rows<kKeyStep, 1>(to, keys.count, head.dim, weights, dout + first, lanes, ahead);
+    for (long j = 0; j < keys.count; ++j) to[j] = g.dk + keys.token[j] * g.key_stride;
+    add_to_rows<kKeyStep, 1>(to, keys.count, head.dim, dweights, q + first, lanes, ahead);
+    if (g.center) add_to_table(head, g, queries, keys);
   }
 
   // The table's gradient: what LaneBias::load read as vectors goes back as vectors.
-  void add_to_table(const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
+  void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries,
+                    const KeyChunk<S, O>& keys) {
     for (long j = 0; j < keys.count; ++j) {
       if (!keys.bias[j]) continue;
-      T* row = const_cast<T*>(keys.bias[j]) + g.table_shift;
+      T* row = g.center + (keys.bias[j] - head.center);
       for (long v = 0; v < keys.vectors; ++v) {
         const LaneBias<T>& bias = queries.bias[keys.first_vector + v];
         const Vector<T> x = load(ds + j * kTileQueries + v * kLanes<T>);
@@ -187,7 +179,7 @@ struct Backward {
       sum[i] = sum_of_lanes<T>(products_of(dfrom, g.out + token[i] * g.stride, head.dim));
     }
     for (long begin = 0; begin < head.tokens; begin += kChunk) {
-      const long count = head.tokens - begin < kChunk ? head.tokens - begin : kChunk;
+      const long count = smaller(kChunk, head.tokens - begin);
       T *to_dk[kChunk], *to_dv[kChunk];
       for (long j = 0; j < count; ++j)
         to_dk[j] = g.dk + (begin + j) * g.key_stride, to_dv[j] = g.dv + (begin + j) * g.key_stride;
@@ -199,25 +191,24 @@ struct Backward {
           store(weights + j, exp2(load(weights + j) - shift[i]));
           store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
         }
-        for (long j = 0; g.table_shift && token[i] >= head.prefix && j < count; ++j)
-          if (const T* bias = head.bias_row(begin + j))
-            const_cast<T*>(bias)[g.table_shift + head.layout->offset.data()[token[i] - head.prefix]] += dweights[j];
+        const std::int32_t* offset = head.plan->offset;
+        for (long j = begin < head.prefix ? head.prefix - begin : 0; g.center && token[i] >= head.prefix && j < count;
+             ++j)
+          g.center[offset[token[i] - head.prefix] - offset[begin + j - head.prefix]] += dweights[j];
       }
-      const T keep[kSingleQueries] = {1, 1, 1, 1};
-      add_rows(dq, queries, head.dim, keep, ds, head.k + begin * stride, stride, count);
-      add_to_rows<1, kSingleStride>(to_dv, count, head.dim, p, drow, queries, prefetch);
-      add_to_rows<1, kSingleStride>(to_dk, count, head.dim, ds, row, queries, prefetch);
+      const T unscaled[kSingleQueries] = {1, 1, 1, 1};
+      add_rows(dq, queries, head.dim, unscaled, ds, head.k + begin * stride, stride, count);
+      add_to_rows<1, kSingleStride>(to_dv, count, head.dim, p, drow, queries, ahead);
+      add_to_rows<1, kSingleStride>(to_dk, count, head.dim, ds, row, queries, ahead);
     }
     for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * head.q_stride, scale, dq + i * width, head.dim);
   }
 };
 
-// for_each_offset of the gradient of one head's table and that of bias.relative
-template <class S, class F>
-void for_each_gradient(const AttentionBackward<S>& p, long h, F f) {
-  const HeadLayout& layout = *p.plan->heads[h];
-  Acc<S>* center = p.workspace + p.plan->tables() + h * p.plan->table_stride + AttentionPlan::kTablePad + layout.center;
-  for_each_offset(layout, p.plan->grid, center, p.drelative + h * relative_size(p.plan->grid), f);
+// The gradients of all heads' tables, behind the tables themselves.
+template <class S>
+Acc<S>* gradient_center(const AttentionBackward<S>& p, long h) {
+  return table_center(p.workspace + p.plan->tables(), *p.plan, h);
 }
 
 // One head of one image.
@@ -226,46 +217,40 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
   using T = Acc<S>;
   const AttentionSizes& z = p.sizes;
   const long width = padded<T>(z.head_dim), stride = z.heads * z.head_dim, size = z.tokens * width;
-  T* const workspace = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables();
-  T* const dk = workspace + part.thread * z.stage_size() + 2 * size;
-  const Rows<S> rows(p, part);
-  const Head<S, O> head(p, part.head, rows.q, keys_of<S, O>(p, part, rows, workspace, false));
-  const HeadGradient<S> g{.dq = p.dqkv + (rows.q - p.qkv),
+  T* const copies = p.workspace + (p.drelative ? 2 : 1) * p.plan->tables() + part.thread * z.stage_size();
+  T *const dk = copies + 2 * size, *const dv = dk + size;
+  const HeadInput<S> input(p, part.image, part.head);
+  const Head<S, O> head(p, part.head, input.q, key_rows<S, O>(input, z, copies, false));
+  const HeadGradient<S> g{.dq = p.dqkv + z.packed_begin(part.image, 0, part.head),
                           .dk = dk,
-                          .dv = dk + size,
+                          .dv = dv,
                           .key_stride = width,
-                          .dout = p.dout + rows.first,
-                          .out = p.out + rows.first,
+                          .dout = p.dout + z.out_begin(part.image, part.head),
+                          .out = p.out + z.out_begin(part.image, part.head),
                           .stride = stride,
                           .lse = p.lse + (part.image * z.heads + part.head) * z.tokens,
-                          .table_shift = p.drelative ? p.plan->tables() : 0};
+                          .center = p.drelative && head.center ? gradient_center(p, part.head) : nullptr};
   Backward<S, O> state;
   fill(dk, T(0), 2 * size);
   for (long tile = 0; tile < part.last_tile; ++tile) {
     const Queries<T> queries(head, tile);
-    const NextQueries then = queries_after(*p.plan, part, next, tile);
-    PrefetchQueue& prefetch = state.prefetch = PrefetchQueue();
-    const auto add_queries = [&](const Rows<S>& of, const std::int32_t* token, long count) {
-      prefetch.add(of.q, z.head_stride(), z.head_dim, token, count);
-      prefetch.add(p.dout + of.first, stride, z.head_dim, token, count);
-      prefetch.add(p.out + of.first, stride, z.head_dim, token, count);
-    };
-    add_queries(Rows<S>(p, *then.part), then.token, then.count);
-    if (tile + 1 == part.last_tile)
-      add_queries(rows, head.layout->single.data(), static_cast<long>(head.layout->single.size()));
-    prefetch.add(g.dq, z.head_stride(), z.head_dim, queries.token, queries.count);
-    add_share(prefetch, g.dq + stride, z, part, tile);
-    add_share(prefetch, g.dq + 2 * stride, z, part, tile);
-    add_next_keys<S>(prefetch, p, part, next, tile);
-    prefetch.spread_over(register_tiles(*head.layout) * (128 + 3 * z.head_dim) / 64);
+    state.ahead = ahead_of_backward<S>({p, part, next, tile});
     state.start(head, g, queries);
     for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, g, queries, keys); });
     state.finish(head, g, queries, p.scale);
   }
-  for_each_single(*head.layout,
+  for_each_single(*head.plan,
                   [&](const std::int32_t* token, long queries) { state.single(head, g, token, queries, p.scale); });
-  copy_rows(g.dq + stride, z.head_stride(), p.scale, g.dk, width, z.tokens, z.head_dim);
-  copy_rows(g.dq + 2 * stride, z.head_stride(), T(1), g.dv, width, z.tokens, z.head_dim);
+  copy_rows(g.dq + stride, z.head_stride(), p.scale, dk, width, z.tokens, z.head_dim);
+  copy_rows(g.dq + 2 * stride, z.head_stride(), T(1), dv, width, z.tokens, z.head_dim);
+}
+
+template <class S>
+void backward_of_head(const AttentionBackward<S>& p, const AttentionPart& part, const AttentionPart* next) {
+  if (p.sizes.head_dim % kDepth<S> == 0)
+    backward_part<Slot<S>>(p, part, next);
+  else
+    backward_part<Acc<S>>(p, part, next);
 }
 
 }  // namespace
@@ -274,16 +259,17 @@ template <class S>
 void attention_backward(const AttentionBackward<S>& p) {
   using T = Acc<S>;
   make_tables(*p.plan, p.bias, p.workspace);
-  // The gradient of a head's table is a sum over all images: one thread adds them.
-  const Split split = p.drelative ? Split::images_together : Split::heads;
-  for_each_part(*p.plan, p.sizes, split, [&](const AttentionPart& part, const AttentionPart* next) {
-    if (p.drelative && part.image == 0) for_each_gradient(p, part.head, [](T& value, T&) { value = 0; });
-    if (p.sizes.head_dim % kDepth<S> == 0)
-      backward_part<Slot<S>>(p, part, next);
-    else
-      backward_part<Acc<S>>(p, part, next);
-    if (p.drelative && part.image + 1 == p.sizes.images)
-      for_each_gradient(p, part.head, [](const T& value, T& to) { to = value; });
+  if (!p.drelative)
+    return for_each_head(*p.plan, p.sizes, [&](const AttentionPart& part, const AttentionPart* next) {
+      backward_of_head(p, part, next);
+    });
+  for_each_head_over_images(*p.plan, p.sizes, [&](const AttentionPart& part, const AttentionPart* next) {
+    const HeadPlan& head = p.plan->heads[part.head];
+    T *const center = gradient_center(p, part.head), *const to = p.drelative + part.head * relative_size(p.plan->grid);
+    if (part.image == 0) for_each_offset(head, p.plan->grid, center, to, [](T& value, T&) { value = 0; });
+    backward_of_head(p, part, next);
+    if (part.image + 1 == p.sizes.images)
+      for_each_offset(head, p.plan->grid, center, to, [](const T& value, T& sum) { sum = value; });
   });
 }
 

@@ -1,13 +1,14 @@
 // Fused attention on the CPU, forward. It works on Sᵀ: the 64 queries of a tile lie in the lanes of vector registers,
 // keys and values are broadcast from where they are, so that the softmax's maximum and sum run down the lanes and only
 // queries are ever transposed. An online softmax (Milakov & Gimelshein 2018) carries both from chunk to chunk of keys.
-#include "kernels/attention/attention.h"
-
 #include <cmath>
 #include <limits>
 
-#include "kernels/attention/fused/schedule.h"
+#include "kernels/attention/attention.h"
+#include "kernels/attention/fused/ahead.h"
+#include "kernels/attention/fused/single.h"
 #include "kernels/attention/fused/tile.h"
+#include "kernels/simd/math.h"
 
 namespace kernels {
 namespace KERNELS_ISA {
@@ -24,7 +25,7 @@ struct Forward {
   alignas(64) T s[kChunk * kTileQueries];                                // (keys, 64): logits, then weights
   alignas(64) O weights[kPairs<O> ? kChunk * kTileQueries : kLanes<O>];  // of pairs of keys
   alignas(64) T max[kTileQueries], sum[kTileQueries], scale[kTileQueries];
-  PrefetchQueue prefetch;
+  PrefetchQueue ahead;  // issued by the loops over register tiles
 
   void start(const Head<S, O>& head, const Queries<T>& queries) {
     queries.pack(q, head.q, head.q_stride, head.dim);
@@ -38,9 +39,8 @@ struct Forward {
     for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
       Vector<T> top[kVectors];
       for (int i = 0; i < kVectors; ++i) top[i] = load(max + (keys.first_vector + v + i) * kLanes<T>);
-      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, [&]<int kRows>(long j) {
+      for_each_row_tile<kRowsBeside<kVectors>>(keys.count, ahead, [&]<int kRows>(long j) {
         T* to = s + j * kTileQueries + v * kLanes<T>;
-        prefetch.issue();
         logit_tile<kRows, kVectors>(head, queries, keys, q, j, v, [&](int r, int i, Vector<T> x) {
           top[i] = larger<T>(top[i], x);
           store(to + r * kTileQueries + i * kLanes<T>, x);
@@ -54,10 +54,10 @@ struct Forward {
     else
       by_key = s;
     if (rescale)
-      add_weighted_rows(out, head.dim, keys, by_key, prefetch,
+      add_weighted_rows(out, head.dim, keys, by_key, ahead,
                         [&](long v, Vector<T> old) { return old * load(scale + v * kLanes<T>); });
     else
-      add_weighted_rows(out, head.dim, keys, by_key, prefetch, [](long, Vector<T> old) { return old; });
+      add_weighted_rows(out, head.dim, keys, by_key, ahead, [](long, Vector<T> old) { return old; });
   }
 
   // Logits become weights relative to the new maximum; true if that differs from the old one in any lane.
@@ -99,7 +99,7 @@ struct Forward {
     }
     fill(out, T(0), queries * width);
     for (long begin = 0; begin < head.tokens; begin += kSingleKeys) {
-      const long count = head.tokens - begin < kSingleKeys ? head.tokens - begin : kSingleKeys;
+      const long count = smaller(kSingleKeys, head.tokens - begin);
       for (long i = 0; i < queries; ++i) {
         T* const row = s + i * kSingleStride;
         single_logits(row, head, rows + i * width, token[i], begin, count);
@@ -143,31 +143,21 @@ void forward_part(const Attention<S>& p, const AttentionPart& part, const Attent
   using T = Acc<S>;
   const AttentionSizes& z = p.sizes;
   const long stride = z.heads * z.head_dim;
-  const Rows<S> rows(p, part);
-  const Head<S, O> head(p, part.head, rows.q, keys_of<S, O>(p, part, rows, p.workspace + p.plan->tables(), true));
-  S* const out = p.out + rows.first;
+  Acc<S>* const copies = p.workspace + p.plan->tables() + part.thread * z.stage_size();
+  const HeadInput<S> input(p, part.image, part.head);
+  const Head<S, O> head(p, part.head, input.q, key_rows<S, O>(input, z, copies, true));
+  S* const out = p.out + z.out_begin(part.image, part.head);
   T* const lse = p.lse + (part.image * z.heads + part.head) * z.tokens;
   Forward<S, O> state;
   for (long tile = part.first_tile; tile < part.last_tile; ++tile) {
     const Queries<T> queries(head, tile);
-    const NextQueries then = queries_after(*p.plan, part, next, tile);
-    state.prefetch = PrefetchQueue();
-    state.prefetch.add(out, stride, z.head_dim, queries.token, queries.count);
-    state.prefetch.add(Rows<S>(p, *then.part).q, z.head_stride(), z.head_dim, then.token, then.count);
-    if (tile + 1 == part.last_tile) {
-      const std::int32_t* single = head.layout->single.data();
-      const long count = static_cast<long>(head.layout->single.size());
-      state.prefetch.add(rows.q, z.head_stride(), z.head_dim, single, count);
-      state.prefetch.add(out, stride, z.head_dim, single, count);
-    }
-    add_next_keys<S>(state.prefetch, p, part, next, tile);
-    state.prefetch.spread_over(register_tiles(*head.layout) * (64 + z.head_dim) / 64);
+    state.ahead = ahead_of_forward<S>({p, part, next, tile});
     state.start(head, queries);
     for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, queries, keys); });
     state.finish(head, queries, out, stride, lse);
   }
   if (part.with_single)
-    for_each_single(*head.layout, [&](const std::int32_t* token, long queries) {
+    for_each_single(*head.plan, [&](const std::int32_t* token, long queries) {
       state.single(head, token, queries, out, stride, lse);
     });
 }
@@ -177,7 +167,7 @@ void forward_part(const Attention<S>& p, const AttentionPart& part, const Attent
 template <class S>
 void attention(const Attention<S>& p) {
   make_tables(*p.plan, p.bias, p.workspace);
-  for_each_part(*p.plan, p.sizes, Split::tiles, [&](const AttentionPart& part, const AttentionPart* next) {
+  for_each_run_of_tiles(*p.plan, p.sizes, [&](const AttentionPart& part, const AttentionPart* next) {
     if (p.sizes.head_dim % kDepth<S> == 0)
       forward_part<Slot<S>>(p, part, next);
     else

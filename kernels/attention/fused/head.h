@@ -1,38 +1,40 @@
-// One head of one image as attention's two passes see it: its rows and its bias by relative position, and the keys that
-// a tile may see, a chunk at a time.
+// One head of one image as attention's two passes see it: where its rows are, and its bias by relative position.
 //
 // S is the type in memory, T = Acc<S> the one of sums and the softmax, O the slot of products (pairs.h): T, or Pair
 // where the processor multiplies pairs of bf16.
 #pragma once
+#include <type_traits>
+
 #include "kernels/attention/attention.h"
+#include "kernels/attention/fused/plan.h"
 #include "kernels/simd/register_tile.h"
 
 namespace kernels::KERNELS_ISA {
 
-inline constexpr long kChunk = 96;  // keys whose weights are held at a time: Sᵀ is 96 × 64, 24 KiB in f32
 inline constexpr double kLog2e = 1.4426950408889634;
-template <class T>
-inline constexpr long kGroupVectors = kGroupQueries / kLanes<T>;
 
 // f(value in a head's table, value in the order of bias.relative) for every offset; `center` is the table's.
 template <class T, class U, class F>
-void for_each_offset(const HeadLayout& layout, Grid grid, T* center, U* relative, F f) {
-  const long down = layout.step(1, 0), right = layout.step(0, 1);
+void for_each_offset(const HeadPlan& head, Grid grid, T* center, U* relative, F f) {
   for (long dy = grid.y - 1; dy > -grid.y; --dy)
-    for (long dx = grid.x - 1; dx > -grid.x; --dx, ++relative) f(center[dy * down + dx * right], *relative);
+    for (long dx = grid.x - 1; dx > -grid.x; --dx, ++relative) f(center[dy * head.down + dx * head.right], *relative);
 }
 
-// Softmax is computed with powers of two: logits are scaled by log2(e) and so are these tables, one per head, laid out
-// along the head's walk (attention_plan.h).
+// The middle of a head's table, the pair of a patch and itself, where all heads' tables begin at `tables`.
+template <class T>
+T* table_center(T* tables, const AttentionPlan& plan, long h) {
+  return tables + h * plan.table_stride + AttentionPlan::kTablePad + plan.heads[h].center;
+}
+
+// Softmax is computed with powers of two: logits are scaled by log2(e) and so are these tables, one per head, in the
+// order of the head's walk (plan.h).
 template <class S>
 void make_tables(const AttentionPlan& plan, const AttentionBias<S>& bias, Acc<S>* workspace) {
   using T = Acc<S>;
   if (!bias.relative) return;
   const Grid grid = plan.grid;
-  parallel_for(static_cast<long>(plan.heads.size()), relative_size(grid), [&](long h) {
-    const HeadLayout& layout = *plan.heads[h];
-    T* center = workspace + h * plan.table_stride + AttentionPlan::kTablePad + layout.center;
-    for_each_offset(layout, grid, center, bias.relative + h * relative_size(grid),
+  parallel_for(plan.head_count, relative_size(grid), [&](long h) {
+    for_each_offset(plan.heads[h], grid, table_center(workspace, plan, h), bias.relative + h * relative_size(grid),
                     [](T& value, const T& from) { value = from * static_cast<T>(kLog2e); });
   });
 }
@@ -59,7 +61,18 @@ LOOKHERE_INLINE void fill(T* to, T value, long n) {
   for (; i < n; ++i) to[i] = value;
 }
 
-// Keys and values of one image and head.
+// Where one image and head has its rows in memory.
+template <class S>
+struct HeadInput {
+  const S *q, *k, *v;  // (tokens, dim), rows head_stride apart
+  template <class Problem>
+  HeadInput(const Problem& p, long image, long head)
+      : q(p.qkv + p.sizes.packed_begin(image, 0, head)),
+        k(p.qkv + p.sizes.packed_begin(image, 1, head)),
+        v(p.qkv + p.sizes.packed_begin(image, 2, head)) {}
+};
+
+// Keys and values of one image and head, where the kernel reads them.
 template <class S, class O>
 struct KeyRows {
   using Stored = std::conditional_t<kPairs<O>, S, Acc<S>>;
@@ -71,6 +84,34 @@ struct KeyRows {
   long weighted_stride;
 };
 
+// As they are in memory, or copied to `copy`, which has room for four times (tokens, padded dim) and whose second half
+// is used with pairs alone. Keys of one head lie a few pages apart, on few of the caches' sets: many are read faster
+// from a copy.
+template <class S, class O>
+KeyRows<S, O> key_rows(const HeadInput<S>& input, const AttentionSizes& z, Acc<S>* to_copy, bool weigh_values) {
+  using Stored = typename KeyRows<S, O>::Stored;
+  constexpr long kReadInPlace = 256;  // tokens
+  const long width = padded<Acc<S>>(z.head_dim), size = z.tokens * width;
+  KeyRows<S, O> keys;
+  auto* copy = reinterpret_cast<Stored*>(to_copy);
+  if constexpr (std::is_same_v<S, Stored>) keys.k = input.k, keys.v = input.v, keys.stride = z.head_stride();
+  if (z.tokens > kReadInPlace || !std::is_same_v<S, Stored>) {
+    copy_rows(copy, width, Acc<S>(1), input.k, z.head_stride(), z.tokens, z.head_dim);
+    copy_rows(copy + size, width, Acc<S>(1), input.v, z.head_stride(), z.tokens, z.head_dim);
+    keys.k = copy, keys.v = copy + size, keys.stride = width;
+  }
+  const Stored* weighted = weigh_values ? keys.v : keys.k;
+  if constexpr (kPairs<O>) {
+    Pair* to = reinterpret_cast<Pair*>(copy + 2 * size);
+    for (long t = 0; t < z.tokens; ++t, weighted += keys.stride)
+      side_by_side(to + t * width, weighted, t + 1 < z.tokens ? weighted + keys.stride : nullptr, z.head_dim, width);
+    keys.weighted = to, keys.weighted_stride = width;
+  } else {
+    keys.weighted = weighted, keys.weighted_stride = keys.stride;
+  }
+  return keys;
+}
+
 // One head: its rows in one image, and its bias.
 template <class S, class O>
 struct Head : KeyRows<S, O> {
@@ -79,7 +120,7 @@ struct Head : KeyRows<S, O> {
   long q_stride;
   long tokens, dim, prefix;
   Grid grid;
-  const HeadLayout* layout;
+  const HeadPlan* plan;
   const T* center;    // of its table, or null: no bias
   const T* key_bias;  // (patches), or null
   T scale;            // times log2(e)
@@ -93,82 +134,18 @@ struct Head : KeyRows<S, O> {
         dim(p.sizes.head_dim),
         prefix(p.plan->prefix),
         grid(p.plan->grid),
-        layout(p.plan->heads[h].get()),
-        center(p.bias.relative ? p.workspace + h * p.plan->table_stride + AttentionPlan::kTablePad + layout->center
-                               : nullptr),
+        plan(p.plan->heads + h),
+        center(p.bias.relative ? table_center(p.workspace, *p.plan, h) : nullptr),
         key_bias(p.bias.key ? p.bias.key + h * p.plan->grid.patches() : nullptr),
         scale(p.scale * static_cast<T>(kLog2e)) {}
 
   // The table as key `token` sees it: query at offset o finds its bias at [o]. Null for the prefix and without a bias.
   const T* bias_row(long token) const {
-    return center && token >= prefix ? center - layout->offset.data()[token - prefix] : nullptr;
+    return center && token >= prefix ? center - plan->offset[token - prefix] : nullptr;
   }
   T bias_of_key(long token) const {
     return key_bias && token >= prefix ? key_bias[token - prefix] * static_cast<T>(kLog2e) : T(0);
   }
 };
-
-// A chunk of keys of one class, gathered: pointers to their rows and what is added to their logits.
-template <class S, class O>
-struct KeyChunk {
-  using T = Acc<S>;
-  long count, first_vector, vectors;  // vectors of the tile that take part
-  const std::int32_t* token;
-  const O *k[kChunk], *v[kChunk];
-  const T* bias[kChunk];
-  T constant[kChunk];
-  // Rows of weights: a key each, or with pairs a key and the next if it is the next token, from first[i] on.
-  long weighted_count;
-  const O* weighted[kChunk];
-  std::int32_t first[kChunk + 1];
-
-  void gather(const Head<S, O>& head, const std::int32_t* tokens, long n) {
-    count = n, token = tokens;
-    for (long j = 0; j < n; ++j) {
-      k[j] = reinterpret_cast<const O*>(head.k + tokens[j] * head.stride);
-      v[j] = reinterpret_cast<const O*>(head.v + tokens[j] * head.stride);
-    }
-    for (long j = 0; j < n; ++j) bias[j] = head.bias_row(tokens[j]);
-    for (long j = 0; head.key_bias && j < n; ++j) constant[j] = head.bias_of_key(tokens[j]);
-    long rows = 0;
-    for (long j = 0; j < n; ++rows) {
-      weighted[rows] = head.weighted + tokens[j] * head.weighted_stride;
-      if constexpr (kPairs<O>) {
-        first[rows] = static_cast<std::int32_t>(j);
-        j += j + 1 < n && tokens[j + 1] == tokens[j] + 1 ? 2 : 1;
-      } else {
-        ++j;
-      }
-    }
-    weighted_count = rows, first[rows] = static_cast<std::int32_t>(n);
-  }
-};
-
-// f(chunk) for every key that a tile may see, class by class, at most kChunk keys at a time.
-template <class S, class O, class F>
-LOOKHERE_INLINE void for_each_chunk(const Head<S, O>& head, long tile, F f) {
-  const HeadLayout& layout = *head.layout;
-  using T = Acc<S>;
-  KeyChunk<S, O> chunk;
-  const auto visit = [&](const std::int32_t* key, const KeyClass* classes, long count) {
-    for (long c = 0; c < count; ++c) {
-      const KeyClass& cls = classes[c];
-      chunk.first_vector = cls.first_group * kGroupVectors<T>, chunk.vectors = cls.groups * kGroupVectors<T>;
-      const long parts = (cls.count + kChunk - 1) / kChunk;
-      for (long i = 0; i < parts; ++i) {
-        const long begin = cls.count * i / parts, end = cls.count * (i + 1) / parts;
-        chunk.gather(head, key + cls.begin + begin, end - begin);
-        f(chunk);
-      }
-    }
-  };
-  if (!layout.tile_class.empty()) {
-    const std::int32_t* first = layout.tile_class.data() + tile;
-    return visit(layout.key.data(), layout.key_class.data() + first[0], first[1] - first[0]);
-  }
-  KeyList list;
-  for (KeyCursor at; next_keys(layout, head.grid, head.prefix, tile, at, list);)
-    visit(list.key, list.classes, list.class_count);
-}
 
 }  // namespace kernels::KERNELS_ISA

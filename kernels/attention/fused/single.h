@@ -1,6 +1,6 @@
 // Queries outside of attention's tiles: a few at a time, logits in lanes by keys, outputs by features.
 #pragma once
-#include "kernels/attention/fused/head.h"
+#include "kernels/attention/fused/chunk.h"
 
 namespace kernels::KERNELS_ISA {
 
@@ -36,7 +36,7 @@ LOOKHERE_INLINE void dots(T* to, const T* row, const E* rows, long stride, long 
   constexpr long n = kLanes<T>;
   for (long j = 0; j < count; j += n) {
     const E* at[n];  // beyond the last key: the last one again
-    for (long i = 0; i < n; ++i) at[i] = rows + (j + i < count ? j + i : count - 1) * stride;
+    for (long i = 0; i < n; ++i) at[i] = rows + smaller(j + i, count - 1) * stride;
     Vector<T> products[n] = {};
     for (long d = 0; d + n <= dim; d += n) {
       const Vector<T> x = load(row + d);
@@ -56,10 +56,16 @@ LOOKHERE_INLINE void single_logits(Acc<S>* to, const Head<S, O>& head, const Acc
   using T = Acc<S>;
   dots(to, row, head.k + begin * head.stride, head.stride, head.dim, count);
   if (!head.center || query < head.prefix) return;
-  const std::int32_t* offset = head.layout->offset.data();
+  const std::int32_t* offset = head.plan->offset;
   const T* table = head.center + offset[query - head.prefix];
   for (long j = begin < head.prefix ? head.prefix - begin : 0; j < count; ++j)
     to[j] += table[-offset[begin + j - head.prefix]] + head.bias_of_key(begin + j);
+}
+
+// f(tokens, count) for all of them.
+template <class F>
+void for_each_single(const HeadPlan& plan, F f) {
+  for (long i = 0; i < plan.singles; i += kSingleQueries) f(plan.single + i, smaller(kSingleQueries, plan.singles - i));
 }
 
 }  // namespace kernels::KERNELS_ISA

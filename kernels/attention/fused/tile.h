@@ -1,12 +1,29 @@
 // The 64 queries of a tile of attention in lanes, and the products that both passes have in common.
 #pragma once
-#include "kernels/attention/fused/head.h"
+#include "kernels/attention/fused/chunk.h"
 #include "kernels/simd/prefetch.h"
 
 namespace kernels::KERNELS_ISA {
 
 template <class T>
 inline constexpr long kTileVectorCount = kTileQueries / kLanes<T>;
+
+// for_each_row_tile that asks for some of what is needed soon before each of them.
+template <int kRows, class F>
+LOOKHERE_INLINE void for_each_row_tile(long rows, PrefetchQueue& ahead, F f) {
+  for_each_row_tile<kRows>(rows, [&]<int kTileOfRows>(long r) {
+    ahead.issue();
+    f.template operator()<kTileOfRows>(r);
+  });
+}
+// f.template operator()<rows, vectors>(first row, first vector): every register tile of so many rows and vectors.
+template <class F>
+LOOKHERE_INLINE void for_each_register_tile(long rows, long vectors, PrefetchQueue& ahead, F f) {
+  for_each_column_tile(vectors, [&]<int kVectors>(long v) {
+    for_each_row_tile<kRowsBeside<kVectors>>(rows, ahead,
+                                             [&]<int kRows>(long r) { f.template operator()<kRows, kVectors>(r, v); });
+  });
+}
 
 // The bias of one vector of queries: pieces of the table that lie side by side, each for some lanes; 0 for the prefix.
 template <class T>
@@ -39,13 +56,13 @@ struct Queries {
 
   template <class S, class O>
   Queries(const Head<S, O>& head, long tile) {
-    const HeadLayout& layout = *head.layout;
-    token = layout.token.data() + tile * kTileQueries;
-    count = layout.lanes(tile), vectors = count / kLanes<T>;
+    const HeadPlan& plan = *head.plan;
+    token = plan.token + tile * kTileQueries;
+    count = plan.lanes(tile), vectors = count / kLanes<T>;
     if (!head.center) return;
     for (long v = 0; v < vectors; ++v) {
-      const std::int32_t* run = layout.group_run.data() + tile * kTileGroups + v / kGroupVectors<T>;
-      for (long i = run[0]; i < run[1]; ++i) bias[v].add(layout.bias_run.data()[i], v % kGroupVectors<T> * kLanes<T>);
+      const std::int32_t* run = plan.group_run + tile * kTileGroups + v / kGroupVectors<T>;
+      for (long i = run[0]; i < run[1]; ++i) bias[v].add(plan.bias_run[i], v % kGroupVectors<T> * kLanes<T>);
     }
   }
 
@@ -129,19 +146,16 @@ LOOKHERE_INLINE void logit_tile(const Head<S, O>& head, const Queries<T>& querie
 // start(vector, old value) are (dim, 64)
 template <class S, class O, class Start>
 LOOKHERE_INLINE void add_weighted_rows(Acc<S>* to, long dim, const KeyChunk<S, O>& keys, const O* weights,
-                                       PrefetchQueue& prefetch, Start start) {
+                                       PrefetchQueue& ahead, Start start) {
   using T = Acc<S>;
-  for_each_column_tile(keys.vectors, [&]<int kVectors>(long v) {
+  for_each_register_tile(dim, keys.vectors, ahead, [&]<int kRows, int kVectors>(long d, long v) {
     const O* w = weights + v * kLanes<T>;
-    for_each_row_tile<kRowsBeside<kVectors>>(dim, [&]<int kRows>(long d) {
-      prefetch.issue();
-      T* c = to + d * kTileQueries + (keys.first_vector + v) * kLanes<T>;
-      register_tile<O, kRows, kVectors>(
-          keys.weighted_count, [&](int r, long i) { return keys.weighted[i][d + r]; },
-          [&](long i) { return w + i * kTileQueries; },
-          [&](int r, int i) { return start(v + i, KERNELS_ISA::load(c + r * kTileQueries + i * kLanes<T>)); },
-          [&](int r, int i, Vector<T> x) { store(c + r * kTileQueries + i * kLanes<T>, x); });
-    });
+    T* c = to + d * kTileQueries + (keys.first_vector + v) * kLanes<T>;
+    register_tile<O, kRows, kVectors>(
+        keys.weighted_count, [&](int r, long i) { return keys.weighted[i][d + r]; },
+        [&](long i) { return w + i * kTileQueries; },
+        [&](int r, int i) { return start(v + i, KERNELS_ISA::load(c + r * kTileQueries + i * kLanes<T>)); },
+        [&](int r, int i, Vector<T> x) { store(c + r * kTileQueries + i * kLanes<T>, x); });
   });
 }
 

@@ -48,7 +48,7 @@ struct Problem {
             .key = key.empty() ? nullptr : key.data()};
   }
   // Tables without heads want a plan whose heads see everything.
-  kernels::AttentionPlan plan() const {
+  std::shared_ptr<const kernels::AttentionPlan> plan() const {
     std::vector<LookHereHead> views = heads;
     if (views.empty() && !relative.empty()) views.resize(sizes.heads);
     return kernels::make_attention_plan(views, sizes.heads, sizes.grid, sizes.prefix(), sizes.head_dim);
@@ -60,15 +60,15 @@ struct Problem {
     Result<T> r{std::vector<T>(dout.size(), kNaN<T>),
                 std::vector<T>(sizes.images * sizes.heads * sizes.tokens, kNaN<T>),
                 std::vector<T>(qkv.size(), kNaN<T>)};
-    const kernels::AttentionPlan plan = this->plan();
-    std::vector<T> workspace(kernels::attention_workspace(plan, sizes), kNaN<T>);
+    const auto plan = this->plan();
+    std::vector<T> workspace(kernels::attention_workspace(*plan, sizes), kNaN<T>);
     forward(kernels::Attention<T>{.out = r.out.data(),
                                   .lse = r.lse.data(),
                                   .qkv = qkv.data(),
                                   .bias = bias(),
                                   .sizes = sizes,
                                   .scale = scale(),
-                                  .plan = &plan,
+                                  .plan = plan.get(),
                                   .workspace = workspace.data()});
     backward(kernels::AttentionBackward<T>{.dqkv = r.dqkv.data(),
                                            .dout = dout.data(),
@@ -78,7 +78,7 @@ struct Problem {
                                            .bias = bias(),
                                            .sizes = sizes,
                                            .scale = scale(),
-                                           .plan = &plan,
+                                           .plan = plan.get(),
                                            .workspace = workspace.data()});
     return r;
   }
@@ -289,8 +289,8 @@ TEST(Attention, Bf16IsF32Rounded) {
         return rounded;
       };
       const std::vector<bf16> qkv = round(p.qkv), dout = round(p.dout);
-      const kernels::AttentionPlan plan = p.plan();
-      std::vector<float> workspace(kernels::attention_workspace(plan, p.sizes), kNaN<float>), want_out, lse;
+      const auto plan = p.plan();
+      std::vector<float> workspace(kernels::attention_workspace(*plan, p.sizes), kNaN<float>), want_out, lse;
       std::vector<bf16> out(dout.size()), dqkv(qkv.size());
       Result<float> want = p.fast();
       lse.resize(want.lse.size());
@@ -301,7 +301,7 @@ TEST(Attention, Bf16IsF32Rounded) {
                                                          .bias = bias,
                                                          .sizes = p.sizes,
                                                          .scale = p.scale(),
-                                                         .plan = &plan,
+                                                         .plan = plan.get(),
                                                          .workspace = workspace.data()});
       if (pairs) {
         for (std::size_t i = 0; i < lse.size(); ++i) ASSERT_NEAR(lse[i], want.lse[i], 1e-5) << i;
@@ -324,7 +324,7 @@ TEST(Attention, Bf16IsF32Rounded) {
                                                                           .bias = bias,
                                                                           .sizes = p.sizes,
                                                                           .scale = p.scale(),
-                                                                          .plan = &plan,
+                                                                          .plan = plan.get(),
                                                                           .workspace = workspace.data()});
       // δ is taken from the rounded output here: equal but for that
       for (std::size_t i = 0; i < dqkv.size(); ++i)
@@ -340,8 +340,8 @@ TEST(Attention, LearnedBiasHasAGradient) {
     for (double& value : p.relative)
       if (std::isfinite(value)) value += 0.3 * std::sin(100 * value + 1);  // any values
     const long size = kernels::relative_size(grid);
-    const kernels::AttentionPlan plan = p.plan();
-    std::vector<double> workspace(kernels::attention_workspace(plan, p.sizes), kNaN<double>), gradient(2 * size);
+    const auto plan = p.plan();
+    std::vector<double> workspace(kernels::attention_workspace(*plan, p.sizes), kNaN<double>), gradient(2 * size);
     const Result<double> got = p.fast();
     std::vector<double> dqkv(p.qkv.size());
     kernels::attention_backward(Cpu{}, kernels::AttentionBackward<double>{.dqkv = dqkv.data(),
@@ -353,7 +353,7 @@ TEST(Attention, LearnedBiasHasAGradient) {
                                                                           .bias = p.bias(),
                                                                           .sizes = p.sizes,
                                                                           .scale = p.scale(),
-                                                                          .plan = &plan,
+                                                                          .plan = plan.get(),
                                                                           .workspace = workspace.data()});
     EXPECT_LT(worst_error(dqkv, got.dqkv), 1e-12);
     const auto loss = [&] {

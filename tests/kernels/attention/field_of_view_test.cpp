@@ -8,8 +8,6 @@
 namespace lookhere {
 namespace {
 
-using kernels::PatchBox;
-
 constexpr double kMasked = -kInf<double>;
 const Grid kGrids[] = {{1, 1}, {1, 7}, {6, 1}, {3, 3}, {4, 5}, {7, 3}};
 
@@ -173,37 +171,14 @@ TEST(FieldOfView, KeyBiasCountsFromTheGridCentre) {
   EXPECT_EQ(key, (std::vector<double>{side, -0.5, side, side, -0.5, side}));
 }
 
-// Every box within the grid.
-std::vector<PatchBox> boxes(Grid grid) {
-  std::vector<PatchBox> all;
-  for (long y0 = 0; y0 < grid.y; ++y0)
-    for (long y1 = y0; y1 < grid.y; ++y1)
-      for (long x0 = 0; x0 < grid.x; ++x0)
-        for (long x1 = x0; x1 < grid.x; ++x1) all.push_back({y0, y1, x0, x1});
-  return all;
-}
-bool sees_any(const FieldOfView& view, const PatchBox& query, const PatchBox& key) {
-  for (long dy = key.y0 - query.y1; dy <= key.y1 - query.y0; ++dy)
-    for (long dx = key.x0 - query.x1; dx <= key.x1 - query.x0; ++dx)
-      if (view.sees(dy, dx)) return true;
-  return false;
-}
-
-// may_see may say yes too often, but never no where a pair is visible: the attention kernels skip what it denies.
-TEST(FieldOfView, MaySeeNeverDeniesAVisiblePair) {
-  for (const Grid grid : {Grid{4, 4}, {1, 6}, {5, 2}})
-    for (const Direction& direction : directions()) {
-      long denied = 0;
-      for (const PatchBox& query : boxes(grid))
-        for (const PatchBox& key : boxes(grid)) {
-          const bool truth = sees_any(direction.view, query, key), guess = may_see(direction.view, query, key);
-          ASSERT_TRUE(guess || !truth) << direction.name;
-          const bool half_plane = direction.view.second == kernels::HalfPlane{};
-          ASSERT_TRUE(!half_plane || guess == truth) << direction.name << ": exact for one half-plane";
-          denied += !guess;
-        }
-      EXPECT_TRUE(denied > 0 || direction.view.sees_all() || grid.y != grid.x) << direction.name;
-    }
+TEST(FieldOfView, CountsVisiblePairs) {
+  const LookHereHead all, up{.view = view_of("up"), .slope = 1}, octant{.view = view_of("tri_up & left"), .slope = 1};
+  EXPECT_EQ(kernels::visible_pairs(all, {3, 5}, 0), 15 * 15);
+  EXPECT_EQ(kernels::visible_pairs(all, {3, 5}, 2), 17 * 17);
+  EXPECT_EQ(kernels::visible_pairs(up, {14, 14}, 0), 20580);  // g³(g+1)/2, as the authors' code counts
+  EXPECT_EQ(kernels::visible_pairs(octant, {14, 14}, 0), 6020);
+  EXPECT_EQ(kernels::visible_pairs(octant, {64, 64}, 0), 2207920);
+  EXPECT_EQ(kernels::visible_pairs(octant, {14, 14}, 1), 6020 + 2 * 196 + 1);
 }
 
 }  // namespace
