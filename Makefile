@@ -115,12 +115,25 @@ $(DIR)/%.cu.o: %.cu $(DIR)/made-with
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)
 .SECONDARY:
 
+# Every header stands alone, and all stand together: no two give one name to different things.
+HEADERS := $(shell find kernels tensor autograd nn vit -name '*.h' -not -path 'kernels/bench/*')
+HEADER_CHECKS := $(HEADERS:%=$(DIR)/headers/%.ok) $(DIR)/headers/all.ok
+define check-headers
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n' $(1) | $(CXX) $(FLAGS) $(KERNEL_FLAGS) -fsyntax-only -MMD -MP -MF $(@:.ok=.d) -MT $@ -x c++ -
+	@touch $@
+endef
+$(DIR)/headers/%.ok: % $(DIR)/made-with
+	$(call check-headers,$*)
+$(DIR)/headers/all.ok: $(HEADERS) $(DIR)/made-with
+	$(call check-headers,$(HEADERS))
+
 # What runs again on every lesser instruction set: all kernels, all gradients, the golden values.
 ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter tests/kernels/%,$(TESTS)) tests/autograd/ops_test.cpp tests/vit/model_lookhere_test.cpp | sort -u)
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(if $(SAN),,$(OUT)/faults.so) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
