@@ -5,6 +5,7 @@
 
 #include "tests/testing.h"
 #include "tests/vit/show_pictures.h"
+#include "vit/model/position/lookhere.h"
 #include "vit/show/gallery.h"
 #include "vit/show/masks.h"
 #include "vit/show/plot.h"
@@ -60,9 +61,9 @@ TEST(Pictures, MasksKeepTheirTextWithin) {
     for (const Grid grid : {Grid{3, 3}, {14, 14}, {2, 60}, {512, 1}}) {
       for (const char* preset : {"lh180", "lh90", "lh45", "alibi"})
         for (const long heads : {1, 2, 3, 6, 12, 16})
-          EXPECT_THAT(texts_outside(masks_svg(lookhere_preset(preset), heads, 12, grid, {.layer = layer})), IsEmpty())
+          EXPECT_THAT(texts_outside(masks_svg(position_preset(preset), heads, 12, grid, {.layer = layer})), IsEmpty())
               << preset << " " << heads << " " << grid.y << " " << layer;
-      EXPECT_THAT(texts_outside(masks_svg(lists, 16, 2, grid, {.layer = layer})), IsEmpty());
+      EXPECT_THAT(texts_outside(masks_svg(lookhere_position(lists), 16, 2, grid, {.layer = layer})), IsEmpty());
     }
 }
 
