@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/npy.h"
-#include "tests/vit/program.h"
+#include "tests/program.h"
 #include "tests/vit/tiny_run.h"
 #include "vit/model/weights.h"
 

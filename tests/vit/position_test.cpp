@@ -123,7 +123,7 @@ TEST(Positions, EveryNameMakesAnEncodingThatItsConfigurationGivesBack) {
 
 // Several sizes in turn plan once each; copies of a model share what has been made.
 TEST(Positions, GridsAreMadeOnce) {
-  Init init(1, Dtype::f32);
+  Init init(1, Dtype::f32, Device::cpu);
   const ModelPosition position(position_preset("lh90"), {.heads = 4, .depth = 2, .dim = 16, .grid = {4, 4}}, init);
   const ModelPosition copy = position;
   const auto first = position.on({4, 4}, Dtype::f32), second = position.on({6, 5}, Dtype::f32);
@@ -139,7 +139,7 @@ TEST(Positions, GridsAreMadeOnce) {
 
 // Several threads may ask for a new grid at once.
 TEST(Positions, ThreadsShareAGrid) {
-  Init init(1, Dtype::f32);
+  Init init(1, Dtype::f32, Device::cpu);
   const ModelPosition position(position_preset("lh45"), {.heads = 4, .depth = 2, .dim = 16, .grid = {4, 4}}, init);
   std::vector<std::shared_ptr<const PositionOnGrid>> made(8);
 #pragma omp parallel for num_threads(4)
