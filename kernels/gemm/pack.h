@@ -191,7 +191,8 @@ inline void add_rows(float* sum, const PartOf<From>& a) {
         for (int v = 0; v < kVectors; ++v) acc[v] += load_as<float>(row + v * kWidth);
       else
         for (int v = 0; v < kVectors && v * kWidth < count; ++v)
-          acc[v] += load_as<float>(row + v * kWidth, smaller(kWidth, count - v * kWidth));
+          acc[v] += count >= (v + 1) * kWidth ? load_as<float>(row + v * kWidth)
+                                              : load_as<float>(row + v * kWidth, count - v * kWidth);
     }
     for (int v = 0; v < kVectors; ++v) store(edge + v * kWidth, acc[v]);
     std::copy_n(edge, count, sum + j);

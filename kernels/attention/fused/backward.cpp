@@ -158,6 +158,15 @@ struct Backward {
     }
   }
 
+  // The same of one query, for keys from `begin` on.
+  static void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, long query, const T* ds, long begin,
+                           long count) {
+    const std::int32_t* offset = head.plan->offset;
+    T* const from_query = g.center + offset[query - head.prefix];
+    for (long j = greater(0, head.prefix - begin); j < count; ++j)
+      from_query[-offset[begin + j - head.prefix]] += ds[j];
+  }
+
   void finish(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, T scale) {
     for (T& factor : delta) factor = scale;
     queries.unpack(g.dq, dqt, head.q_stride, head.dim, delta);
@@ -191,10 +200,7 @@ struct Backward {
           store(weights + j, exp2(load(weights + j) - shift[i]));
           store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
         }
-        const std::int32_t* offset = head.plan->offset;
-        for (long j = begin < head.prefix ? head.prefix - begin : 0; g.center && token[i] >= head.prefix && j < count;
-             ++j)
-          g.center[offset[token[i] - head.prefix] - offset[begin + j - head.prefix]] += dweights[j];
+        if (g.center && token[i] >= head.prefix) add_to_table(head, g, token[i], dweights, begin, count);
       }
       const T unscaled[kSingleQueries] = {1, 1, 1, 1};
       add_rows(dq, queries, head.dim, unscaled, ds, head.k + begin * stride, stride, count);

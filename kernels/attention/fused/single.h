@@ -58,7 +58,7 @@ LOOKHERE_INLINE void single_logits(Acc<S>* to, const Head<S, O>& head, const Acc
   if (!head.center || query < head.prefix) return;
   const std::int32_t* offset = head.plan->offset;
   const T* table = head.center + offset[query - head.prefix];
-  for (long j = begin < head.prefix ? head.prefix - begin : 0; j < count; ++j)
+  for (long j = greater(0, head.prefix - begin); j < count; ++j)
     to[j] += table[-offset[begin + j - head.prefix]] + head.bias_of_key(begin + j);
 }
 
