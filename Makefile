@@ -54,8 +54,11 @@ KERNEL_FLAGS := $(if $(ISAS),-DKERNELS_EVERY_ISA)
 BENCH_FLAGS := -march=native -DKERNELS_ISA=native
 $(DIR)/kernels/%.o: FLAGS += $(KERNEL_FLAGS)
 $(DIR)/kernels/bench/%.o: FLAGS += $(BENCH_FLAGS)
+# Tests are compiled more often than run: half the compiler's time is the optimiser's.
+TEST_FLAGS := $(if $(SAN),,-O1)
+$(DIR)/tests/%.o: FLAGS += $(TEST_FLAGS)
 # Objects are made anew when what they are made with has changed, and not whenever this file has.
-WITH := $(CXX) $(FLAGS) $(KERNEL_FLAGS) $(BENCH_FLAGS) $(foreach isa,$(ISAS),$(isa): $(MARCH_$(isa)))
+WITH := $(CXX) $(FLAGS) $(KERNEL_FLAGS) $(BENCH_FLAGS) $(TEST_FLAGS) $(foreach isa,$(ISAS),$(isa): $(MARCH_$(isa)))
 ifneq ($(file <$(DIR)/made-with),$(WITH))
 $(shell mkdir -p $(DIR))$(file >$(DIR)/made-with,$(WITH))
 endif
