@@ -89,13 +89,13 @@ Tensor Tensor::to(Dtype dtype) const {
 
 Tensor Tensor::to(Device device) const {
   if (device == device_) return *this;
-  const Tensor copy(shape_, dtype_, device);
+  Tensor copy(shape_, dtype_, device);
   copy.copy_from(*this);
   return copy;
 }
 
 Tensor Tensor::clone() const {
-  const Tensor copy(shape_, dtype_, device_);
+  Tensor copy(shape_, dtype_, device_);
   copy.copy_from(*this);
   return copy;
 }

@@ -24,7 +24,40 @@ namespace {
 constexpr double kSeconds = 8;
 constexpr long kLeastSteps = 3;
 
-ViTConfig config_of(const BenchCommand& c) {
+class Bench : public Command {
+ public:
+  Bench() { recipe.model = "vit_small", recipe.batch_size = 8, recipe.model_ema_decay = 0; }
+  Page page() const override {
+    return {.name = "bench",
+            .summary = "Time of a training step or a forward pass by operation, and its memory",
+            .examples =
+                "  lookhere bench step --model vit_small --batch-size 8 --position lh180\n"
+                "  lookhere bench forward --model vit_base --img-size 1024 --position lh45 -b 1"};
+  }
+  void add_options(Options& o) override {
+    o.add({.names = "what",
+           .help = "step (forward, loss, backward, AdamW) or forward (as in evaluation)",
+           .required = true},
+          what);
+    o.add({.names = "--steps", .help = "how many to time (0: as many as fit eight seconds)", .range = {.low = 0}},
+          steps);
+    o.add({.names = "--classes", .help = "classes to tell apart (0: the model's)", .range = {.low = 0}}, classes);
+    o.add({.names = "--json", .help = "write the numbers to this file as well"}, json);
+    add_fields(o, recipe, {"model",  "position",  "directions", "global-slope",    "layer-slopes", "distance",
+                           "fill",   "rope-base", "img-size",   "patch-size",      "dim",          "depth",
+                           "heads",  "mlp-ratio", "head",       "layer-scale",     "pool",         "batch-size",
+                           "drop",   "drop-path", "bce-loss",   "model-ema-decay", "shards",       "dtype",
+                           "device", "seed"});
+  }
+  void run() const override;
+
+  std::string what;  // step or forward
+  Recipe recipe;
+  std::string json;
+  long classes = 0, steps = 0;  // 0: the model's, as many as fit eight seconds
+};
+
+ViTConfig config_of(const Bench& c) {
   const ViTConfig preset = model_preset(c.recipe.model);
   Dataset any;
   any.channels = preset.channels, any.classes = c.classes ? c.classes : preset.classes;
@@ -125,7 +158,7 @@ Measured measure(const std::string& label, long steps, const std::function<void(
   return result;
 }
 
-nlohmann::ordered_json to_json(const BenchCommand& c, const ViTConfig& config, const Measured& m) {
+nlohmann::ordered_json to_json(const Bench& c, const ViTConfig& config, const Measured& m) {
   nlohmann::ordered_json json{{"bench", c.what},
                               {"model", c.recipe.model},
                               {"position", c.recipe.position},
@@ -179,18 +212,8 @@ void print_report(const nlohmann::ordered_json& json) {
   row("waiting and the rest", 0, rest, 0);
 }
 
-}  // namespace
-
-Recipe BenchCommand::defaults() {
-  Recipe recipe;
-  recipe.model = "vit_small", recipe.batch_size = 8, recipe.model_ema_decay = 0;
-  return recipe;
-}
-
-void BenchCommand::run() const {
+void Bench::run() const {
   check(what == "step" || what == "forward", "bench: wanted step or forward, got '", what, "'");
-  check(steps >= 0, "--steps: wanted at least 0, got ", steps);
-  check(classes >= 0, "--classes: wanted at least 0, got ", classes);
   Recipe valid = recipe;
   valid.validate();
   const Device on = device_of(valid);
@@ -211,5 +234,9 @@ void BenchCommand::run() const {
   print_report(result);
   if (!json.empty()) write_atomically(json, [&](FileWriter& out) { out.write(to_text(result, 1) + "\n"); });
 }
+
+}  // namespace
+
+std::unique_ptr<Command> make_bench() { return std::make_unique<Bench>(); }
 
 }  // namespace lookhere

@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "vit/cli/commands.h"
+#include "vit/cli/train.h"
 
 namespace lookhere {
 

@@ -14,9 +14,37 @@
 
 namespace lookhere {
 
-void EvalCommand::run() const {
-  check(img_size >= 0, "--img-size: wanted at least 0, got ", img_size);
-  check(1 <= workers && workers <= 256, "--workers: wanted 1 to 256, got ", workers);
+namespace {
+
+class Eval : public Command {
+ public:
+  Page page() const override {
+    return {.name = "eval",
+            .summary = "Accuracy of a model on a test set, at any resolution",
+            .examples =
+                "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
+                "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56"};
+  }
+  void add_options(Options& o) override {
+    o.add({.names = "--model", .help = "model file", .required = true}, model);
+    o.add({.names = "--data", .help = kDataHelp}, data);
+    o.add({.names = "--img-size", .help = "resize the images to this side (0: the model's)", .range = {.low = 0}},
+          img_size);
+    o.add({.names = "-b,--batch-size", .help = "images at a time"}, batch_size);
+    o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
+    add_device(o, device);
+    o.add({.names = "--use-ema", .help = "the averaged weights of a checkpoint"}, use_ema);
+    o.add({.names = "--json", .help = "one JSON object instead of a table"}, json);
+  }
+  void run() const override;
+
+ private:
+  std::string model, data = "fashion", device = "cpu";
+  long img_size = 0, batch_size = 256, workers = 1;
+  bool use_ema = false, json = false;
+};
+
+void Eval::run() const {
   const Device on = device_from_name(device);
   announce();
   const Safetensors file(model);
@@ -52,5 +80,9 @@ void EvalCommand::run() const {
   print("images {}\nsize   {}x{}\nloss   {:.4f}\ntop-1  {:.2f} %\ntop-5  {:.2f} %\n", result.images, height, width,
         result.loss, result.top1, result.top5);
 }
+
+}  // namespace
+
+std::unique_ptr<Command> make_eval() { return std::make_unique<Eval>(); }
 
 }  // namespace lookhere

@@ -1,4 +1,4 @@
-// lookhere forward, lookhere gradients: a model on arrays, for other programs to compare with.
+// lookhere forward: logits of arrays, for other programs to compare with.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,9 +17,29 @@ namespace {
 
 constexpr long kChunk = 32;  // images at a time: bounds the memory, however long the file
 
-}  // namespace
+class Forward : public Command {
+ public:
+  Page page() const override {
+    return {.name = "forward",
+            .summary = "Logits of images",
+            .examples = "  lookhere forward --model best.safetensors --images x.npy --output logits.npy"};
+  }
+  void add_options(Options& o) override {
+    o.add({.names = "--model", .help = "model file", .required = true}, model);
+    o.add({.names = "--images",
+           .help = "npy, NCHW, float32 normalised or uint8, any height and width divisible by the patch",
+           .required = true},
+          images);
+    o.add({.names = "--output", .help = "where the logits go (npy, images x classes)", .required = true}, output);
+    add_device(o, device);
+  }
+  void run() const override;
 
-void ForwardCommand::run() const {
+ private:
+  std::string model, images, output, device = "cpu";
+};
+
+void Forward::run() const {
   const Device on = device_from_name(device);
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
@@ -38,35 +58,8 @@ void ForwardCommand::run() const {
   save_npy(output, logits);
 }
 
-void GradientsCommand::run() const {
-  const Device on = device_from_name(device);
-  const Safetensors file(model);
-  ViT vit = load_model(file, Dtype::f32, on);
-  const Tensor x = load_images(images, file), y = load_npy(labels);
-  const long count = x.shape()[0];
-  check(y.dtype() == Dtype::i64 && y.shape() == Shape{count}, labels, ": wanted ", count,
-        " integer labels (one per image), got ", y.dtype(), " ", y.shape());
-  double loss = 0;
-  // Always the same chunks: sums of gradients depend on them.
-  Progress progress("gradients", count);
-  for (long begin = 0; begin < count; begin += kChunk) {
-    const long end = std::min(begin + kChunk, count);
-    const double share = static_cast<double>(end - begin) / static_cast<double>(count);
-    const Var logits = vit(Var(x.rows(begin, end).to(on)));
-    check_finite(logits.value(), images, ": the model's answer to images ", begin, " to ", end - 1);
-    const Var part = scale(softmax_cross_entropy(logits, y.rows(begin, end)), share);
-    loss += part.value().item();
-    part.backward();
-    progress.update(end);
-  }
-  progress.finish_quietly();
-  check(std::isfinite(loss), images, ": the loss is not finite");
-  NamedTensors gradients;
-  for_each_parameter(vit, [&](const std::string& name, const Var& p) {
-    gradients.emplace_back(name, p.grad().defined() ? p.grad() : zeros_like(p.value()));
-    check_finite(gradients.back().second, images, ": the gradient of ", name);
-  });
-  save_safetensors(output, gradients, {{"loss", fmt::format("{:.9g}", loss)}});
-}
+}  // namespace
+
+std::unique_ptr<Command> make_forward() { return std::make_unique<Forward>(); }
 
 }  // namespace lookhere

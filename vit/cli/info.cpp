@@ -29,14 +29,21 @@ void print_heads(const ViTConfig& config) {
   }
 }
 
-}  // namespace
+class Info : public Command {
+ public:
+  Page page() const override {
+    return {.name = "info",
+            .summary = "What is in a model or checkpoint; without a file: about this program",
+            .examples = "  lookhere info\n  lookhere info best.safetensors"};
+  }
+  void add_options(Options& o) override { o.add({.names = "file", .help = "safetensors file"}, file); }
+  void run() const override;
 
-void announce() {
-  say("lookhere {}: {}\n", kVersion, describe_cpu());
-  if (const std::string warning = blas_warning(); !warning.empty()) say("warning: {}\n", warning);
-}
+ private:
+  std::string file;
+};
 
-void InfoCommand::run() const {
+void Info::run() const {
   if (file.empty()) return print_machine();
   const Safetensors open(file);
   long values = 0, bytes = 0;
@@ -61,5 +68,9 @@ void InfoCommand::run() const {
   for (const auto& entry : open.entries())
     print("tensor    {:<40} {:<5} {}\n", entry.name, entry.dtype, concat(entry.shape));
 }
+
+}  // namespace
+
+std::unique_ptr<Command> make_info() { return std::make_unique<Info>(); }
 
 }  // namespace lookhere

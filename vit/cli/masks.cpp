@@ -35,9 +35,34 @@ ViTConfig described(const Recipe& recipe) {
   return model_config(complete, any);
 }
 
-}  // namespace
+class Masks : public Command {
+ public:
+  Page page() const override {
+    return {.name = "masks",
+            .summary = "Every head's field of view and penalty as a picture",
+            .examples =
+                "  lookhere masks --position lh45 --grid 14x14 --output masks.svg\n"
+                "  lookhere masks --position lookhere --directions halves-none --heads 6 --layer all\n"
+                "  lookhere masks --model best.safetensors --layer all"};
+  }
+  void add_options(Options& o) override {
+    o.add({.names = "--model", .help = "draw the masks of this file"}, model);
+    o.add({.names = "--grid", .help = "rows x columns of patches (default: the model's, 14x14)"}, grid);
+    o.add({.names = "--query", .help = "row,column of the patch that looks (default: the centre)"}, query);
+    o.add({.names = "--layer", .help = "a layer from 0, or all"}, layer);
+    o.add({.names = "--output", .help = "picture (svg)"}, output);
+    add_fields(o, recipe,
+               {"position", "directions", "global-slope", "layer-slopes", "distance", "fill", "heads", "depth"});
+  }
+  void run() const override;
 
-void MasksCommand::run() const {
+ private:
+  std::string model;  // a file whose masks to draw; else the position described by the recipe
+  Recipe recipe;
+  std::string grid, output = "masks.svg", query, layer = "0";
+};
+
+void Masks::run() const {
   recipe.validate();
   const ViTConfig config = model.empty() ? described(recipe) : config_of(Safetensors(model));
   MaskOptions options;
@@ -57,5 +82,9 @@ void MasksCommand::run() const {
   write_atomically(output, [&](FileWriter& out) { out.write(svg); });
   print("{}\n", output);
 }
+
+}  // namespace
+
+std::unique_ptr<Command> make_masks() { return std::make_unique<Masks>(); }
 
 }  // namespace lookhere

@@ -1,4 +1,6 @@
-// lookhere train: runs a recipe and shows how it goes.
+// The run, what is shown of it, and its folder.
+#include "vit/cli/train.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 #include <filesystem>
 
 #include "tensor/file.h"
-#include "vit/cli/commands.h"
 #include "vit/cli/stop.h"
 #include "vit/show/console.h"
 #include "vit/show/plot.h"
@@ -108,29 +109,50 @@ Recipe with_absolute_data(Recipe recipe) {
 
 }  // namespace
 
+Command::Page TrainCommand::page() const {
+  return {.name = "train",
+          .summary =
+              "Train a model; the run folder gets config.toml, summary.csv, metrics.jsonl, curve.svg, "
+              "last.safetensors and best.safetensors",
+          .examples =
+              "  lookhere train --data fashion --output runs/fashion\n"
+              "  lookhere train --data shapes --position lh45 --epochs 5\n"
+              "  lookhere train --resume runs/fashion\n"
+              "  lookhere train -c runs/fashion/config.toml --lr 1e-3 --output runs/other"};
+}
+
+void TrainCommand::add_options(Options& o) {
+  o.add({.names = "--output", .help = "run folder (default: runs/<time>-<model>-<position>-<data>)"}, output);
+  o.add({.names = "--resume", .help = "go on with this run folder or checkpoint; its options hold unless given again"},
+        resume);
+  o.add({.names = "--max-steps", .help = "save and stop after this many updates (0: no limit)", .range = {.low = 0}},
+        max_steps);
+  o.add({.names = "-c,--config", .help = "read options from a TOML file; the command line wins"}, config);
+  add_fields(o, recipe);
+}
+
 void TrainCommand::read_run(const std::string& run) {
-  checkpoint = checkpoint_path(run);
-  const std::filesystem::path path(checkpoint);
-  folder = std::make_shared<RunFolder>(RunFolder::existing(path.parent_path().string()));
-  check(path.filename() == "last.safetensors" || !folder->has("last.safetensors"), "--resume ", run, ": ",
-        folder->file("last.safetensors"), " would be overwritten: resume that, or a copy in a folder of its own");
-  recipe = recipe_of(Safetensors(checkpoint));
+  checkpoint_ = checkpoint_path(run);
+  const std::filesystem::path path(checkpoint_);
+  folder_ = std::make_shared<RunFolder>(RunFolder::existing(path.parent_path().string()));
+  check(path.filename() == "last.safetensors" || !folder_->has("last.safetensors"), "--resume ", run, ": ",
+        folder_->file("last.safetensors"), " would be overwritten: resume that, or a copy in a folder of its own");
+  recipe = recipe_of(Safetensors(checkpoint_));
 }
 
 RunFolder TrainCommand::take_folder() const {
-  if (!folder) return output.empty() ? RunFolder::fresh(default_folder(recipe)) : RunFolder(output);
+  if (!folder_) return output.empty() ? RunFolder::fresh(default_folder(recipe)) : RunFolder(output);
   std::error_code ignored;
-  check(output.empty() || std::filesystem::equivalent(output, folder->path(), ignored), "--output ", output,
-        ": a resumed run goes on in its own folder, ", folder->path(),
+  check(output.empty() || std::filesystem::equivalent(output, folder_->path(), ignored), "--output ", output,
+        ": a resumed run goes on in its own folder, ", folder_->path(),
         "; to branch off, copy that folder and resume the copy");
-  return std::move(*folder);
+  return std::move(*folder_);
 }
 
 void TrainCommand::run() const {
-  check(max_steps >= 0, "--max-steps: wanted at least 0, got ", max_steps);
   announce();
   for (const std::string& line : recipe.notes()) say("note: {}\n", line);
-  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint);
+  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_);
   for (const std::string& line : trainer.notes()) say("note: {}\n", line);
   const ViTConfig& config = trainer.model().config();
   const std::string path = trainer.folder();

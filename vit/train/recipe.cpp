@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 
 #include "tensor/file.h"
 #include "tensor/text.h"
@@ -13,17 +14,10 @@
 namespace lookhere {
 namespace {
 
-// Limits are below 2^53, so whole numbers are compared exactly as well, and shown as whole numbers.
-template <class T, class Got>
-[[noreturn]] void out_of_range(const char* name, Range range, const Got& got) {
-  fail("--", name, ": wanted ", static_cast<T>(range.low), " to ", static_cast<T>(range.high), ", got ", got);
-}
-
 template <class T>
 void check_field(const char* name, const T& value, Range range) {
   if constexpr (std::is_same_v<T, long> || std::is_same_v<T, double>) {
-    const auto number = static_cast<double>(value);
-    if (!(number >= range.low && number <= range.high)) out_of_range<T>(name, range, value);
+    check_range(concat("--", name), range, value);
   } else if constexpr (std::is_same_v<T, std::string>) {
     check(is_utf8(value), "--", name, ": wanted UTF-8 text, got ", shown(value));
   } else if constexpr (!std::is_same_v<T, bool>) {
@@ -35,8 +29,9 @@ template <class T>
 void set_field(const char* name, T& field, Range range, const nlohmann::json& value) {
   if constexpr (std::is_same_v<T, long>) {
     check(value.is_number_integer(), "'", name, "' must be a whole number, got ", described(value));
-    if (value.is_number_unsigned() && static_cast<long>(value.get<std::uint64_t>()) < 0)
-      out_of_range<long>(name, range, value.get<std::uint64_t>());
+    check(!value.is_number_unsigned() || value.get<std::uint64_t>() <= std::numeric_limits<long>::max(), "--", name,
+          ": wanted ", static_cast<long>(range.low), " to ", static_cast<long>(range.high), ", got ",
+          value.get<std::uint64_t>());
   }
   try {
     field = value.get<T>();

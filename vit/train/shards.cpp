@@ -45,7 +45,7 @@ ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, co
     const Tensor own_images = images.rows(begin, end).to(replica.device()), own_labels = labels.rows(begin, end);
     const Var value = [&] {  // the logits go out of scope before backward, which frees what nobody holds
       const Var logits = replica(Var(own_images), own);
-      const Var result = loss(logits, own_labels);
+      Var result = loss(logits, own_labels);
       losses[i] = {share * result.value().item(), share * cross_entropy_of(logits.value(), own_labels)};
       return result;
     }();

@@ -1,0 +1,58 @@
+// A command of `lookhere`: one file each, with its name, help, options and what it does. commands.cpp lists them.
+#pragma once
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "vit/train/recipe.h"
+
+namespace lookhere {
+
+// Where a command says its options; command_line.cpp reads them from the words. The value that a variable has is the
+// default and stands in the help.
+class Options {
+ public:
+  struct Option {
+    std::string names;  // "-b,--batch-size", or "file" for one without dashes
+    std::string help;   // with the unit, and what 0 or an empty text means
+    Range range = {};   // of a number; outside of it is an Error that names the option
+    bool required = false;
+    bool has_no = false;  // of a flag: --no-NAME makes it false
+  };
+  virtual ~Options() = default;
+  virtual void add(const Option& option, long& value) = 0;
+  virtual void add(const Option& option, double& value) = 0;
+  virtual void add(const Option& option, std::string& value) = 0;
+  virtual void add(const Option& option, std::vector<double>& value) = 0;
+  virtual void add(const Option& option, std::vector<std::string>& value) = 0;
+  virtual void add(const Option& option, bool& value) = 0;  // without a value: true
+};
+
+class Command {
+ public:
+  struct Page {
+    const char* name;
+    const char* summary;   // one line
+    const char* examples;  // lines, each indented by two spaces
+  };
+  virtual ~Command() = default;
+  virtual Page page() const = 0;
+  virtual void add_options(Options& options) = 0;
+  // Results go to stdout, everything else to stderr; mistakes throw Error.
+  virtual void run() const = 0;
+};
+
+// One option per field of the recipe, each with timm's name where timm has it: all, or those named. Their ranges are
+// the recipe's, which Recipe::validate checks.
+void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only = {});
+void add_device(Options& options, std::string& device);
+
+inline constexpr const char* kDataHelp = "fashion, shapes, cifar10, cifar100, or a folder";
+
+// One line to stderr: version, BLAS, instruction set, threads; a warning where BLAS would run on fewer threads.
+void announce();
+
+inline constexpr const char* kVersion = "0.2.0";
+
+}  // namespace lookhere

@@ -1,0 +1,35 @@
+// The list of commands, and what several of them have in common.
+#include "vit/cli/commands.h"
+
+#include "tensor/device.h"
+#include "tensor/machine.h"
+#include "vit/show/console.h"
+
+namespace lookhere {
+
+std::vector<std::unique_ptr<Command>> other_commands() {
+  std::vector<std::unique_ptr<Command>> all;
+  for (const auto make :
+       {make_eval, make_predict, make_gallery, make_forward, make_gradients, make_masks, make_bench, make_info})
+    all.push_back(make());
+  return all;
+}
+
+void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only) {
+  recipe.visit([&](const std::string& name, auto& field, const char* help, Range) {
+    if (!only.empty() && !only.contains(name)) return;
+    const char* letter = name == "batch-size" ? "-b," : name == "workers" ? "-j," : "";
+    options.add({.names = letter + ("--" + name), .help = help, .has_no = true}, field);
+  });
+}
+
+void add_device(Options& options, std::string& device) {
+  options.add({.names = "--device", .help = kDeviceDescription}, device);
+}
+
+void announce() {
+  say("lookhere {}: {}\n", kVersion, describe_cpu());
+  if (const std::string warning = blas_warning(); !warning.empty()) say("warning: {}\n", warning);
+}
+
+}  // namespace lookhere
