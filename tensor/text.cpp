@@ -52,4 +52,10 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
 }  // namespace lookhere

@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lookhere {
 
@@ -14,5 +15,8 @@ bool is_control(std::string_view text);
 
 // Fit for a line on a terminal: ? in place of every control character and every byte that is not UTF-8.
 std::string printable(std::string_view text);
+
+// "a, b, c"
+std::string joined(const std::vector<std::string>& words);
 
 }  // namespace lookhere

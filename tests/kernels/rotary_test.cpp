@@ -24,10 +24,9 @@ struct Angles {
 };
 
 template <class T>
-std::vector<T> turned(const Sizes& z, const std::vector<T>& x, const Angles<T>& angles, bool inverse) {
-  std::vector<T> y(x.size());
-  kernels::rotary<T>(Cpu{}, {.y = y.data(),
-                             .x = x.data(),
+void turn(const Sizes& z, T* y, const T* x, const Angles<T>& angles, bool inverse) {
+  kernels::rotary<T>(Cpu{}, {.y = y,
+                             .x = x,
                              .cos = angles.cos.data(),
                              .sin = angles.sin.data(),
                              .images = z.images,
@@ -36,6 +35,11 @@ std::vector<T> turned(const Sizes& z, const std::vector<T>& x, const Angles<T>& 
                              .heads = z.heads,
                              .head_dim = z.head_dim,
                              .inverse = inverse});
+}
+template <class T>
+std::vector<T> turned(const Sizes& z, const std::vector<T>& x, const Angles<T>& angles, bool inverse) {
+  std::vector<T> y(x.size());
+  turn(z, y.data(), x.data(), angles, inverse);
   return y;
 }
 
@@ -70,15 +74,7 @@ TEST(Rotary, WorksInPlace) {
     const std::vector<T> x = random_values<T>(z.values(), 1);
     const Angles<T> angles(z);
     std::vector<T> y = x;
-    kernels::rotary<T>(Cpu{}, {.y = y.data(),
-                               .x = y.data(),
-                               .cos = angles.cos.data(),
-                               .sin = angles.sin.data(),
-                               .images = z.images,
-                               .tokens = z.tokens,
-                               .patches = z.patches,
-                               .heads = z.heads,
-                               .head_dim = z.head_dim});
+    turn(z, y.data(), y.data(), angles, false);
     EXPECT_TRUE(same_bits(y, turned(z, x, angles, false)));
   });
 }

@@ -1,9 +1,4 @@
 // lookhere forward: logits of arrays, for other programs to compare with.
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <cmath>
-
 #include "tensor/finite.h"
 #include "tensor/npy.h"
 #include "vit/cli/commands.h"
@@ -14,8 +9,6 @@
 
 namespace lookhere {
 namespace {
-
-constexpr long kChunk = 32;  // images at a time: bounds the memory, however long the file
 
 class Forward : public Command {
  public:
@@ -47,7 +40,7 @@ void Forward::run() const {
   const NoGrad evaluation;
   Tensor logits = empty({x.shape()[0], vit.config().classes}, Dtype::f32, Device::cpu);
   Progress progress("forward", x.shape()[0]);
-  Parts parts(kChunk, on);
+  Parts parts(kImagesAtATime, on);
   parts.for_each(x.shape()[0], [&](long begin, long end) {
     logits.rows(begin, end).copy_from(vit(Var(x.rows(begin, end).to(on))).value());
     if (const std::string note = parts.take_note(); !note.empty()) progress.note("forward: " + note);

@@ -14,8 +14,6 @@
 namespace lookhere {
 namespace {
 
-constexpr long kChunk = 32;  // images at a time: bounds the memory, however long the file
-
 class Gradients : public Command {
  public:
   Page page() const override {
@@ -52,8 +50,8 @@ void Gradients::run() const {
   double loss = 0;
   // Always the same chunks: sums of gradients depend on them.
   Progress progress("gradients", count);
-  for (long begin = 0; begin < count; begin += kChunk) {
-    const long end = std::min(begin + kChunk, count);
+  for (long begin = 0; begin < count; begin += kImagesAtATime) {
+    const long end = std::min(begin + kImagesAtATime, count);
     const double share = static_cast<double>(end - begin) / static_cast<double>(count);
     const Var logits = vit(Var(x.rows(begin, end).to(on)));
     check_finite(logits.value(), images, ": the model's answer to images ", begin, " to ", end - 1);

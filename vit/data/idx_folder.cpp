@@ -10,6 +10,7 @@
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "tensor/posix.h"
+#include "tensor/text.h"
 
 namespace lookhere {
 namespace {
@@ -44,9 +45,10 @@ std::vector<Name> idx_names(const fs::path& folder) {
 void check_one_kind(const std::string& folder, const std::vector<Name>& names, std::string Name::*kind) {
   std::map<std::string, std::string> examples;
   for (const Name& name : names) examples.emplace(name.*kind, name.file);
-  std::string all;
-  for (const auto& [key, file] : examples) all += (all.empty() ? "" : ", ") + shown(file);
-  check(examples.size() <= 1, folder, ": holds several data sets: wanted one, got ", all);
+  std::vector<std::string> all;
+  all.reserve(examples.size());
+  for (const auto& entry : examples) all.push_back(shown(entry.second));
+  check(all.size() <= 1, folder, ": holds several data sets: wanted one, got ", joined(all));
 }
 
 }  // namespace

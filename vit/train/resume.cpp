@@ -4,6 +4,7 @@
 #include <map>
 
 #include "tensor/hash.h"
+#include "tensor/text.h"
 #include "vit/model/json.h"
 #include "vit/model/weights.h"
 #include "vit/train/log.h"
@@ -25,12 +26,6 @@ std::map<std::string, std::string> texts_of(const Recipe& recipe) {
   Recipe(recipe).visit(
       [&](const char* name, const auto& field, const char*, Range) { texts[name] = to_text(nlohmann::json(field)); });
   return texts;
-}
-
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += (text.empty() ? "" : ", ") + line;
-  return text;
 }
 
 void require_start(const RunFolder& folder, const char* name, const std::string& start) {

@@ -21,15 +21,6 @@ class Learned : public PositionEncoding {
 
 }  // namespace
 
-PositionType learned_type() {
-  return {.names = {"learned"},
-          .help = "learned",
-          .make = [](const std::string&) -> std::shared_ptr<PositionEncoding> { return std::make_shared<Learned>(); },
-          .options = {},
-          .json_type = "learned",
-          .from_json = [](const nlohmann::json&) -> std::shared_ptr<PositionEncoding> {
-            return std::make_shared<Learned>();
-          }};
-}
+PositionType learned_type() { return type_without_settings<Learned>("learned"); }
 
 }  // namespace lookhere

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "tensor/text.h"
 #include "vit/model/json.h"
 #include "vit/model/position/types.h"
 
@@ -17,12 +18,12 @@ const Names<MaskFill> kFills{{"inf", MaskFill::inf}, {"zero", MaskFill::zero}, {
 
 template <class E>
 E from_name(const char* what, const Names<E>& names, const std::string& name) {
-  std::string known;
+  std::vector<std::string> known;
   for (const auto& [text, value] : names) {
     if (name == text) return value;
-    known += (known.empty() ? "" : ", ") + std::string(text);
+    known.emplace_back(text);
   }
-  fail(what, ": wanted one of ", known, ", got ", shown(name));
+  fail(what, ": wanted one of ", joined(known), ", got ", shown(name));
 }
 template <class E>
 std::string to_name(const Names<E>& names, E wanted) {

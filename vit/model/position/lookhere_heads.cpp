@@ -7,6 +7,7 @@
 
 #include "tensor/error.h"
 #include "tensor/file.h"
+#include "tensor/text.h"
 
 namespace lookhere {
 namespace {
@@ -80,9 +81,10 @@ const Four& four_heads(const std::string& name) {
   const auto& names = known_names();
   const auto found = names.find(name);
   if (found != names.end()) return found->second;
-  std::string all;
-  for (const auto& [known, unused] : names) all += (all.empty() ? "" : ", ") + known;
-  fail("lookhere: unknown direction name ", shown(name), ", known: ", all);
+  std::vector<std::string> known;
+  known.reserve(names.size());
+  for (const auto& entry : names) known.push_back(entry.first);
+  fail("lookhere: unknown direction name ", shown(name), ", known: ", joined(known));
 }
 
 // "zero", "none" and "center" anywhere in a name give it the slopes of undirected heads, zerohalves included.

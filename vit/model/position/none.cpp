@@ -13,14 +13,6 @@ class None : public PositionEncoding {
 
 }  // namespace
 
-PositionType none_type() {
-  return {
-      .names = {"none"},
-      .help = "none",
-      .make = [](const std::string&) -> std::shared_ptr<PositionEncoding> { return std::make_shared<None>(); },
-      .options = {},
-      .json_type = "none",
-      .from_json = [](const nlohmann::json&) -> std::shared_ptr<PositionEncoding> { return std::make_shared<None>(); }};
-}
+PositionType none_type() { return type_without_settings<None>("none"); }
 
 }  // namespace lookhere

@@ -1,5 +1,6 @@
-// How a model knows where its patches are. An encoding is one file in this folder and one line in registry.cpp: a class
-// with the hooks it needs, which the model calls where they belong. Nothing else asks which encoding it is.
+// How a model knows where its patches are. An encoding is one file in this folder, and a line each in types.h and
+// registry.cpp: a class with the hooks it needs, which the model calls where they belong. Nothing else asks which
+// encoding it is.
 #pragma once
 #include <memory>
 #include <nlohmann/json_fwd.hpp>

@@ -1,6 +1,7 @@
 // The list of encodings, and what finds one in it.
 #include <algorithm>
 
+#include "tensor/text.h"
 #include "vit/model/json.h"
 #include "vit/model/position/types.h"
 
@@ -12,12 +13,6 @@ const std::vector<PositionType>& position_types() {
 }
 
 namespace {
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 // Does a value say something? A number that is negative where it need not be says: as it is.
 bool is_set(const PositionOption& option, const PositionValue& value) {

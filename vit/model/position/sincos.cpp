@@ -32,15 +32,6 @@ class Sincos : public PositionEncoding {
 
 }  // namespace
 
-PositionType sincos_type() {
-  return {.names = {"sincos"},
-          .help = "sincos",
-          .make = [](const std::string&) -> std::shared_ptr<PositionEncoding> { return std::make_shared<Sincos>(); },
-          .options = {},
-          .json_type = "sincos",
-          .from_json = [](const nlohmann::json&) -> std::shared_ptr<PositionEncoding> {
-            return std::make_shared<Sincos>();
-          }};
-}
+PositionType sincos_type() { return type_without_settings<Sincos>("sincos"); }
 
 }  // namespace lookhere

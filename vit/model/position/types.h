@@ -4,6 +4,19 @@
 
 namespace lookhere {
 
+// Of an encoding without settings, whose name is its "type" too.
+template <class Encoding>
+PositionType type_without_settings(const char* name) {
+  return {.names = {name},
+          .help = name,
+          .make = [](const std::string&) -> std::shared_ptr<PositionEncoding> { return std::make_shared<Encoding>(); },
+          .options = {},
+          .json_type = name,
+          .from_json = [](const nlohmann::json&) -> std::shared_ptr<PositionEncoding> {
+            return std::make_shared<Encoding>();
+          }};
+}
+
 PositionType lookhere_type();
 PositionType learned_type();
 PositionType none_type();
