@@ -7,6 +7,7 @@
 #include "tests/program.h"
 #include "tests/vit/show_pictures.h"
 #include "vit/data/loader.h"
+#include "vit/data/sources.h"
 #include "vit/model/vit.h"
 
 namespace lookhere {

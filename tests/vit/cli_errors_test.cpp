@@ -56,7 +56,7 @@ TEST(CliErrors, Train) {
                      "8",     "-b",     "4",      "--output",       "%run"};
   const std::vector<Mistake> mistakes{
       {{"train", "--data", "@none", "--output", "%run"}, kIo, "wanted fashion, shapes, cifar10, cifar100 or a folder"},
-      {{"train", "--data", "@folder", "--output", "%run"}, kInput, "found neither"},
+      {{"train", "--data", "@folder", "--output", "%run"}, kInput, "found none"},
       {{"train", "--data", "@idx-cut", "--output", "%run"}, kInput, "train-images-idx3-ubyte"},
       {{"train", "--data", "@idx-labels", "--output", "%run"}, kInput, "idx-labels"},
       {{"train", "--data", "@cifar-cut", "--output", "%run"}, kInput, "data_batch_1.bin"},

@@ -16,10 +16,11 @@ TEST(Cifar, ReadsTenClasses) {
   const Dataset train = read_cifar10(folder.path().string(), true);
   EXPECT_EQ(train.labels, (std::vector<std::int32_t>{1, 9, 2, 9, 3, 9, 4, 9, 5, 9}));
   EXPECT_EQ(train.class_names[7], "horse");
-  EXPECT_EQ(train.pixels.size(), 10 * 3072U);
-  EXPECT_EQ(train.image(1)[1023], 255);
-  EXPECT_EQ(train.image(1)[1024], 0);
-  EXPECT_EQ(train.image(9)[3071], 7);
+  const std::vector<std::uint8_t> pixels = pixels_of(train);
+  ASSERT_EQ(pixels.size(), 10 * 3072U);
+  EXPECT_EQ(pixels[3072 + 1023], 255);
+  EXPECT_EQ(pixels[3072 + 1024], 0);
+  EXPECT_EQ(pixels[9 * 3072 + 3071], 7);
   EXPECT_EQ(read_cifar10(folder.path().string(), false).size(), 1);
   const Dataset test = load_dataset(folder.path().string(), false);
   EXPECT_EQ(test.mean, (std::vector<float>{0.4914F, 0.4822F, 0.4465F}));  // published, whatever the folder's name

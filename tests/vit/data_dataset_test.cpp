@@ -41,7 +41,9 @@ TEST(Data, MissingSetsSayWhatToDo) {
 TEST(Data, ATestSplitNeedsNoTraining) {
   const TemporaryFolder folder;
   const std::string path = folder.path().string();
-  EXPECT_ERROR(load_dataset(path, true), "found neither");
+  EXPECT_ERROR(load_dataset(path, true),
+               "wanted a data set of IDX (train-images-idx...), CIFAR-10 (data_batch_1.bin) or CIFAR-100 (train.bin), "
+               "found none");
   write_file(folder / "t10k-images.idx3-ubyte.gz", gzip(idx_header({1, 1, 2}) + "xx"));
   write_file(folder / "t10k-labels.idx1-ubyte.gz", gzip(idx_header({1}) + byte(3)));
   write_file(folder / "train-images-idx3-ubyte", "not looked at");
@@ -71,7 +73,8 @@ TEST(Data, SeveralKindsInOneFolderAreRefused) {
   EXPECT_EQ(load_dataset(folder.path().string(), false).classes, 10);
   std::filesystem::remove(folder / "test.bin");
   write_file(folder / "test.bin", cifar_record(byte(1) + byte(1)));
-  EXPECT_ERROR(load_dataset(folder.path().string(), false), "several data sets: wanted one, got CIFAR-10 CIFAR-100");
+  EXPECT_ERROR(load_dataset(folder.path().string(), false),
+               "several data sets: wanted one, got CIFAR-10 and CIFAR-100");
 }
 
 TEST(Data, ChecksConsistency) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/testing.h"
+#include "vit/data/dataset.h"
 
 namespace lookhere {
 
@@ -33,6 +34,15 @@ inline std::string gzip(const std::string& bytes) {
 // A CIFAR record: label bytes, then planes filled with red, green and blue.
 inline std::string cifar_record(const std::string& labels, char red = 1, char green = 2, char blue = 3) {
   return labels + std::string(1024, red) + std::string(1024, green) + std::string(1024, blue);
+}
+// All pixels of a set, image after image.
+inline std::vector<std::uint8_t> pixels_of(const Dataset& dataset) {
+  std::vector<std::uint8_t> pixels, buffer;
+  for (long i = 0; i < dataset.size(); ++i) {
+    const Image image = dataset.read(i, buffer);
+    pixels.insert(pixels.end(), image.pixels, image.pixels + image.numel());
+  }
+  return pixels;
 }
 inline std::string byte(int value) { return std::string(1, static_cast<char>(value)); }
 

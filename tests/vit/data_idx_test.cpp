@@ -37,8 +37,9 @@ TEST(Idx, BecomesADataset) {
   EXPECT_EQ(grey.labels, (std::vector<std::int32_t>{0, 2, 1}));
   EXPECT_EQ(grey.classes, 3);
   EXPECT_EQ(grey.class_names, (std::vector<std::string>{"0", "1", "2"}));
-  EXPECT_EQ(grey.image(2)[3], 11);
-  EXPECT_ERROR(grey.image(3), "no image 3 of 3");
+  EXPECT_EQ(pixels_of(grey)[11], 11);
+  std::vector<std::uint8_t> buffer;
+  EXPECT_ERROR(grey.read(3, buffer), "no image 3 of 3");
   const Dataset colour = read_idx_dataset(folder / "colour", folder / "labels");
   EXPECT_EQ((std::vector{colour.channels, colour.height, colour.width}), (std::vector{3L, 1L, 2L}));
 }
@@ -144,7 +145,7 @@ TEST(Idx, ReadsEveryType) {
   write_file(folder / "images", idx_header({1, 1, 2}, 13) + written(0.0F, 255.0F));
   write_file(folder / "labels", idx_header({1}, 12) + written(65535));
   const Dataset d = read_idx_dataset(folder / "images", folder / "labels");
-  EXPECT_EQ(d.pixels, (std::vector<std::uint8_t>{0, 255}));
+  EXPECT_EQ(pixels_of(d), (std::vector<std::uint8_t>{0, 255}));
   EXPECT_EQ(d.classes, 65536);
 }
 

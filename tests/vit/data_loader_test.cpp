@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tensor/pool.h"
+#include "tests/allocations.h"
 #include "tests/testing.h"
 
 namespace lookhere {
@@ -14,18 +15,17 @@ namespace {
 Dataset numbered(long n) {
   Dataset d;
   d.name = "numbered";
-  d.channels = 1;
-  d.height = 4;
-  d.width = 5;
   d.classes = n;
   d.mean = {0.5F};
   d.std = {0.25F};
   Rng rng(9, Purpose::test);
+  std::vector<std::uint8_t> pixels;
   for (long i = 0; i < n; ++i) {
     d.labels.push_back(static_cast<std::int32_t>(i));
     d.class_names.push_back(std::to_string(i));
-    for (int p = 0; p < 20; ++p) d.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
+    for (int p = 0; p < 20; ++p) pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
   }
+  d.set_images(std::move(pixels), 1, 4, 5);
   return d;
 }
 
@@ -59,6 +59,7 @@ TEST(Loader, PlainOrderAndShapes) {
   EXPECT_EQ(loader.batches(), 3);
   loader.start(0);
   std::vector<float> image(20);
+  ImageLoader images(d, 4, 5);
   for (long i = 0; i < 3; ++i) {
     Batch batch;
     ASSERT_TRUE(loader.next(batch));
@@ -68,7 +69,7 @@ TEST(Loader, PlainOrderAndShapes) {
     EXPECT_EQ(batch.labels.shape(), Shape{rows});
     for (long row = 0; row < rows; ++row) {
       EXPECT_EQ(batch.labels.host<i64>()[row], 4 * i + row);
-      load_image(d, 4 * i + row, image.data());
+      images.load(4 * i + row, image.data());
       EXPECT_TRUE(std::equal(image.begin(), image.end(), batch.images.host<float>() + row * 20));
     }
   }
@@ -166,6 +167,74 @@ TEST(Loader, AllocatesNothingAfterConstruction) {
     for (Batch batch; loader.next(batch);) EXPECT_EQ(Pool::of(Device::cpu).stats().in_use, before.in_use);
   }
   EXPECT_EQ(Pool::of(Device::cpu).stats().allocations, before.allocations);
+  std::vector<float> image(64);
+  ImageLoader images(d, 8, 8);
+  EXPECT_EQ(allocations_during([&] {
+              for (long i = 0; i < d.size(); ++i) images.load(i, image.data(), {.dy = 1, .dx = -1, .mirrored = true});
+            }),
+            0);
+}
+
+// Image i has 4 + i rows and 20 - i columns, made when it is read.
+class Unequal : public ImageSource {
+ public:
+  long size() const override { return 17; }
+  Image read(long i, std::vector<std::uint8_t>& buffer) const override {
+    const long height = 4 + i, width = 20 - i;
+    Rng rng(1, Purpose::test, static_cast<std::uint32_t>(i));
+    buffer.resize(2 * height * width);
+    for (std::uint8_t& pixel : buffer) pixel = static_cast<std::uint8_t>(rng.below(256));
+    return {buffer.data(), 2, height, width};
+  }
+  std::uint64_t hash() const override { return 1; }
+};
+
+Dataset unequal() {
+  Dataset d;
+  d.name = "unequal", d.channels = 2, d.classes = 1, d.class_names = {"it"};
+  d.mean = {0.5F, 0.4F}, d.std = {0.25F, 0.3F};
+  d.images = std::make_shared<Unequal>();
+  d.labels.resize(d.images->size());
+  return d;
+}
+
+// As the description of the options says: cut, mirrored and normalised at its own size, then resized.
+std::vector<float> by_hand(const Dataset& d, long index, const View& view) {
+  std::vector<std::uint8_t> buffer;
+  const Image image = d.read(index, buffer);
+  std::vector<float> whole(image.numel()), out(2 * 8 * 12);
+  normalise(image, d.mean, d.std, whole.data(), view);
+  const Resize resize(image.height, image.width, 8, 12);
+  std::vector<float> scratch(resize.scratch_size());
+  resize(out.data(), whole.data(), 2, scratch.data());
+  return out;
+}
+
+TEST(Loader, ImagesMayDifferInSize) {
+  const Dataset d = unequal();
+  LoaderOptions options = busy_options();
+  options.batch_size = 5, options.image_height = 8, options.image_width = 12;
+  std::vector<std::uint32_t> order(d.size());
+  for (const int workers : {1, 4}) {
+    options.workers = workers;
+    Loader loader(d, options);
+    for (long number = 0; number < 3; ++number) {
+      std::vector<float> got, want;
+      for (const Copy& copy : epoch(loader, number)) got.insert(got.end(), copy.images.begin(), copy.images.end());
+      shuffle_order(order, options.seed, number);
+      for (const long index : order) {
+        const View view = draw_view({.crop_padding = 1, .hflip = 0.5}, options.seed, number, index);
+        const std::vector<float> image = by_hand(d, index, view);
+        want.insert(want.end(), image.begin(), image.end());
+      }
+      EXPECT_EQ(got, want) << workers << " workers, epoch " << number;
+    }
+  }
+  EXPECT_ERROR(Loader(d, {}), "loader: the images of unequal differ in size: wanted a height and a width");
+  Dataset grey = d;
+  grey.channels = 1, grey.mean = {0}, grey.std = {1};
+  std::vector<float> image(96);
+  EXPECT_ERROR(ImageLoader(grey, 8, 12).load(3, image.data()), "unequal: image 3 is [2, 7, 17], wanted 1 channels");
 }
 
 TEST(Loader, DropsTheLastBatchIfAsked) {
@@ -186,22 +255,37 @@ TEST(Loader, Resizes) {
   EXPECT_EQ(batch.images.shape(), (Shape{2, 1, 6, 5}));
   const Resize resize(4, 5, 6, 5);
   std::vector<float> image(20), want(30), scratch(resize.scratch_size());
-  load_image(d, 1, image.data());
+  ImageLoader(d, 4, 5).load(1, image.data());
   resize(want.data(), image.data(), 1, scratch.data());
   EXPECT_TRUE(std::equal(want.begin(), want.end(), batch.images.host<float>() + 30));
 }
 
+// From image 12 on none can be read.
+class Broken : public ImageSource {
+ public:
+  explicit Broken(std::shared_ptr<const ImageSource> images) : images_(std::move(images)) {}
+  long size() const override { return images_->size(); }
+  Image read(long i, std::vector<std::uint8_t>& buffer) const override {
+    check(i < 12, "image ", i, " is broken");
+    return images_->read(i, buffer);
+  }
+  std::uint64_t hash() const override { return images_->hash(); }
+
+ private:
+  std::shared_ptr<const ImageSource> images_;
+};
+
 TEST(Loader, PassesOnWhatWorkersThrow) {
   for (int workers : {1, 3}) {
     Dataset d = numbered(20);
+    d.images = std::make_shared<Broken>(d.images);
     Loader loader(d, {.batch_size = 5, .workers = workers});
-    d.pixels.resize(12 * 20);  // images 12 and on are gone
     loader.start(0);
     Batch batch;
     EXPECT_TRUE(loader.next(batch));
     EXPECT_TRUE(loader.next(batch));
-    EXPECT_ERROR(loader.next(batch), "numbered: no image 12 of 20");
-    EXPECT_ERROR(loader.next(batch), "numbered: no image 15 of 20");
+    EXPECT_ERROR(loader.next(batch), "image 12 is broken");
+    EXPECT_ERROR(loader.next(batch), "image 15 is broken");
     EXPECT_FALSE(loader.next(batch));
     loader.start(0, 5);
     EXPECT_TRUE(loader.next(batch));
@@ -231,8 +315,8 @@ TEST(Loader, RefusesWrongOptions) {
   EXPECT_ERROR(Loader(d, {.hflip = 0.5}), "hflip would falsify the labels of numbered");
   d.labels[3] = 10;
   EXPECT_ERROR(Loader(d, {}), "label 10 of image 3 is not below 10");
-  d.pixels.pop_back();
-  EXPECT_ERROR(Loader(d, {}), "wanted 10 images of [1, 4, 5], got 199 pixels");
+  d.labels.pop_back();
+  EXPECT_ERROR(Loader(d, {}), "wanted one image per label, got 10 images and 9 labels");
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <numbers>
 
-#include "tests/testing.h"
+#include "tests/vit/data_files.h"
 #include "vit/data/scene.h"
 
 namespace lookhere {
@@ -96,11 +96,12 @@ TEST(Shapes, IsBalancedAndReproducible) {
     EXPECT_NEAR(std::count(train.labels.begin(), train.labels.end(), label), 203 / 8.0, 1);
     EXPECT_EQ(std::count(test.labels.begin(), test.labels.end(), label), 8);
   }
-  EXPECT_EQ(train.pixels, load_dataset("shapes", true, options).pixels);
+  EXPECT_EQ(pixels_of(train), pixels_of(load_dataset("shapes", true, options)));
   DatasetOptions other = options;
   other.seed = 6;
-  EXPECT_NE(train.pixels, load_dataset("shapes", true, other).pixels);
-  EXPECT_FALSE(std::equal(train.image(0), train.image(1), test.image(0)));
+  EXPECT_NE(pixels_of(train), pixels_of(load_dataset("shapes", true, other)));
+  const std::vector<std::uint8_t> trained = pixels_of(train), tested = pixels_of(test);
+  EXPECT_FALSE(std::equal(tested.begin(), tested.begin() + 3 * 16 * 16, trained.begin()));
 }
 
 TEST(Shapes, PublishedStatisticsHold) {
@@ -120,7 +121,7 @@ TEST(Shapes, RefusesImpossibleSizes) {
   EXPECT_ERROR(make_shapes(false, {.shapes_test = -1}), "got -1 of 32");
   EXPECT_ERROR(make_shapes(true, {.shapes_size = 1 << 20}), "exceed 17179869184 bytes");
   EXPECT_ERROR(make_shapes(true, {.shapes_size = 1L << 40}), "size overflow");
-  EXPECT_EQ(make_shapes(true, {.shapes_size = 1, .shapes_train = 1}).pixels.size(), 3U);
+  EXPECT_EQ(pixels_of(make_shapes(true, {.shapes_size = 1, .shapes_train = 1})).size(), 3U);
 }
 
 }  // namespace

@@ -1,46 +1,20 @@
-// What ends allocates nothing: a destructor that needs memory ends the program where there is none. All of `new` in the
-// tests goes through the counter here.
+// What ends allocates nothing: a destructor that needs memory ends the program where there is none.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
 #include <sstream>
 
 #include "autograd/ops.h"
 #include "autograd/profile.h"
 #include "tensor/large_blocks.h"
 #include "tensor/pool.h"
+#include "tests/allocations.h"
 #include "tests/testing.h"
 #include "vit/data/loader.h"
 #include "vit/data/shapes.h"
 #include "vit/show/progress.h"
 
-namespace {
-thread_local bool counting = false;
-thread_local long count = 0;
-}  // namespace
-
-#ifndef SANITIZED  // which has an own `new`
-void* operator new(std::size_t size) {
-  count += counting;
-  if (void* memory = std::malloc(size ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-// Inlined without `new`, g++ would warn that they free what `new` gave.
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-#endif
-
 namespace lookhere {
 namespace {
-
-template <class F>
-long allocations_during(F f) {
-  count = 0, counting = true;
-  f();
-  counting = false;
-  return count;
-}
 
 TEST(Destructors, TheCounterCounts) {
 #ifdef SANITIZED

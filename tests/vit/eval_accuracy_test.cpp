@@ -41,11 +41,13 @@ TEST(RankOfLabel, Cases) {
 Dataset dataset(const std::vector<std::int32_t>& labels, long classes) {
   Dataset d;
   d.name = "by hand";
-  d.channels = 2, d.height = 4, d.width = 6, d.classes = classes;
+  d.classes = classes;
   d.mean = {0.5F, 0.4F}, d.std = {0.25F, 0.3F};
   d.labels = labels;
   Rng rng(4, Purpose::test);
-  for (long i = 0; i < d.size() * d.image_size(); ++i) d.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
+  std::vector<std::uint8_t> pixels(labels.size() * 2 * 4 * 6);
+  for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(rng.below(256));
+  d.set_images(std::move(pixels), 2, 4, 6);
   for (long c = 0; c < classes; ++c) d.class_names.push_back(std::to_string(c));
   return d;
 }

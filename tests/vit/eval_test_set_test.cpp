@@ -53,7 +53,7 @@ TEST_F(EvalTestSet, IsNormalisedAsTheModelWas) {
     EXPECT_EQ(seen->class_names, training.class_names);
     EXPECT_EQ(seen->classes, 4);
   }
-  EXPECT_EQ(half.pixels[7], bright.pixels[7] / 2);
+  EXPECT_EQ(pixels_of(half)[7], pixels_of(bright)[7] / 2);
   // The other way, the model would not notice that the images are dark.
   Dataset by_itself = half;
   set_statistics(by_itself);
@@ -105,8 +105,9 @@ TEST_F(EvalTestSet, WithoutConstantsThePublishedOnesHold) {
 TEST_F(EvalTestSet, TheFirstBadAnswerIsNamed) {
   Dataset d = as_seen("data");
   EXPECT_EQ(judged(d).first_bad, -1);
-  std::fill(d.pixels.begin(), d.pixels.end(), 0);
-  std::fill_n(d.pixels.begin() + 70 * d.image_size(), 20 * d.image_size(), 255);
+  std::vector<std::uint8_t> pixels(pixels_of(d).size());
+  std::fill_n(pixels.begin() + 70 * 256, 20 * 256, 255);
+  d.set_images(std::move(pixels), 1, 16, 16);
   d.mean = {0}, d.std = {1e-39F};  // white is past what a float holds
   ViT model = load_model(file("model"));
   for (const long batch : {1, 32, 128}) {

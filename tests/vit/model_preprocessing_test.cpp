@@ -3,6 +3,7 @@
 
 #include "tests/vit/model_cases.h"
 #include "tests/vit/tiny_run.h"
+#include "vit/data/image_loader.h"
 
 namespace lookhere {
 namespace {
@@ -73,11 +74,13 @@ TEST(ModelPreprocessing, TrainingWritesItIntoEveryFile) {
 // Arrays of bytes become what the same bytes become in a data set.
 TEST(ModelPreprocessing, NormalisesAsDataSetsAre) {
   Dataset d;
-  d.name = "bytes", d.channels = 2, d.height = 16, d.width = 8, d.classes = 1, d.labels = {0}, d.class_names = {"0"};
+  d.name = "bytes", d.classes = 1, d.labels = {0}, d.class_names = {"0"};
   d.mean = {0.3F, 0.6F}, d.std = {0.25F, 0.5F};
+  std::vector<std::uint8_t> pixels;
   Tensor bytes = empty({1, 2, 16, 8}, Dtype::i64), want = empty({1, 2, 16, 8});
-  for (long i = 0; i < 256; ++i) bytes.host<i64>()[i] = i, d.pixels.push_back(static_cast<std::uint8_t>(i));
-  load_image(d, 0, want.host<float>());
+  for (long i = 0; i < 256; ++i) bytes.host<i64>()[i] = i, pixels.push_back(static_cast<std::uint8_t>(i));
+  d.set_images(std::move(pixels), 2, 16, 8);
+  ImageLoader(d, 16, 8).load(0, want.host<float>());
   EXPECT_TRUE(same_bits(normalised(bytes, {.mean = d.mean, .std = d.std}), want));
   EXPECT_NEAR(want.host<float>()[255], (1 - 0.6) / 0.5, 1e-6);
   EXPECT_ERROR(normalised(bytes, {.mean = {0}, .std = {1}}), "wanted images [n, 1, height, width], got [1, 2, 16, 8]");

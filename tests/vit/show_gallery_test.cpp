@@ -1,7 +1,7 @@
 // Galleries: the pixels in the picture, and what is written below them.
 #include "vit/show/gallery.h"
 
-#include "tests/testing.h"
+#include "tests/vit/data_files.h"
 #include "tests/vit/show_pictures.h"
 #include "vit/show/png.h"
 
@@ -11,8 +11,10 @@ namespace {
 Dataset two_images(long channels) {
   Dataset d;
   d.name = "pets <&>";
-  d.channels = channels, d.height = 2, d.width = 3, d.classes = 2;
-  for (long i = 0; i < 2 * d.image_size(); ++i) d.pixels.push_back(static_cast<std::uint8_t>(7 * i));
+  d.classes = 2;
+  std::vector<std::uint8_t> pixels;
+  for (long i = 0; i < 2 * channels * 6; ++i) pixels.push_back(static_cast<std::uint8_t>(7 * i));
+  d.set_images(std::move(pixels), channels, 2, 3);
   d.labels = {0, 1};
   d.class_names = {"cat & <co>", "dog"};
   return d;
@@ -36,7 +38,8 @@ TEST(Gallery, EmbedsThePixels) {
     EXPECT_EQ(pictures[0].width, 3);
     EXPECT_EQ(pictures[0].grey, channels < 3);
     for (long i = 0; i < 6; ++i)
-      for (long c = 0; c < 3; ++c) EXPECT_EQ(pictures[0].rgb[i * 3 + c], d.image(1)[(channels < 3 ? 0 : c) * 6 + i]);
+      for (long c = 0; c < 3; ++c)
+        EXPECT_EQ(pictures[0].rgb[i * 3 + c], pixels_of(d)[(channels + (channels < 3 ? 0 : c)) * 6 + i]);
   }
 }
 

@@ -81,8 +81,9 @@ TEST(Pictures, ChartsKeepTheirTextWithin) {
 
 TEST(Pictures, GalleriesKeepTheirTextWithin) {
   Dataset d;
-  d.name = std::string(100, 'W'), d.channels = 1, d.height = d.width = 2, d.classes = 2;
-  d.pixels.resize(8), d.labels = {0, 1}, d.class_names = {std::string(80, 'M'), "dog"};
+  d.name = std::string(100, 'W'), d.classes = 2;
+  d.set_images(std::vector<std::uint8_t>(8), 1, 2, 2);
+  d.labels = {0, 1}, d.class_names = {std::string(80, 'M'), "dog"};
   EXPECT_THAT(texts_outside(gallery_svg(d, {})), IsEmpty());
   EXPECT_THAT(texts_outside(gallery_svg(d, {{0, 0, 1}, {0, 1, 1}, {1, 0, 1}, {1, 1, 0.5F}, {1, 0, 0}})), IsEmpty());
 }

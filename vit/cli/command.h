@@ -48,8 +48,6 @@ class Command {
 void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only = {});
 void add_device(Options& options, std::string& device);
 
-inline constexpr const char* kDataHelp = "fashion, shapes, cifar10, cifar100, or a folder";
-
 // One line to stderr: version, BLAS, instruction set, threads; a warning where BLAS would run on fewer threads.
 void announce();
 

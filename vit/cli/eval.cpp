@@ -27,7 +27,7 @@ class Eval : public Command {
   }
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
-    o.add({.names = "--data", .help = kDataHelp}, data);
+    o.add({.names = "--data", .help = source_help()}, data);
     o.add({.names = "--img-size", .help = "resize the images to this side (0: the model's)", .range = {.low = 0}},
           img_size);
     o.add({.names = "-b,--batch-size", .help = "images at a time"}, batch_size);

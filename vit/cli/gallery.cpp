@@ -25,7 +25,7 @@ class Gallery : public Command {
   }
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
-    o.add({.names = "--data", .help = kDataHelp}, data);
+    o.add({.names = "--data", .help = source_help()}, data);
     o.add({.names = "--count", .help = "how many images, from the first", .range = {.low = 1}}, count);
     o.add({.names = "--output", .help = "picture (svg)"}, output);
     add_device(o, device);

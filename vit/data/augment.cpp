@@ -17,18 +17,18 @@ View draw_view(const Augment& augment, std::uint64_t seed, long epoch, long inde
   return view;
 }
 
-void load_image(const Dataset& dataset, long index, float* out, const View& view) {
-  const std::uint8_t* pixels = dataset.image(index);
-  const long height = dataset.height, width = dataset.width;
+void normalise(const Image& image, const std::vector<float>& mean, const std::vector<float>& std, float* out,
+               const View& view) {
+  const long height = image.height, width = image.width;
   const long begin = std::clamp(-view.dx, 0L, width), end = std::clamp(width - view.dx, begin, width);
-  for (long c = 0; c < dataset.channels; ++c) {
-    const Normalise normalise(dataset.mean[c], dataset.std[c]);
+  for (long c = 0; c < image.channels; ++c) {
+    const Normalise value(mean[c], std[c]);
     for (long y = 0; y < height; ++y, out += width) {
       const long from = y + view.dy;
-      std::fill(out, out + width, normalise.black);
+      std::fill(out, out + width, value.black);
       if (from < 0 || from >= height) continue;
-      const std::uint8_t* row = pixels + (c * height + from) * width;
-      for (long x = begin; x < end; ++x) out[x] = normalise(static_cast<float>(row[x + view.dx]));
+      const std::uint8_t* row = image.pixels + (c * height + from) * width;
+      for (long x = begin; x < end; ++x) out[x] = value(static_cast<float>(row[x + view.dx]));
       if (view.mirrored) std::reverse(out, out + width);
     }
   }

@@ -1,7 +1,7 @@
 // From 8-bit pixels to normalised floats, with the augmentation of small-image recipes: a random crop and a mirror
 // image.
 #pragma once
-#include "vit/data/dataset.h"
+#include "vit/data/image.h"
 
 namespace lookhere {
 
@@ -26,8 +26,9 @@ struct View {
 // Depends on nothing but its arguments: not on threads, nor on which images were drawn before.
 View draw_view(const Augment& augment, std::uint64_t seed, long epoch, long index);
 
-// out (c, h, w) = (pixel / 255 - mean) / std. Outside the image pixels are 0 before normalisation, as torchvision's
-// RandomCrop(padding=p) has it. Throws Error if there is no such image.
-void load_image(const Dataset& dataset, long index, float* out, const View& view = {});
+// out (c, h, w) = (pixel / 255 - mean) / std, mean and std (c). Outside the image pixels are 0 before normalisation, as
+// torchvision's RandomCrop(padding=p) has it.
+void normalise(const Image& image, const std::vector<float>& mean, const std::vector<float>& std, float* out,
+               const View& view = {});
 
 }  // namespace lookhere

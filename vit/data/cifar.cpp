@@ -14,77 +14,88 @@ namespace {
 constexpr long kPixels = 3 * 32 * 32;
 constexpr long kMaxFileBytes = 4L << 30, kMaxNamesBytes = 64L << 10;
 
-struct Format {
+struct Records {
   long classes, coarse_classes;  // coarse_classes 0: records have no coarse label
   const char* names;
   std::array<float, 3> mean, std;  // of the published training images
-  long record() const { return (coarse_classes ? 2 : 1) + kPixels; }
+  long size() const { return (coarse_classes ? 2 : 1) + kPixels; }
 };
-constexpr Format kCifar10{10, 0, "batches.meta.txt", {0.4914F, 0.4822F, 0.4465F}, {0.2470F, 0.2435F, 0.2616F}};
-constexpr Format kCifar100{100, 20, "fine_label_names.txt", {0.5071F, 0.4865F, 0.4409F}, {0.2673F, 0.2564F, 0.2762F}};
+constexpr Records kCifar10{10, 0, "batches.meta.txt", {0.4914F, 0.4822F, 0.4465F}, {0.2470F, 0.2435F, 0.2616F}};
+constexpr Records kCifar100{100, 20, "fine_label_names.txt", {0.5071F, 0.4865F, 0.4409F}, {0.2673F, 0.2564F, 0.2762F}};
 
-std::string read_whole(const std::string& path, long limit) {
-  std::error_code error;
-  check_io(std::filesystem::is_regular_file(path, error), path, ": no such file");
-  const MappedFile file(path);
-  check(file.size() <= limit, path, ": ", file.size(), " bytes, more than the limit of ", limit);
-  return std::string(file.text());
+std::string path_of(const std::string& folder, const std::string& file) {
+  return (std::filesystem::path(folder) / file).string();
+}
+bool has(const std::string& folder, const char* file) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path_of(folder, file), ignored);
 }
 
-void append_records(Dataset& dataset, const std::string& path, const Format& format) {
-  const std::string content = read_whole(path, kMaxFileBytes);
-  const auto bytes = static_cast<long>(content.size());
-  check(bytes > 0 && bytes % format.record() == 0, path, ": wanted a positive multiple of ", format.record(),
-        " bytes, got ", bytes);
-  dataset.pixels.reserve(dataset.pixels.size() + bytes / format.record() * kPixels);
-  for (long at = 0; at < bytes; at += format.record()) {
-    const auto* record = reinterpret_cast<const std::uint8_t*>(content.data()) + at;
-    const auto* pixels = record + format.record() - kPixels;
-    const int coarse = format.coarse_classes ? record[0] : 0, label = pixels[-1];
-    check(label < format.classes, path, ": label ", label, " of record ", at / format.record(), " is not below ",
-          format.classes);
-    check(!format.coarse_classes || coarse < format.coarse_classes, path, ": coarse label ", coarse, " of record ",
-          at / format.record(), " is not below ", format.coarse_classes);
-    dataset.labels.push_back(label);
-    dataset.pixels.insert(dataset.pixels.end(), pixels, pixels + kPixels);
+MappedFile open_file(const std::string& folder, const std::string& name, long limit) {
+  MappedFile file(path_of(folder, name));
+  check(file.size() <= limit, file.path(), ": ", file.size(), " bytes, more than the limit of ", limit);
+  return file;
+}
+
+void append_records(const MappedFile& file, const Records& records, std::vector<std::int32_t>& labels,
+                    std::vector<std::uint8_t>& pixels) {
+  const std::string& path = file.path();
+  check(file.size() > 0 && file.size() % records.size() == 0, path, ": wanted a positive multiple of ", records.size(),
+        " bytes, got ", file.size());
+  const long count = file.size() / records.size();
+  pixels.reserve(pixels.size() + count * kPixels);
+  for (long i = 0; i < count; ++i) {
+    const std::uint8_t *record = file.data() + i * records.size(), *image = record + records.size() - kPixels;
+    const int coarse = records.coarse_classes ? record[0] : 0, label = image[-1];
+    check(label < records.classes, path, ": label ", label, " of record ", i, " is not below ", records.classes);
+    check(!records.coarse_classes || coarse < records.coarse_classes, path, ": coarse label ", coarse, " of record ", i,
+          " is not below ", records.coarse_classes);
+    labels.push_back(label);
+    pixels.insert(pixels.end(), image, image + kPixels);
   }
 }
 
-std::vector<std::string> class_names(const std::string& folder, const Format& format) {
+std::vector<std::string> class_names(const std::string& folder, const Records& records) {
   std::vector<std::string> names;
-  const std::string path = (std::filesystem::path(folder) / format.names).string();
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) {
-    for (long c = 0; c < format.classes; ++c) names.push_back(std::to_string(c));
+  if (!has(folder, records.names)) {
+    for (long c = 0; c < records.classes; ++c) names.push_back(std::to_string(c));
     return names;
   }
-  std::istringstream lines(read_whole(path, kMaxNamesBytes));
+  const MappedFile file = open_file(folder, records.names, kMaxNamesBytes);
+  std::istringstream lines{std::string(file.text())};
   lines.exceptions(std::ios::badbit);
   for (std::string line; std::getline(lines, line);) {
     if (line.ends_with('\r')) line.pop_back();
     if (!line.empty()) names.push_back(line);
   }
-  check(static_cast<long>(names.size()) == format.classes, path, ": wanted ", format.classes, " class names, got ",
-        names.size());
+  check(static_cast<long>(names.size()) == records.classes, file.path(), ": wanted ", records.classes,
+        " class names, got ", names.size());
   return names;
 }
 
-Dataset read_files(const std::string& folder, const std::vector<std::string>& files, const Format& format) {
+Dataset read_files(const std::string& folder, const std::vector<std::string>& files, const Records& records) {
   Dataset dataset;
-  dataset.channels = 3;
-  dataset.height = dataset.width = 32;
-  dataset.classes = format.classes;
-  dataset.mean.assign(format.mean.begin(), format.mean.end());
-  dataset.std.assign(format.std.begin(), format.std.end());
+  dataset.classes = records.classes;
+  dataset.mean.assign(records.mean.begin(), records.mean.end());
+  dataset.std.assign(records.std.begin(), records.std.end());
   // Photographs may be mirrored; digits, directions and shoes that all point one way may not.
   dataset.mirror_by_default = true;
-  dataset.class_names = class_names(folder, format);
-  for (const std::string& file : files)
-    append_records(dataset, (std::filesystem::path(folder) / file).string(), format);
+  dataset.class_names = class_names(folder, records);
+  std::vector<std::uint8_t> pixels;
+  for (const std::string& file : files) {
+    check_io(has(folder, file.c_str()), path_of(folder, file), ": no such file");
+    append_records(open_file(folder, file, kMaxFileBytes), records, dataset.labels, pixels);
+  }
+  dataset.set_images(std::move(pixels), 3, 32, 32);
   return dataset;
 }
 
 }  // namespace
+
+bool is_cifar10(const std::string& folder, bool) {
+  return has(folder, "data_batch_1.bin") || has(folder, "test_batch.bin");
+}
+bool is_cifar100(const std::string& folder, bool) { return has(folder, "train.bin") || has(folder, "test.bin"); }
 
 Dataset read_cifar10(const std::string& folder, bool train) {
   std::vector<std::string> files{"test_batch.bin"};

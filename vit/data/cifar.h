@@ -7,6 +7,10 @@
 
 namespace lookhere {
 
+// Whether any of the set's files is there, whatever the split.
+bool is_cifar10(const std::string& folder, bool train);
+bool is_cifar100(const std::string& folder, bool train);
+
 // data_batch_1.bin ... data_batch_5.bin for training or test_batch.bin; class names from batches.meta.txt if present.
 Dataset read_cifar10(const std::string& folder, bool train);
 // train.bin or test.bin with the fine labels; class names from fine_label_names.txt if present.

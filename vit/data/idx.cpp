@@ -108,10 +108,7 @@ Dataset read_idx_dataset(const std::string& images, const std::string& labels) {
   check(names.sizes[0] == sizes[0], labels, ": wanted ", sizes[0], " labels, one per image, got ", names.sizes[0]);
 
   Dataset dataset;
-  dataset.channels = rank == 4 ? sizes[1] : 1;
-  dataset.height = sizes[rank - 2];
-  dataset.width = sizes[rank - 1];
-  dataset.pixels = std::move(array.values);
+  dataset.set_images(std::move(array.values), rank == 4 ? sizes[1] : 1, sizes[rank - 2], sizes[rank - 1]);
   dataset.labels.assign(names.values.begin(), names.values.end());
   dataset.classes = 1 + *std::max_element(dataset.labels.begin(), dataset.labels.end());
   for (long c = 0; c < dataset.classes; ++c) dataset.class_names.push_back(std::to_string(c));

@@ -11,6 +11,7 @@
 #include "tensor/file.h"
 #include "tensor/posix.h"
 #include "tensor/text.h"
+#include "vit/data/idx.h"
 
 namespace lookhere {
 namespace {
@@ -65,6 +66,14 @@ std::optional<IdxFiles> find_idx(const std::string& folder, bool train) {
     return (fs::path(folder) / found->file).string();
   };
   return IdxFiles{.images = path_of("images"), .labels = path_of("labels")};
+}
+
+bool is_idx_folder(const std::string& folder, bool train) { return find_idx(folder, train).has_value(); }
+
+Dataset read_idx_folder(const std::string& folder, bool train) {
+  const std::optional<IdxFiles> files = find_idx(folder, train);
+  check(files.has_value(), folder, ": wanted IDX files, found none");
+  return read_idx_dataset(files->images, files->labels);
 }
 
 }  // namespace lookhere

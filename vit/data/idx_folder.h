@@ -2,7 +2,8 @@
 // front (emnist-letters-train-images-idx3-ubyte), with dashes, dots or underscores, plain or as .gz.
 #pragma once
 #include <optional>
-#include <string>
+
+#include "vit/data/dataset.h"
 
 namespace lookhere {
 
@@ -13,5 +14,9 @@ struct IdxFiles {
 // Those of training ("train") or of testing ("t10k" or "test"); nothing if there are none. A plain file comes before
 // its .gz. Throws Error if the folder holds several sets, or images without labels, naming the files.
 std::optional<IdxFiles> find_idx(const std::string& folder, bool train);
+
+bool is_idx_folder(const std::string& folder, bool train);
+// As read_idx_dataset (vit/data/idx.h) reads the files that find_idx finds. Throws Error if there are none.
+Dataset read_idx_folder(const std::string& folder, bool train);
 
 }  // namespace lookhere

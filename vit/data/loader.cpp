@@ -42,11 +42,12 @@ Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset
   check_options(dataset, options);
   const long height = options.image_height ? options.image_height : dataset.height;
   const long width = options.image_width ? options.image_width : dataset.width;
-  if (height != dataset.height || width != dataset.width) resize_.emplace(dataset.height, dataset.width, height, width);
+  check(height > 0 && width > 0, "loader: the images of ", dataset.name,
+        " differ in size: wanted a height and a width");
   order_.resize(dataset.size());
   std::iota(order_.begin(), order_.end(), 0U);
   take_slots(height, width);
-  start_workers();
+  start_workers(height, width);
 }
 
 void Loader::take_slots(long height, long width) {
@@ -57,9 +58,6 @@ void Loader::take_slots(long height, long width) {
     for (Slot& slot : slots_) {
       slot.images = empty({rows, dataset_.channels, height, width}, Dtype::f32, Device::cpu);
       slot.labels = empty({rows}, Dtype::i64, Device::cpu);
-      if (!resize_) continue;
-      slot.image.resize(dataset_.image_size());
-      slot.scratch.resize(resize_->scratch_size());
     }
   } catch (OutOfMemory& error) {
     error.advise("; this is for batches: lower ");
@@ -69,9 +67,12 @@ void Loader::take_slots(long height, long width) {
 }
 
 // With fewer threads than wanted batches are the same, only later.
-void Loader::start_workers() {
+void Loader::start_workers(long height, long width) {
   try {
-    for (int i = 0; i < options_.workers; ++i) workers_.emplace_back([this](const std::stop_token& s) { work(s); });
+    for (int i = 0; i < options_.workers; ++i)
+      workers_.emplace_back([this, images = ImageLoader(dataset_, height, width)](const std::stop_token& stop) mutable {
+        work(images, stop);
+      });
   } catch (const std::system_error& error) {
     if (!workers_.empty()) return;
     throw Error(concat("cannot start a thread: ", error.code().message()), Exit::memory);
@@ -116,7 +117,7 @@ bool Loader::next(Batch& batch) {
   return true;
 }
 
-void Loader::work(const std::stop_token& stop) {
+void Loader::work(ImageLoader& images, const std::stop_token& stop) {
   const auto slots = static_cast<long>(slots_.size());
   std::unique_lock lock(mutex_);
   while (claimable_.wait(lock, stop, [&] { return epoch_ >= 0 && claimed_ < std::min(end_, released_ + slots); })) {
@@ -127,7 +128,7 @@ void Loader::work(const std::stop_token& stop) {
     lock.unlock();
     std::exception_ptr error;
     try {
-      fill(slot, batch);
+      fill(images, slot, batch);
     } catch (...) {
       error = std::current_exception();
     }
@@ -139,16 +140,14 @@ void Loader::work(const std::stop_token& stop) {
   }
 }
 
-void Loader::fill(Slot& slot, long batch) const {
+void Loader::fill(ImageLoader& images, Slot& slot, long batch) const {
   const long begin = first_image_ + batch * options_.batch_size;
   slot.rows = std::min(options_.batch_size, dataset_.size() - begin);
   const Augment augment{.crop_padding = options_.crop_padding, .hflip = options_.hflip};
   float* out = slot.images.host<float>();
   for (long row = 0; row < slot.rows; ++row, out += slot.images.numel() / slot.images.shape()[0]) {
     const long index = order_[begin + row];
-    const View view = draw_view(augment, options_.seed, epoch_, index);
-    load_image(dataset_, index, resize_ ? slot.image.data() : out, view);
-    if (resize_) (*resize_)(out, slot.image.data(), dataset_.channels, slot.scratch.data());
+    images.load(index, out, draw_view(augment, options_.seed, epoch_, index));
     slot.labels.host<i64>()[row] = dataset_.labels[index];
   }
 }

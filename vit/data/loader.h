@@ -3,15 +3,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
 #include "tensor/tensor.h"
-#include "vit/data/augment.h"
-#include "vit/data/dataset.h"
-#include "vit/data/resize.h"
+#include "vit/data/image_loader.h"
 
 namespace lookhere {
 
@@ -28,7 +25,7 @@ struct LoaderOptions {
   long crop_padding = 0;   // pixels of the stored image; 0: no crops
   double hflip = 0;        // probability of mirroring an image
   std::uint64_t seed = 0;
-  long image_height = 0, image_width = 0;  // pixels; 0: the data set's own, else resized after cropping
+  long image_height = 0, image_width = 0;  // pixels; 0: the data set's own; others are resized after cropping
   int workers = 1;                         // threads
   int prefetch = 2;                        // batches ready ahead of the one in use
   // The option that set batch_size, for whoever has too little memory.
@@ -39,11 +36,13 @@ struct LoaderOptions {
 void shuffle_order(std::vector<std::uint32_t>& order, std::uint64_t seed, long epoch);
 
 // What a batch holds depends on the data set, the seed, the epoch and its number alone, never on workers or prefetch.
-// All memory is taken by the constructor. For one consumer: start and next are not to be called from several threads.
+// All memory is taken by the constructor, but for images whose sizes differ. For one consumer: start and next are not
+// to be called from several threads.
 class Loader {
  public:
-  // The data set must outlive the loader. Throws Error for options out of range, and for hflip on a data set whose
-  // labels it would falsify; OutOfMemory if the batches do not fit, or not even one thread can be started.
+  // The data set must outlive the loader. Throws Error for options out of range, for hflip on a data set whose
+  // labels it would falsify, and if images differ in size and none is asked for; OutOfMemory if the batches do not fit,
+  // or not even one thread can be started.
   Loader(const Dataset& dataset, LoaderOptions options);
   Loader(Dataset&&, LoaderOptions) = delete;
 
@@ -57,20 +56,18 @@ class Loader {
  private:
   struct Slot {
     Tensor images, labels;
-    std::vector<float> image, scratch;  // for resizing
     long rows = 0;
     bool ready = false;
     std::exception_ptr error;
   };
   void take_slots(long height, long width);
-  void start_workers();
-  void work(const std::stop_token& stop);
-  void fill(Slot& slot, long batch) const;
+  void start_workers(long height, long width);
+  void work(ImageLoader& images, const std::stop_token& stop);
+  void fill(ImageLoader& images, Slot& slot, long batch) const;
   long batches_from(long first_image) const;
 
   const Dataset& dataset_;
   const LoaderOptions options_;
-  std::optional<Resize> resize_;
   std::vector<Slot> slots_;  // batch i lives in slot i % slots_.size()
   std::vector<std::uint32_t> order_;
 

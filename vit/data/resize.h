@@ -13,6 +13,8 @@ class Resize {
   // out (c, out_height, out_width), in (c, in_height, in_width), scratch (in_height, out_width).
   void operator()(float* out, const float* in, long channels, float* scratch) const;
   long scratch_size() const { return rows_.in * columns_.out; }
+  long in_height() const { return rows_.in; }
+  long in_width() const { return columns_.in; }
 
  private:
   // Along one axis, output i is the sum of weights[i * taps + k] * input[first[i] + k] over k < count[i].

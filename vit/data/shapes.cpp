@@ -20,22 +20,21 @@ Dataset make_shapes(bool train, const DatasetOptions& options) {
         " bytes");
   Dataset dataset;
   dataset.name = "shapes";
-  dataset.channels = 3;
-  dataset.height = dataset.width = size;
   dataset.classes = Scene::kLabels;
   dataset.class_names = {"north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"};
   // Measured over the default training split; the same for every seed and size, so that models carry over.
   dataset.mean = {0.398F, 0.398F, 0.398F};
   dataset.std = {0.152F, 0.152F, 0.152F};
   dataset.mirror_keeps_label = false;
-  dataset.pixels.resize(n * image);
   dataset.labels.resize(n);
+  std::vector<std::uint8_t> pixels(n * image);
 #pragma omp parallel for schedule(static) if (n * image > 1 << 20)
   for (long i = 0; i < n; ++i) {
     const Scene scene = make_scene(options.seed, train, i);
-    draw_scene(scene, size, dataset.pixels.data() + i * image);
+    draw_scene(scene, size, pixels.data() + i * image);
     dataset.labels[i] = static_cast<std::int32_t>(scene.label);
   }
+  dataset.set_images(std::move(pixels), 3, size, size);
   return dataset;
 }
 

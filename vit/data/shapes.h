@@ -1,7 +1,7 @@
 // "shapes": a drawn data set that needs no files and can be had at any resolution (vit/data/scene.h). Classes are
 // directions between two things, wherever they are: what LookHere's heads are made to see.
 #pragma once
-#include "vit/data/dataset.h"
+#include "vit/data/sources.h"
 
 namespace lookhere {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "vit/data/dataset.h"
+#include "vit/data/sources.h"
 #include "vit/model/vit.h"
 #include "vit/model/weights.h"
 

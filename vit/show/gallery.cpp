@@ -16,26 +16,27 @@ namespace {
 constexpr double kMargin = 36, kHead = 84, kImage = 150, kFrame = 5, kGapX = 30, kGapY = 66;
 constexpr const char *kRight = "#1a7f37", *kWrong = "#c4161c";
 
-std::string png_of(const Dataset& dataset, long index) {
-  const std::uint8_t* planes = dataset.image(index);
-  const long channels = dataset.channels >= 3 ? 3 : 1, size = dataset.height * dataset.width;
+std::string png_of(const Image& image) {
+  const long channels = image.channels >= 3 ? 3 : 1, size = image.height * image.width;
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(channels * size));
   for (long c = 0; c < channels; ++c)
-    for (long i = 0; i < size; ++i) pixels[i * channels + c] = planes[c * size + i];
-  return png_bytes(pixels, dataset.height, dataset.width, channels);
+    for (long i = 0; i < size; ++i) pixels[i * channels + c] = image.pixels[c * size + i];
+  return png_bytes(pixels, image.height, image.width, channels);
 }
 
 void draw_tile(Svg& svg, const Dataset& dataset, const Prediction& p) {
   const long label = dataset.labels[p.index];
   const bool right = label == p.predicted;
   const std::string color = right ? kRight : kWrong;
-  const double longer = static_cast<double>(std::max(dataset.height, dataset.width));
-  const double width = kImage * static_cast<double>(dataset.width) / longer;
-  const double height = kImage * static_cast<double>(dataset.height) / longer;
+  std::vector<std::uint8_t> buffer;
+  const Image image = dataset.read(p.index, buffer);
+  const double longer = static_cast<double>(std::max(image.height, image.width));
+  const double width = kImage * static_cast<double>(image.width) / longer;
+  const double height = kImage * static_cast<double>(image.height) / longer;
   const double x = (kImage - width) / 2, y = (kImage - height) / 2;
   svg.rect(x - kFrame / 2, y - kFrame / 2, width + kFrame, height + kFrame,
            {.stroke = color, .width = kFrame, .rounded = 4});
-  svg.image(x, y, width, height, png_of(dataset, p.index), longer < kImage);
+  svg.image(x, y, width, height, png_of(image), longer < kImage);
 
   const std::string percent = fmt::format("{:.0f} %", 100 * static_cast<double>(p.probability));
   const double room = kImage - text_width(percent, 16) - 10;
@@ -52,7 +53,7 @@ void draw_tile(Svg& svg, const Dataset& dataset, const Prediction& p) {
 std::string gallery_svg(const Dataset& dataset, const std::vector<Prediction>& predictions) {
   long right = 0;
   for (const Prediction& p : predictions) {
-    dataset.image(p.index);  // throws
+    check(0 <= p.index && p.index < dataset.size(), dataset.name, ": no image ", p.index, " of ", dataset.size());
     check(0 <= p.predicted && p.predicted < static_cast<long>(dataset.class_names.size()), dataset.name, ": no class ",
           p.predicted, " of ", dataset.class_names.size());
     right += dataset.labels[p.index] == p.predicted;

@@ -123,6 +123,7 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   c.channels = data.channels, c.classes = data.classes;
   if (r.model == "nano") c.height = data.height, c.width = data.width;
   if (r.img_size) c.height = c.width = r.img_size;
+  check(c.height > 0, "--img-size: the images of ", data.name, " differ in size: wanted the side of the model's");
   if (r.patch_size) c.patch = r.patch_size;
   if (r.dim) c.dim = r.dim;
   if (r.depth) c.depth = r.depth;

@@ -8,6 +8,7 @@
 #include "nn/optim.h"
 #include "nn/schedule.h"
 #include "vit/data/loader.h"
+#include "vit/data/sources.h"
 #include "vit/model/vit.h"
 
 namespace lookhere {
@@ -35,7 +36,7 @@ struct Recipe {
   // f(name, field, description, range) for every field.
   void visit(auto&& f) {
     constexpr double kMany = 1e9;
-    f("data", data, "fashion, shapes, cifar10, cifar100, or a folder of IDX or CIFAR binary files", {});
+    f("data", data, source_help(), {});
     f("model", model, "nano, vit_tiny, vit_small, vit_base, vit_base_lookhere", {});
     static const std::string positions = position_help();
     f("position", position, positions.c_str(), {});

@@ -3,7 +3,6 @@
 
 #include <map>
 
-#include "tensor/hash.h"
 #include "tensor/text.h"
 #include "vit/model/json.h"
 #include "vit/model/weights.h"
@@ -11,14 +10,6 @@
 
 namespace lookhere {
 namespace {
-
-std::string hash_of_data(const Dataset& d) {
-  const std::uint64_t parts[]{hash_of(d.pixels.data(), std::ssize(d.pixels)),
-                              hash_of(d.labels.data(), d.size() * static_cast<long>(sizeof d.labels[0])),
-                              static_cast<std::uint64_t>(d.channels), static_cast<std::uint64_t>(d.height),
-                              static_cast<std::uint64_t>(d.width)};
-  return to_hex(hash_of(parts, sizeof parts));
-}
 
 // Every option as text.
 std::map<std::string, std::string> texts_of(const Recipe& recipe) {
@@ -38,7 +29,7 @@ void require_start(const RunFolder& folder, const char* name, const std::string&
 }  // namespace
 
 Metadata data_hashes(const Dataset& train, const Dataset& test) {
-  return {{"data.train", hash_of_data(train)}, {"data.test", hash_of_data(test)}};
+  return {{"data.train", train.hash()}, {"data.test", test.hash()}};
 }
 
 void require_same_data(const Safetensors& checkpoint, const Dataset& train, const Dataset& test) {

@@ -1,0 +1,32 @@
+// Image: the 8-bit pixels of one picture, which has a size of its own. ImageSource: where a data set has its images.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace lookhere {
+
+struct Image {                 // a view of memory that another owns
+  const std::uint8_t* pixels;  // (channels, height, width)
+  long channels, height, width;
+  long numel() const { return channels * height * width; }
+};
+
+class ImageSource {
+ public:
+  virtual ~ImageSource() = default;
+  virtual long size() const = 0;  // images
+  // Image i, 0 <= i < size(), in memory of the source's own, or in `buffer` if it has to be read or decoded first: it
+  // stays valid until the buffer is used again. May be called by many threads at a time, each with a buffer of its own.
+  // Throws Error, naming the image, if it cannot be read.
+  virtual Image read(long i, std::vector<std::uint8_t>& buffer) const = 0;
+  // Of all images: another one if any of them is another.
+  virtual std::uint64_t hash() const = 0;
+};
+
+// Images of one size, kept in memory: pixels (n, channels, height, width). Throws Error if they are no whole number of
+// images.
+std::shared_ptr<const ImageSource> images_in_memory(std::vector<std::uint8_t> pixels, long channels, long height,
+                                                    long width);
+
+}  // namespace lookhere

@@ -1,0 +1,31 @@
+// Where data sets come from: names that everyone knows, and folders.
+#pragma once
+#include "vit/data/dataset.h"
+
+namespace lookhere {
+
+struct DatasetOptions {                          // for the drawn set "shapes"; files are what they are
+  long shapes_size = 32;                         // pixels per side
+  long shapes_train = 8192, shapes_test = 2048;  // images per split
+  std::uint64_t seed = 0;
+};
+
+// One split of a data set; the other is not looked at. source: "fashion", "cifar10" or "cifar100" (subfolders
+// fashion-mnist, cifar-10-batches-bin and cifar-100-binary of $LOOKHERE_DATA, by default /usr/share/datasets, where
+// Debian's dataset-fashion-mnist puts its files); "shapes" (drawn, needs no files); or a folder of one of the formats
+// (vit/data/format.h). Whatever way they are named, published sets have their published mean and std, other training
+// splits their own. A test split that is not of a published set describes nothing: classes is 0, class_names, mean and
+// std are empty until a training set (load_test_set) or a model says what they are. Throws Error if the source is
+// unknown, missing or malformed.
+Dataset load_dataset(const std::string& source, bool train, const DatasetOptions& options = {});
+
+// "fashion, shapes, cifar10, cifar100, or a folder of IDX, CIFAR-10 or CIFAR-100 files": what a source may be.
+const char* source_help();
+
+// Is this the name of a set, rather than a folder?
+bool is_named_dataset(const std::string& source);
+
+// The test split that belongs to a training split: described by it. Throws Error if they do not fit together.
+Dataset load_test_set(const std::string& source, const Dataset& training, const DatasetOptions& options = {});
+
+}  // namespace lookhere
