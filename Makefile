@@ -119,7 +119,8 @@ $(DIR)/%.cu.o: %.cu $(DIR)/made-with
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++20 -O3 -I. -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a -MMD -MP -c $< -o $@
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)
-.SECONDARY:
+# Kept, and made where missing: as intermediate files they would not be missed once what is linked of them is newer.
+.PRECIOUS: $(DIR)/%.o
 
 # Every header stands alone, and all stand together: no two give one name to different things.
 HEADERS := $(shell find kernels tensor autograd nn vit -name '*.h' -not -path 'kernels/bench/*')

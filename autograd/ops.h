@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "autograd/var.h"
+#include "kernels/activation/activation.h"
 #include "kernels/attention/field_of_view.h"
 #include "tensor/random.h"
 
@@ -16,6 +17,7 @@ struct AttentionPlan;  // kernels/attention/attention.h
 
 namespace lookhere {
 
+using kernels::Activation;
 using kernels::Grid;
 using kernels::LookHereHead;
 
@@ -23,7 +25,10 @@ using kernels::LookHereHead;
 Var add(const Var& a, const Var& b);       // b's shape equal to a's or to its last dimensions
 Var multiply(const Var& a, const Var& b);  // equal shapes
 Var scale(const Var& x, double factor);
-Var gelu(const Var& x);  // x·Φ(x), exact
+Var activate(const Var& x, Activation function);  // f(x)
+Var gelu(const Var& x);                           // x·Φ(x), exact
+// [..., 2·H] → [..., H]: f(a) ⊙ b of the halves [a, b]
+Var gate(const Var& x, Activation function);
 Var tanh(const Var& x);
 Var sum(const Var& x);                // [1]
 Var cast(const Var& x, Dtype dtype);  // f64, f32, bf16
@@ -42,8 +47,14 @@ Var residual(const Var& x, const Var& branch, const Var& gamma = {}, const Tenso
 // Mixed precision: with bf16 inputs, weights, biases and norms stay f32, and so does the stream that `residual` adds
 // to.
 Var linear(const Var& x, const Var& w, const Var& b = {});  // [..., in], [out, in], [out] → [..., out]
-// linear(gelu(linear(x, w1, b1)), w2, b2), with the activation done where each product is
-Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2);
+// What an MLP does between its two layers: f(x) or, gated, f(a) ⊙ b of the two halves of its features.
+struct MlpActivation {
+  Activation function = Activation::gelu;
+  bool gated = false;
+};
+Var apply(const MlpActivation& activation, const Var& x);
+// linear(apply(activation, linear(x, w1, b1)), w2, b2), f done where each product is unless it is a gate
+Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2, const MlpActivation& activation = {});
 // [..., D], [D], [D]; the result in `dtype`, by default x's
 Var layer_norm(const Var& x, const Var& w, const Var& b, float eps, std::optional<Dtype> dtype = {});
 

@@ -3,46 +3,13 @@
 
 #include <cmath>
 
+#include "kernels/simd/map.h"
 #include "kernels/simd/math.h"
 #include "kernels/simd/philox.h"
 #include "kernels/simd/rows.h"
 
 namespace kernels {
 namespace KERNELS_ISA {
-namespace {
-
-// y[i] = f(x[i]...) in Acc<T>, y may alias any x. f works on single values: `omp simd` says what the compiler cannot
-// know of an alias, that only equal indices meet. Not in double, where f may call the C library.
-template <class T, class F, class... X>
-void map_block(long n, T* y, F f, const X*... x) {
-  if constexpr (std::is_same_v<T, bf16>) {
-    constexpr long kChunk = 256;  // as floats in the first-level cache
-    struct Floats {
-      float values[kChunk];
-      Floats(const bf16* from, long size) {
-        for_each_vector<float>(size, [&](long i, auto lanes) { store(values + i, load_as<float>(from + i, lanes)); });
-      }
-    };
-    for (long i = 0; i < n; i += kChunk) {
-      const long size = smaller(kChunk, n - i);
-      float result[kChunk];
-      map_block<float>(padded<float>(size), result, f, Floats(x + i, size).values...);
-      for_each_vector<float>(size, [&](long k, auto lanes) { store_as(y + i + k, load(result + k), lanes); });
-    }
-  } else {
-    constexpr bool kVectorise = std::is_same_v<T, float>;
-#pragma omp simd if (simd : kVectorise)
-    for (long i = 0; i < n; ++i) y[i] = f(x[i]...);
-  }
-}
-
-template <class T, class F, class... X>
-void map(long n, long work, T* y, F f, const X*... x) {
-  parallel_blocks(
-      n, [=](long begin, long end) { map_block<T>(end - begin, y + begin, f, (x + begin)...); }, work);
-}
-
-}  // namespace
 
 template <class T>
 void add(const Add<T>& p) {
@@ -67,21 +34,6 @@ template <class T>
 void multiply(const Multiply<T>& p) {
   map<T>(
       p.n, 1, p.y, [](Acc<T> a, Acc<T> b) { return a * b; }, p.a, p.b);
-}
-
-template <class T>
-void gelu(const Gelu<T>& p) {
-  map<T>(
-      p.n, 8, p.y, [](Acc<T> x) { return x * normal(x).cdf; }, p.x);
-}
-
-template <class T>
-void gelu_backward(const GeluBackward<T>& p) {
-  const auto gradient = [](Acc<T> dy, Acc<T> x) {
-    const Normal<Acc<T>> n = normal(x);
-    return dy * (n.cdf + x * n.density);
-  };
-  map<T>(p.n, 8, p.dx, gradient, p.dy, p.x);
 }
 
 template <class T>
@@ -208,18 +160,10 @@ void residual_backward(const ResidualBackward<T>& p) {
 
 }  // namespace KERNELS_ISA
 
-// For every type that activations may have.
-#define KERNELS(name, Problem)   \
-  KERNEL(name, Problem, float);  \
-  KERNEL(name, Problem, double); \
-  KERNEL(name, Problem, bf16)
-
 KERNELS(add, Add);
 KERNELS(scale, Scale);
 KERNELS(multiply, Multiply);
 KERNELS(column_sum, ColumnSum);
-KERNELS(gelu, Gelu);
-KERNELS(gelu_backward, GeluBackward);
 KERNELS(tanh, Tanh);
 KERNELS(tanh_backward, TanhBackward);
 KERNELS(dropout, Dropout);

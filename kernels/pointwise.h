@@ -61,26 +61,6 @@ struct SumOfSquares {
 template <class T>
 void sum_of_squares(Cpu, const SumOfSquares<T>&);
 
-// GELU with the exact normal distribution: y = x·Φ(x)
-template <class T>
-struct Gelu {
-  T* y;        // (n) out
-  const T* x;  // (n)
-  long n;
-};
-template <class T>
-void gelu(Cpu, const Gelu<T>&);
-
-// dx = dy · (Φ(x) + x·φ(x))
-template <class T>
-struct GeluBackward {
-  T* dx;            // (n) out; may alias dy
-  const T *dy, *x;  // (n)
-  long n;
-};
-template <class T>
-void gelu_backward(Cpu, const GeluBackward<T>&);
-
 template <class T>
 struct Tanh {
   T* y;        // (n) out

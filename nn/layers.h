@@ -53,11 +53,14 @@ struct LayerNorm {
 // it, its memory is free as soon as it has been used.
 struct Mlp {
   Linear fc1, fc2;
-  Mlp(long dim, long hidden, Init& init) : fc1(dim, hidden, init), fc2(hidden, dim, init) {}
+  MlpActivation activation;
+  // hidden: what fc1 gives; a gate halves it, as in timm's GluMlp.
+  Mlp(long dim, long hidden, const MlpActivation& between, Init& init)
+      : fc1(dim, hidden, init), fc2(between.gated ? hidden / 2 : hidden, dim, init), activation(between) {}
   Var operator()(Var x, Pass& pass) const {
-    if (pass.dropout == 0) return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias);
+    if (pass.dropout == 0) return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, activation);
     x = fc1(x);
-    x = pass.drop(gelu(x));
+    x = pass.drop(apply(activation, x));
     return pass.drop(fc2(x));
   }
   void visit(auto&& f) { f("fc1", fc1), f("fc2", fc2); }
@@ -94,6 +97,7 @@ struct LayerScale {
 
 struct BlockSizes {
   long dim, heads, mlp_hidden;
+  MlpActivation activation;
   float norm_eps;
   bool layer_scale;
   double layer_scale_init;
@@ -109,7 +113,7 @@ struct Block {
       : norm1(s.dim, s.norm_eps, init),
         norm2(s.dim, s.norm_eps, init),
         attn(s.dim, s.heads, init),
-        mlp(s.dim, s.mlp_hidden, init) {
+        mlp(s.dim, s.mlp_hidden, s.activation, init) {
     if (!s.layer_scale) return;
     ls1.gamma = init.constant({s.dim}, s.layer_scale_init);
     ls2.gamma = init.constant({s.dim}, s.layer_scale_init);

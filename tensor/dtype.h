@@ -33,7 +33,12 @@ inline std::ostream& operator<<(std::ostream& out, Dtype dtype) { return out << 
 inline Dtype acc_of(Dtype dtype) { return dtype == Dtype::bf16 ? Dtype::f32 : dtype; }
 
 template <class T>
-inline constexpr Dtype kDtypeOf = Dtype::f32;
+inline constexpr Dtype kDtypeOf = [] {
+  static_assert(sizeof(T) == 0, "tensors hold float, double, bf16 and std::int64_t");
+  return Dtype::f32;
+}();
+template <>
+inline constexpr Dtype kDtypeOf<float> = Dtype::f32;
 template <>
 inline constexpr Dtype kDtypeOf<double> = Dtype::f64;
 template <>

@@ -31,6 +31,13 @@ class Shape {
     return sizes_.at(at);
   }
   long back() const { return (*this)[-1]; }
+  // The same with another last size; of rank 1 or more.
+  Shape with_back(long size) const {
+    Shape shape = *this;
+    check(rank_ >= 1 && size >= 0, "shape: ", rank_, " sizes have no last one to be ", size);
+    shape.sizes_.at(rank_ - 1) = size;
+    return shape;
+  }
   const long* begin() const { return sizes_.data(); }
   const long* end() const { return sizes_.data() + rank_; }
   // Product of all sizes; 1 for a scalar.

@@ -1,4 +1,4 @@
-// y = x·Wᵀ + b:  dx = dy·W,  dW = dyᵀ·x,  db = Σ dy;  and two of them with GELU in between.
+// y = x·Wᵀ + b:  dx = dy·W,  dW = dyᵀ·x,  db = Σ dy;  and two of them with an activation in between.
 #include "autograd/ops.h"
 #include "kernels/gemm/gemm.h"
 #include "tensor/dispatch.h"
@@ -24,11 +24,6 @@ void check_precision(const char* op, const Tensor& x, const Var& w) {
   check(w.value().dtype() == acc_of(x.dtype()), op, ": weights for ", x.dtype(), " input must be ", acc_of(x.dtype()),
         ", got ", w.value().dtype());
 }
-Shape with_last(const Shape& shape, long last) {
-  std::vector<long> sizes(shape.begin(), shape.end());
-  sizes.back() = last;
-  return Shape(sizes);
-}
 
 template <class T>
 T* optional(const Tensor& t) {
@@ -36,22 +31,25 @@ T* optional(const Tensor& t) {
 }
 Tensor value_of(const Var& v) { return v.defined() ? v.value() : Tensor(); }
 
-// y and gelu: undefined where not wanted.
-void forward(const Tensor& y, const Tensor& gelu, const Tensor& x, const Tensor& w, const Tensor& b, const Sizes& z) {
+// y and activated = f(y): undefined where not wanted.
+void forward(const Tensor& y, const Tensor& activated, Activation f, const Tensor& x, const Tensor& w, const Tensor& b,
+             const Sizes& z) {
   dispatch_mixed(x, [&]<class T>(auto ctx) {
     kernels::linear<T>(ctx, {.y = optional<T>(y),
-                             .gelu = optional<T>(gelu),
+                             .activated = optional<T>(activated),
                              .x = x.data<T>(),
                              .w = w.data<Acc<T>>(),
                              .b = optional<Acc<T>>(b),
                              .rows = z.rows,
                              .in = z.in,
-                             .out = z.out});
+                             .out = z.out,
+                             .activation = f});
   });
 }
 
-// `pre`: if defined, x was its GELU, and the result is the gradient of that.
-Tensor input_gradient(const Tensor& dy, const Tensor& w, const Tensor& pre, const Shape& shape, const Sizes& z) {
+// `pre`: if defined, x was f(pre), and the result is the gradient of that.
+Tensor input_gradient(const Tensor& dy, const Tensor& w, const Tensor& pre, Activation f, const Shape& shape,
+                      const Sizes& z) {
   Tensor dx = empty(shape, dy);
   dispatch_mixed(dy, [&]<class T>(auto ctx) {
     kernels::linear_input_gradient<T>(ctx, {.dx = dx.data<T>(),
@@ -60,7 +58,8 @@ Tensor input_gradient(const Tensor& dy, const Tensor& w, const Tensor& pre, cons
                                             .pre = optional<T>(pre),
                                             .rows = z.rows,
                                             .in = z.in,
-                                            .out = z.out});
+                                            .out = z.out,
+                                            .activation = f});
   });
   return dx;
 }
@@ -94,8 +93,8 @@ WeightGradient weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& 
 Var linear(const Var& x, const Var& w, const Var& b) {
   const Sizes z = sizes_of("linear", x.shape(), w, b);
   check_precision("linear", x.value(), w);
-  Tensor y = empty(with_last(x.shape(), z.out), x.value());
-  forward(y, {}, x.value(), w.value(), value_of(b), z);
+  Tensor y = empty(x.shape().with_back(z.out), x.value());
+  forward(y, {}, {}, x.value(), w.value(), value_of(b), z);
   std::vector<Var> inputs{x, w};
   if (b.defined()) inputs.push_back(b);
   return Var::record("linear", y, inputs,
@@ -103,28 +102,30 @@ Var linear(const Var& x, const Var& w, const Var& b) {
                          const Tensor& dy, const GradTargets& into) {
                        const WeightGradient g =
                            weight_gradient(dy, xv, wv, bv, into[1], bv.defined() ? &into[2] : nullptr, z);
-                       const Tensor dx = need_dx ? input_gradient(dy, wv, {}, xv.shape(), z) : Tensor();
+                       const Tensor dx = need_dx ? input_gradient(dy, wv, {}, {}, xv.shape(), z) : Tensor();
                        return bv.defined() ? Grads{dx, g.dw, g.db} : Grads{dx, g.dw};
                      });
 }
 
-Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2) {
+Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2, const MlpActivation& activation) {
+  const Activation f = activation.function;
+  if (activation.gated) return linear(gate(linear(x, w1, b1), f), w2, b2);
   const Sizes first = sizes_of("mlp", x.shape(), w1, b1);
-  const Shape hidden_shape = with_last(x.shape(), first.out);
+  const Shape hidden_shape = x.shape().with_back(first.out);
   const Sizes second = sizes_of("mlp", hidden_shape, w2, b2);
   check_precision("mlp", x.value(), w1), check_precision("mlp", x.value(), w2);
   const bool keep = recording_gradients();  // who only evaluates does not need the values before the activation
   const Tensor pre = keep ? empty(hidden_shape, x.value()) : Tensor(), hidden = empty(hidden_shape, x.value());
-  const Tensor y = empty(with_last(x.shape(), second.out), x.value());
-  forward(pre, hidden, x.value(), w1.value(), b1.value(), first);
-  forward(y, {}, hidden, w2.value(), b2.value(), second);
+  const Tensor y = empty(x.shape().with_back(second.out), x.value());
+  forward(pre, hidden, f, x.value(), w1.value(), b1.value(), first);
+  forward(y, {}, {}, hidden, w2.value(), b2.value(), second);
   return Var::record("mlp", y, {x, w1, b1, w2, b2},
                      [=, need_dx = x.requires_grad(), xv = x.value(), w1v = w1.value(), b1v = b1.value(),
                       w2v = w2.value(), b2v = b2.value()](const Tensor& dy, const GradTargets& into) {
                        const WeightGradient g2 = weight_gradient(dy, hidden, w2v, b2v, into[3], &into[4], second);
-                       const Tensor dpre = input_gradient(dy, w2v, pre, hidden_shape, second);
+                       const Tensor dpre = input_gradient(dy, w2v, pre, f, hidden_shape, second);
                        const WeightGradient g1 = weight_gradient(dpre, xv, w1v, b1v, into[1], &into[2], first);
-                       const Tensor dx = need_dx ? input_gradient(dpre, w1v, {}, xv.shape(), first) : Tensor();
+                       const Tensor dx = need_dx ? input_gradient(dpre, w1v, {}, {}, xv.shape(), first) : Tensor();
                        return Grads{dx, g1.dw, g1.db, g2.dw, g2.db};
                      });
 }

@@ -81,20 +81,6 @@ Var scale(const Var& x, double factor) {
                      [factor](const Tensor& dy) { return Grads{scaled(dy, factor)}; });
 }
 
-Var gelu(const Var& x) {
-  Tensor y = empty_like(x.value());
-  dispatch_mixed(y, [&]<class T>(auto ctx) {
-    kernels::gelu<T>(ctx, {.y = y.data<T>(), .x = x.value().data<T>(), .n = y.numel()});
-  });
-  return Var::record("gelu", y, {x}, [xv = x.value()](const Tensor& dy) {
-    Tensor dx = empty_like(dy);
-    dispatch_mixed(dy, [&]<class T>(auto ctx) {
-      kernels::gelu_backward<T>(ctx, {.dx = dx.data<T>(), .dy = dy.data<T>(), .x = xv.data<T>(), .n = dy.numel()});
-    });
-    return Grads{dx};
-  });
-}
-
 Var tanh(const Var& x) {
   Tensor y = empty_like(x.value());
   dispatch_mixed(y, [&]<class T>(auto ctx) {

@@ -3,8 +3,6 @@
 // and to the weights (TN): ViT-Ti at 65 and 197 tokens, ViT-S and ViT-B at 197, nano at 50; last, classifiers.
 #include "kernels/gemm/gemm.h"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 
 #include "kernels/bench/bench.h"
@@ -65,9 +63,8 @@ void tiles_in_registers(const Gemm<float>& p) {
 // Operands for every case alike, large enough for the largest, in huge pages as the library's own memory is.
 template <class T>
 T* values(int seed) {
-  constexpr long kMost = 8320L * 3072, kBytes = (kMost * sizeof(T) >> 21 << 21) + (1L << 21);
-  T* memory = static_cast<T*>(std::aligned_alloc(1L << 21, kBytes));
-  madvise(memory, kBytes, MADV_HUGEPAGE);
+  constexpr long kMost = 8320L * 3072;
+  T* memory = HugePages<T>().allocate(kMost);
   const Values<float> random = random_values(1L << 16, seed);
   for (long i = 0; i < kMost; ++i) memory[i] = static_cast<T>(random[i & 0xffff]);
   return memory;
@@ -117,7 +114,7 @@ Gemm<float> gemm_of(const Shape& s, const Operands<float>& o) {
 // y = x·Wᵀ + b and GELU(y), both stored
 template <class T>
 void bias_gelu(const Shape& s, const Operands<T>& o, const float* w) {
-  linear<T>(Cpu{}, {.y = o.c, .gelu = o.d, .x = o.a, .w = w, .b = w, .rows = s.m, .in = s.k, .out = s.n},
+  linear<T>(Cpu{}, {.y = o.c, .activated = o.d, .x = o.a, .w = w, .b = w, .rows = s.m, .in = s.k, .out = s.n},
             GemmBackend::own);
 }
 // What a linear layer does with this shape in bf16.

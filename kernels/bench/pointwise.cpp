@@ -4,6 +4,7 @@
 
 #include <Random123/philox.h>
 
+#include "kernels/activation/activation.h"
 #include "kernels/bench/bench.h"
 
 namespace {
@@ -70,7 +71,8 @@ void add_cases(std::vector<Case>& cases) {
   A *stream = data->stream.data(), *out = data->out.data(), *gamma = data->gamma.data(), *sums = data->sums.data(),
     *keep = data->keep.data();
   // `values` of type T and `wide` of type A must be read or written, kN times.
-  const auto add = [&](const char* kernel, const char* rung, double values, double wide, std::function<void()> run) {
+  const auto add = [&](const std::string& kernel, const char* rung, double values, double wide,
+                       std::function<void()> run) {
     cases.push_back({.kernel = kernel,
                      .rung = rung,
                      .shape = "12608 x 1536",
@@ -78,7 +80,7 @@ void add_cases(std::vector<Case>& cases) {
                      .run = [data, run = std::move(run)] { run(); },
                      .dtype = std::is_same_v<T, bf16> ? "bf16" : "f32"});
   };
-  const auto kernel = [&](const char* name, double values, double wide, std::function<void()> run) {
+  const auto kernel = [&](const std::string& name, double values, double wide, std::function<void()> run) {
     add(name, "kernel", values, wide, std::move(run));
   };
   constexpr Cpu kCpu;
@@ -105,8 +107,19 @@ void add_cases(std::vector<Case>& cases) {
   if constexpr (kLadder)
     add("gelu", "std::erf", 2, 0,
         [=] { call_per_element(to, from, [](float x) { return 0.5F * x * (1 + std::erf(x * 0.70710678F)); }); });
-  kernel("gelu", 2, 0, [=] { gelu<T>(kCpu, {.y = to, .x = from, .n = kN}); });
-  kernel("gelu_backward", 3, 0, [=] { gelu_backward<T>(kCpu, {.dx = to, .dy = grad, .x = from, .n = kN}); });
+  for (const Activation function : {Activation::gelu, Activation::silu}) {
+    const std::string name = name_of(function);
+    kernel(name, 2, 0, [=] { activate<T>(kCpu, {.y = to, .x = from, .n = kN, .function = function}); });
+    kernel(name + "_backward", 3, 0,
+           [=] { activate_backward<T>(kCpu, {.dx = to, .dy = grad, .x = from, .n = kN, .function = function}); });
+  }
+  const long half = kCols / 2;
+  kernel("gate", 1.5, 0,
+         [=] { gate<T>(kCpu, {.y = to, .x = from, .rows = kRows, .cols = half, .function = Activation::silu}); });
+  kernel("gate_backward", 2.5, 0, [=] {
+    gate_backward<T>(kCpu,
+                     {.dx = to, .dy = grad, .x = from, .rows = kRows, .cols = half, .function = Activation::silu});
+  });
   if constexpr (kLadder)
     add("tanh", "std::tanh", 2, 0, [=] { call_per_element(to, from, [](float x) { return std::tanh(x); }); });
   kernel("tanh", 2, 0, [=] { kernels::tanh<T>(kCpu, {.y = to, .x = from, .n = kN}); });

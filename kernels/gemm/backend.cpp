@@ -51,7 +51,7 @@ void call_library(const Gemm<T>& p, GemmBackend backend) {
 
 template <class T>
 void library_linear(Cpu cpu, const Linear<T>& p, GemmBackend backend) {
-  if (T* y = p.y ? p.y : p.gelu) {
+  if (T* y = p.y ? p.y : p.activated) {
     if (p.b) parallel_for(p.rows, p.out, [&](long row) { std::copy_n(p.b, p.out, y + row * p.out); });
     call_library<T>({.c = y,
                      .a = p.x,
@@ -71,7 +71,7 @@ void library_linear(Cpu cpu, const Linear<T>& p, GemmBackend backend) {
                         .images = p.rows / p.tokens,
                         .tokens = p.tokens,
                         .cols = p.out});
-    if (p.gelu) gelu<T>(cpu, {.y = p.gelu, .x = y, .n = p.rows * p.out});
+    if (p.activated) activate<T>(cpu, {.y = p.activated, .x = y, .n = p.rows * p.out, .function = p.activation});
     return;
   }
   // The sum alone, whose place may hold the residual: block by block beside it.
@@ -167,7 +167,8 @@ void linear_input_gradient(Cpu cpu, const LinearInputGradient<T>& p, GemmBackend
     if (std::is_same_v<T, bf16> || backend == GemmBackend::own) return own_linear_input_gradient(cpu, p);
   if constexpr (!std::is_same_v<T, bf16>) {
     call_library<T>({.c = p.dx, .a = p.dy, .b = p.w, .m = p.rows, .n = p.in, .k = p.out}, backend);
-    if (p.pre) gelu_backward<T>(cpu, {.dx = p.dx, .dy = p.dx, .x = p.pre, .n = p.rows * p.in});
+    if (p.pre)
+      activate_backward<T>(cpu, {.dx = p.dx, .dy = p.dx, .x = p.pre, .n = p.rows * p.in, .function = p.activation});
   }
 }
 

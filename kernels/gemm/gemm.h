@@ -1,7 +1,7 @@
 // Matrix products, and linear layers with what follows them done while the result is still in the cache. The one place
 // that calls BLAS.
 #pragma once
-#include "kernels/context.h"
+#include "kernels/activation/activation.h"
 
 namespace kernels {
 
@@ -34,12 +34,13 @@ struct Gemm {
 template <class T>
 void gemm(Cpu, const Gemm<T>&, GemmBackend backend = gemm_backend());
 
-// y = x·Wᵀ + b, one row per token, and optionally gelu = y·Φ(y) and sum = residual + γ ⊙ y · keep[image]. Whatever of
-// the three is wanted is written, each once. bf16 rounds the weights while it packs them; γ ⊙ y is taken from y in f32.
+// y = x·Wᵀ + b, one row per token, and optionally activated = f(y) and sum = residual + γ ⊙ y · keep[image]. Whatever
+// of the three is wanted is written, each once. bf16 rounds the weights while it packs them; γ ⊙ y is taken from y in
+// f32.
 template <class T>
 struct Linear {
   T* y = nullptr;                    // (rows, out) out, or not wanted
-  T* gelu = nullptr;                 // (rows, out) out, or not wanted
+  T* activated = nullptr;            // (rows, out) out, or not wanted
   Acc<T>* sum = nullptr;             // (rows, out) out, or not wanted; may alias residual
   const T* x;                        // (rows, in)
   const Acc<T>* w;                   // (out, in)
@@ -48,12 +49,13 @@ struct Linear {
   const Acc<T>* gamma = nullptr;     // (out), or 1
   const Acc<T>* keep = nullptr;      // (rows / tokens), one value per image, or 1
   long rows, in, out;
-  long tokens = 1;  // rows per image
+  long tokens = 1;             // rows per image
+  Activation activation = {};  // f
 };
 template <class T>
 void linear(Cpu, const Linear<T>&, GemmBackend backend = gemm_backend());
 
-// dx = dy·W, optionally ⊙ GELU'(pre): the gradient before the activation whose result was x
+// dx = dy·W, optionally ⊙ f'(pre): the gradient before the activation whose result was x
 template <class T>
 struct LinearInputGradient {
   T* dx;                   // (rows, in) out
@@ -61,6 +63,7 @@ struct LinearInputGradient {
   const Acc<T>* w;         // (out, in)
   const T* pre = nullptr;  // (rows, in), or no activation
   long rows, in, out;
+  Activation activation = {};  // f
 };
 template <class T>
 void linear_input_gradient(Cpu, const LinearInputGradient<T>&, GemmBackend backend = gemm_backend());

@@ -2,8 +2,8 @@
 // still in the cache. The product itself is in kernels/gemm/blocks.h.
 #include "kernels/gemm/own.h"
 
+#include "kernels/activation/functions.h"
 #include "kernels/gemm/blocks.h"
-#include "kernels/simd/math.h"
 
 namespace kernels {
 namespace KERNELS_ISA {
@@ -27,7 +27,7 @@ template <class T>
 void own_linear(const Linear<T>& p) {
   // The sums along k are kept in an output where one of f32 can hold them and is not read meanwhile.
   float* c = nullptr;
-  if constexpr (std::is_same_v<T, float>) c = p.y ? p.y : p.sum ? nullptr : p.gelu;
+  if constexpr (std::is_same_v<T, float>) c = p.y ? p.y : p.sum ? nullptr : p.activated;
   if (!c && p.sum != p.residual) c = p.sum;
   const Product<T, float> product{.c = c,
                                   .start = p.b,
@@ -45,8 +45,10 @@ void own_linear(const Linear<T>& p) {
       const long row = part.row + r, at = row * p.out + part.column, n = part.columns;
       if (static_cast<void*>(p.y) != c && p.y)
         for (long j = 0; j < n; ++j) p.y[at + j] = static_cast<T>(z[j]);
-      if (p.gelu)
-        for (long j = 0; j < n; ++j) p.gelu[at + j] = static_cast<T>(z[j] * normal(z[j]).cdf);
+      if (p.activated)
+        with_activation(p.activation, [&, out = p.activated + at](auto f) {
+          for (long j = 0; j < n; ++j) out[j] = static_cast<T>(f.value(z[j]));
+        });
       if (p.sum) {
         const float keep = p.keep ? p.keep[row / p.tokens] : 1.F;
         const float* gamma = p.gamma ? p.gamma + part.column : nullptr;
@@ -80,11 +82,9 @@ void own_linear_input_gradient(const LinearInputGradient<T>& p) {
       T* dx = p.dx + (part.row + r) * p.in + part.column;
       const T* pre = p.pre ? p.pre + (part.row + r) * p.in + part.column : nullptr;
       if (pre)
-        for (long j = 0; j < part.columns; ++j) {
-          const float x = static_cast<float>(pre[j]);
-          const Normal<float> at = normal(x);
-          dx[j] = static_cast<T>(z[j] * (at.cdf + x * at.density));
-        }
+        with_activation(p.activation, [&](auto f) {
+          for (long j = 0; j < part.columns; ++j) dx[j] = static_cast<T>(z[j] * f.slope(static_cast<float>(pre[j])));
+        });
       else
         for (long j = 0; j < part.columns; ++j) dx[j] = static_cast<T>(z[j]);
     }

@@ -64,3 +64,9 @@ const char* isa_problem();
   }                                                \
   static_assert(true)
 #endif
+
+// For every type that values between layers may have.
+#define KERNELS(name, Problem)   \
+  KERNEL(name, Problem, float);  \
+  KERNEL(name, Problem, double); \
+  KERNEL(name, Problem, bf16)

@@ -30,6 +30,7 @@ std::vector<Case> pointwise() {
       {"twice", [](const Inputs& v) { return multiply(add(v[0], v[0]), v[0]); }, {{5}}},
       {"scale", [](const Inputs& v) { return scale(v[0], -1.5); }, {{5}}},
       {"gelu", [](const Inputs& v) { return gelu(v[0]); }, {{5}}},
+      {"gate", [](const Inputs& v) { return gate(v[0], Activation::silu); }, {{3, 8}}},
       {"tanh", [](const Inputs& v) { return tanh(v[0]); }, {{5}}},
       {"dropout", [](const Inputs& v) { return dropout(v[0], 0.5, {.seed = 1, .a = 2, .b = 3}); }, {{50}}},
   };
@@ -62,6 +63,9 @@ std::vector<Case> layers() {
   return {
       {"linear", [](const Inputs& v) { return linear(v[0], v[1], v[2]); }, {{2, 3, 4}, {5, 4}, {5}}},
       {"mlp", [](const Inputs& v) { return mlp(v[0], v[1], v[2], v[3], v[4]); }, {{2, 3, 4}, {8, 4}, {8}, {4, 8}, {4}}},
+      {"gated mlp",
+       [](const Inputs& v) { return mlp(v[0], v[1], v[2], v[3], v[4], {.function = Activation::silu, .gated = true}); },
+       {{2, 3, 4}, {8, 4}, {8}, {4, 4}, {4}}},
       {"rotate",
        [](const Inputs& v) {
          const Tensor angles = random({6, 4}, 5).to(acc_of(v[0].value().dtype())).to(v[0].value().device());

@@ -14,7 +14,8 @@ TEST(Ops, PointwiseGradients) {
     expect_gradients([](auto& v) { return add(v[0], v[1]); }, {x, y});
     expect_gradients([](auto& v) { return multiply(v[0], v[1]); }, {x, y});
     expect_gradients([](auto& v) { return scale(v[0], -1.5); }, {x});
-    expect_gradients([](auto& v) { return gelu(scale(v[0], 4)); }, {x});
+    for (const Activation f : {Activation::gelu, Activation::silu})
+      expect_gradients([f](auto& v) { return activate(scale(v[0], 4), f); }, {x});
     expect_gradients([](auto& v) { return tanh(scale(v[0], 3)); }, {x});
     expect_gradients([](auto& v) { return sum(v[0]); }, {x});
     expect_gradients([](auto& v) { return add(v[0], v[0]); }, {x});
@@ -72,22 +73,34 @@ TEST(Ops, LinearGradient) {
   }
 }
 
+constexpr MlpActivation kMlpActivations[] = {
+    {}, {.function = Activation::silu}, {.function = Activation::silu, .gated = true}};
+
 TEST(Ops, MlpGradient) {
   for (const auto& [rows, in, hidden, out] :
-       {std::tuple{1L, 1L, 1L, 1L}, {3L, 2L, 5L, 4L}, {7L, 9L, 17L, 3L}, {2L, 16L, 33L, 16L}})
-    expect_gradients([](auto& v) { return mlp(v[0], v[1], v[2], v[3], v[4]); },
-                     {random({rows, in}, 1), random({hidden, in}, 2), random({hidden}, 3), random({out, hidden}, 4),
-                      random({out}, 5)});
+       {std::tuple{1L, 1L, 2L, 1L}, {3L, 2L, 6L, 4L}, {7L, 9L, 18L, 3L}, {2L, 16L, 34L, 16L}})
+    for (const MlpActivation& activation : kMlpActivations)
+      expect_gradients([&](auto& v) { return mlp(v[0], v[1], v[2], v[3], v[4], activation); },
+                       {random({rows, in}, 1), random({hidden, in}, 2), random({hidden}, 3),
+                        random({out, activation.gated ? hidden / 2 : hidden}, 4), random({out}, 5)});
+}
+
+TEST(Ops, GateGradient) {
+  for (const Shape& shape : {Shape{2}, Shape{3, 8}, Shape{2, 3, 34}})
+    for (const Activation f : {Activation::gelu, Activation::silu})
+      expect_gradients([f](auto& v) { return gate(scale(v[0], 3), f); }, {random(shape, 1)});
 }
 
 TEST(Ops, MlpIsItsParts) {
   for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
     const Var x(random({2, 5, 24}, 1, dtype), true), w1(random({40, 24}, 2, dtype), true),
         b1(random({40}, 3, dtype), true), w2(random({24, 40}, 4, dtype), true), b2(random({24}, 5, dtype), true);
-    const Tensor got = mlp(x, w1, b1, w2, b2).value();
-    const Tensor want = linear(gelu(linear(x, w1, b1)), w2, b2).value();
-    EXPECT_LT(worst_error(to_vector<double>(got.to(Dtype::f64)), to_vector<double>(want.to(Dtype::f64))),
-              dtype == Dtype::f32 ? 1e-5 : 1e-13);
+    for (const Activation f : {Activation::gelu, Activation::silu}) {
+      const Tensor got = mlp(x, w1, b1, w2, b2, {.function = f}).value();
+      const Tensor want = linear(activate(linear(x, w1, b1), f), w2, b2).value();
+      EXPECT_LT(worst_error(to_vector<double>(got.to(Dtype::f64)), to_vector<double>(want.to(Dtype::f64))),
+                dtype == Dtype::f32 ? 1e-5 : 1e-13);
+    }
   }
 }
 

@@ -71,28 +71,6 @@ TEST(Pointwise, Multiply) {
   });
 }
 
-double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.)); }
-double normal_density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); }
-
-TEST(Pointwise, Gelu) {
-  for_each_type_and_bf16([]<class T>(T) {
-    expect_pointwise<T>(
-        8, [](T* y, long n) { kernels::gelu<T>(Cpu{}, {.y = y, .x = y, .n = n}); },
-        [](double x, long) { return x * normal_cdf(x); });
-  });
-}
-
-TEST(Pointwise, GeluBackward) {
-  for_each_type_and_bf16([]<class T>(T) {
-    const std::vector<T> x = random_values<T>(30001, 2, -6, 6);
-    expect_pointwise<T>(
-        16, [&](T* dy, long n) { kernels::gelu_backward<T>(Cpu{}, {.dx = dy, .dy = dy, .x = x.data(), .n = n}); },
-        [&](double dy, long i) {
-          return dy * (normal_cdf(as_f64(x[i])) + as_f64(x[i]) * normal_density(as_f64(x[i])));
-        });
-  });
-}
-
 TEST(Pointwise, Tanh) {
   for_each_type_and_bf16([]<class T>(T) {
     expect_pointwise<T>(

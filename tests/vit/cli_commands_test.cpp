@@ -60,7 +60,7 @@ TEST_F(CliCommands, Train) {
   const std::string curve = read_file(file("run/curve.svg"));
   EXPECT_EQ(xml_error(curve), "");
   EXPECT_THAT(texts_outside(curve), testing::IsEmpty());
-  for (const char* part : {">training batches, augmented, before their update<", ">test images, after the epoch<"})
+  for (const char* part : {">training batches, before their update<", ">test images, after the epoch<"})
     EXPECT_EQ(count(curve, part), 1) << part;
   const std::string metrics = read_file(file("run/metrics.jsonl"));
   std::istringstream in(metrics);
@@ -203,10 +203,21 @@ TEST_F(CliCommands, HelpHasExamples) {
   EXPECT_TRUE(quiet_output_of({"--version"}).starts_with("lookhere 0."));
   // An option for every field of the recipe.
   const std::string help = quiet_output_of({"train", "--help"});
-  Recipe().visit([&](const char* option, const auto&, const char* description, Range) {
-    EXPECT_NE(help.find(std::string("--") + option), std::string::npos) << option;
-    EXPECT_GT(std::strlen(description), 5U) << option;
+  const auto at = [](const std::string& page, const std::string& text) { return page.find(text); };
+  Recipe().visit([&](const RecipeOption& option, const auto&) {
+    EXPECT_NE(at(help, std::string("--") + option.name), std::string::npos) << option.name;
+    EXPECT_GT(std::strlen(option.help), 5U) << option.name;
   });
+  // Each under its heading; an encoding's options come with the group, whatever encodings there are.
+  EXPECT_LT(at(help, "\nModel:\n"), at(help, "--depth"));
+  EXPECT_LT(at(help, "--depth"), at(help, "\nPosition:\n"));
+  EXPECT_LT(at(help, "\nTraining:\n"), at(help, "--weight-decay"));
+  for (const char* command : {"train", "masks", "bench"}) {
+    const std::string page = quiet_output_of({command, "--help"});
+    PositionOptions().visit([&](const PositionOption& option, const PositionValue&) {
+      EXPECT_NE(at(page, std::string("--") + option.name), std::string::npos) << command << " " << option.name;
+    });
+  }
 }
 
 }  // namespace

@@ -50,6 +50,10 @@ std::vector<Case> cases() {
   add("lh45, mean pooling", position_preset("lh45")).config.pool = Pooling::mean;
   Case& linear = add("lh90 in our layout, linear head, no LayerScale", position_preset("lh90"), 6);
   linear.config.head = HeadType::linear, linear.config.layer_scale = false;
+  add("swiglu", position_preset("lh45"), 3).config.activation = "swiglu";
+  Case& dropped = add("swiglu with dropout", position_preset("none"), 1);
+  dropped.config.activation = "swiglu", dropped.pass = {.dropout = 0.3, .seed = 5, .step = 6};
+  add("silu", position_preset("none"), 1).config.activation = "silu";
   add("filled masks",
       lookhere_position(
           {.directions = {"halves-diagonals-none"}, .distance = DistancePower::sqrt, .fill = MaskFill::max}));

@@ -63,18 +63,21 @@ TEST(Weights, ConfigurationsSurviveJson) {
         for (const bool layer_scale : {false, true}) {
           ViTConfig c = tiny(position);
           c.head = head, c.pool = pool, c.layer_scale = layer_scale, c.mlp_ratio = 8.0 / 3, c.norm_eps = 1e-5;
+          c.activation = layer_scale ? "swiglu" : "gelu";
           const ViTConfig back = config_from_json(to_json(c));
           EXPECT_EQ(to_json(back), to_json(c));
           EXPECT_TRUE(back.position == position) << to_json(c);
           EXPECT_TRUE(back.head == head && back.pool == pool && back.layer_scale == layer_scale);
           EXPECT_TRUE(back.height == 4 && back.width == 6 && back.patch == 2 && back.channels == 2 &&
                       back.classes == 3 && back.dim == 12 && back.depth == 2 && back.heads == 3);
-          EXPECT_TRUE(back.mlp_ratio == 8.0 / 3 && back.norm_eps == 1e-5);
+          EXPECT_TRUE(back.mlp_ratio == 8.0 / 3 && back.norm_eps == 1e-5 && back.activation == c.activation);
+          // Files of models that earlier versions know are as those versions wrote them.
+          EXPECT_EQ(to_json(c).find("activation") == std::string::npos, !layer_scale);
         }
   // What may be left out has timm's values; one number is a square image.
   const ViTConfig c = config_from_json(R"({"image_size": 32, "patch_size": 4, "channels": 3, "classes": 10, "dim": 8,
       "depth": 1, "heads": 2, "position": {"type": "lookhere", "directions": "none"}, "of a later version": 1})");
-  EXPECT_TRUE(c.height == 32 && c.width == 32 && c.mlp_ratio == 4 && c.norm_eps == 1e-6 && !c.layer_scale);
+  EXPECT_TRUE(c.height == 32 && c.width == 32 && c.mlp_ratio == 4 && c.norm_eps == 1e-6 && !c.layer_scale && c.activation == "gelu");
   EXPECT_TRUE(c.head == HeadType::linear && c.pool == Pooling::cls);
   EXPECT_TRUE(c.position == lookhere_position({.directions = {"none"}}));
 }
@@ -182,6 +185,9 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("mlp_ratio", "2"), "'mlp_ratio' must be a number, got string"},
       {set("mlp_ratio", 65), "'mlp_ratio' must be in [0, 64], got 65"},
       {set("norm_eps", 0), "norm_eps must be in (0, 1), got 0"},
+      {set("activation", "relu"), "activation: wanted one of gelu, silu, swiglu, got \"relu\""},
+      {set("activation", 1), "'activation' must be a string, got number"},
+      {set("activation", "swiglu"), "tensor 'blocks.0.mlp.fc2.weight' must be [12, 12], got [12, 24]"},
       {set("layer_scale", 1), "'layer_scale' must be true or false, got number"},
       {set("head", "conv\x1b"), "'head' must be linear or mlp, got \"conv?\""},
       {set("head", 1), "'head' must be a string, got number"},

@@ -18,7 +18,7 @@ Recipe unusual_recipe() {
   r.position_options["global-slope"] = 1.0 / 3;
   r.position_options["layer-slopes"] = std::vector{0.1, 2.0};
   r.position_options["distance"] = "sqrt", r.position_options["fill"] = "zero";
-  r.mlp_ratio = 2.5, r.layer_scale = 1e-5, r.grad_accum_steps = 2, r.seed = 9007199254740991 / 2;
+  r.mlp_ratio = 2.5, r.activation = "swiglu", r.layer_scale = 1e-5, r.grad_accum_steps = 2, r.seed = 9007199254740991 / 2;
   r.lr = 0.1 + 0.2, r.warmup_lr = 1e-300, r.weight_decay = 1e-17, r.bce_loss = true, r.model_ema_decay = 0.123456789;
   return r;
 }
@@ -184,6 +184,7 @@ TEST(Recipe, DescribesTheModel) {
   EXPECT_EQ(changed.patch, 8);
   EXPECT_EQ(changed.dim, 24);
   EXPECT_EQ(changed.mlp_ratio, 2.5);
+  EXPECT_EQ(changed.activation, "swiglu");
   EXPECT_TRUE(changed.layer_scale);
   EXPECT_EQ(changed.head, HeadType::mlp);
   EXPECT_EQ(changed.pool, Pooling::cls);
@@ -200,6 +201,9 @@ TEST(Recipe, DescribesTheModel) {
   EXPECT_ERROR(model([](Recipe& r) { r.head = "conv"; }), "--head: wanted linear or mlp, got \"conv\"");
   EXPECT_ERROR(model([](Recipe& r) { r.pool = "max"; }), "--pool: wanted cls or mean, got \"max\"");
   EXPECT_ERROR(model([](Recipe& r) { r.position = "polar"; }), "polar");
+  ViTConfig odd = model([](Recipe& r) { r.dim = 12, r.heads = 2, r.mlp_ratio = 2.25; });
+  odd.activation = "swiglu";
+  EXPECT_ERROR(odd.validate(), "model: swiglu wants an even number of hidden units, dim x mlp_ratio, got 27");
   EXPECT_ERROR(model([](Recipe& r) { r.position_options["fill"] = "half"; }), "half");
   EXPECT_ERROR(model([](Recipe& r) { r.position = "none", r.position_options["fill"] = "inf"; }),
                "--fill belongs to --position lookhere, lh180, lh90, lh45, alibi, not to none");

@@ -43,11 +43,9 @@ class Bench : public Command {
           steps);
     o.add({.names = "--classes", .help = "classes to tell apart (0: the model's)", .range = {.low = 0}}, classes);
     o.add({.names = "--json", .help = "write the numbers to this file as well"}, json);
-    add_fields(o, recipe, {"model",  "position",  "directions", "global-slope",    "layer-slopes", "distance",
-                           "fill",   "rope-base", "img-size",   "patch-size",      "dim",          "depth",
-                           "heads",  "mlp-ratio", "head",       "layer-scale",     "pool",         "batch-size",
-                           "drop",   "drop-path", "bce-loss",   "model-ema-decay", "shards",       "dtype",
-                           "device", "seed"});
+    add_fields(o, recipe,
+               {kPositionGroup, "Model", "batch-size", "drop", "drop-path", "bce-loss", "model-ema-decay", "shards",
+                "dtype", "device", "seed"});
   }
   void run() const override;
 

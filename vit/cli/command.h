@@ -14,9 +14,10 @@ namespace lookhere {
 class Options {
  public:
   struct Option {
-    std::string names;  // "-b,--batch-size", or "file" for one without dashes
-    std::string help;   // with the unit, and what 0 or an empty text means
-    Range range = {};   // of a number; outside of it is an Error that names the option
+    std::string names;              // "-b,--batch-size", or "file" for one without dashes
+    std::string help;               // with the unit, and what 0 or an empty text means
+    std::string group = "Options";  // heading that it stands under in the help
+    Range range = {};               // of a number; outside of it is an Error that names the option
     bool required = false;
     bool has_no = false;  // of a flag: --no-NAME makes it false
   };
@@ -43,8 +44,8 @@ class Command {
   virtual void run() const = 0;
 };
 
-// One option per field of the recipe, each with timm's name where timm has it: all, or those named. Their ranges are
-// the recipe's, which Recipe::validate checks.
+// One option per field of the recipe, each with timm's name where timm has it: all, or those named by themselves or by
+// their group. Their ranges are the recipe's, which Recipe::validate checks.
 void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only = {});
 void add_device(Options& options, std::string& device);
 

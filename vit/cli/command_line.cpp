@@ -67,13 +67,14 @@ class Words : public Options {
   void add(const Option& o, std::vector<double>& value) override { add_any(o, value); }
   void add(const Option& o, std::vector<std::string>& value) override { add_any(o, value); }
   void add(const Option& o, bool& value) override {
-    sub_->add_flag(o.has_no ? o.names + ",!--no-" + o.names.substr(2) : o.names, value, o.help);
+    sub_->add_flag(o.has_no ? o.names + ",!--no-" + o.names.substr(2) : o.names, value, o.help)->group(o.group);
   }
 
  private:
   template <class T>
   void add_any(const Option& o, T& value) {
     CLI::Option* option = sub_->add_option(o.names, value, o.help);
+    if (!option->get_positional()) option->group(o.group);
     if (o.required) option->required();
   }
   template <class T>

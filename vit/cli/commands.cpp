@@ -16,10 +16,11 @@ std::vector<std::unique_ptr<Command>> other_commands() {
 }
 
 void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only) {
-  recipe.visit([&](const std::string& name, auto& field, const char* help, Range) {
-    if (!only.empty() && !only.contains(name)) return;
+  recipe.visit([&](const RecipeOption& option, auto& field) {
+    const std::string name = option.name;
+    if (!only.empty() && !only.contains(name) && !only.contains(option.group)) return;
     const char* letter = name == "batch-size" ? "-b," : name == "workers" ? "-j," : "";
-    options.add({.names = letter + ("--" + name), .help = help, .has_no = true}, field);
+    options.add({.names = letter + ("--" + name), .help = option.help, .group = option.group, .has_no = true}, field);
   });
 }
 

@@ -51,8 +51,7 @@ class Masks : public Command {
     o.add({.names = "--query", .help = "row,column of the patch that looks (default: the centre)"}, query);
     o.add({.names = "--layer", .help = "a layer from 0, or all"}, layer);
     o.add({.names = "--output", .help = "picture (svg)"}, output);
-    add_fields(o, recipe,
-               {"position", "directions", "global-slope", "layer-slopes", "distance", "fill", "heads", "depth"});
+    add_fields(o, recipe, {kPositionGroup, "heads", "depth"});
   }
   void run() const override;
 

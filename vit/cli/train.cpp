@@ -18,12 +18,15 @@
 namespace lookhere {
 namespace {
 
-std::string training_curve(const std::vector<EpochRow>& rows) {
+std::string training_curve(const std::vector<EpochRow>& rows, bool augmented) {
   // A run that version 0.1 began has only the loss that it minimises, which label smoothing lifts above the test loss.
   const bool measured =
       std::ranges::any_of(rows, [](const EpochRow& row) { return std::isfinite(row.train_cross_entropy); });
-  Series train{
-      .name = measured ? "training batches, augmented, before their update" : "training loss", .x = {}, .y = {}};
+  Series train{.name = !measured   ? "training loss"
+                       : augmented ? "training batches, augmented, before their update"
+                                   : "training batches, before their update",
+               .x = {},
+               .y = {}};
   Series test{.name = "test images, after the epoch", .x = {}, .y = {}};
   Series top1{.name = "top-1", .x = {}, .y = {}}, top5{.name = "top-5", .x = {}, .y = {}};
   for (const EpochRow& row : rows) {
@@ -40,8 +43,11 @@ std::string training_curve(const std::vector<EpochRow>& rows) {
 
 class Watcher : public TrainObserver {
  public:
-  Watcher(const Trainer& trainer, long epochs)
-      : trainer_(trainer), epochs_(epochs), progress_("train", trainer.total_steps(), options(trainer)) {}
+  Watcher(const Trainer& trainer, long epochs, bool augmented)
+      : trainer_(trainer),
+        epochs_(epochs),
+        augmented_(augmented),
+        progress_("train", trainer.total_steps(), options(trainer)) {}
 
   void on_step(const Step& s) override {
     const double now = clock_.now();
@@ -59,9 +65,11 @@ class Watcher : public TrainObserver {
     last_ = clock_.now();
   }
   void on_epoch(const EpochRow& row, bool best) override {
+    // The one that compares with the test loss, where it was measured.
+    const double loss = std::isfinite(row.train_cross_entropy) ? row.train_cross_entropy : row.train_loss;
     const std::string line =
         fmt::format("epoch {:>3}  train loss {:.4f}  test loss {:.4f}  top-1 {:6.2f} %  top-5 {:6.2f} %{}",
-                    row.epoch + 1, row.train_loss, row.eval_loss, row.eval_top1, row.eval_top5, best ? "  best" : "");
+                    row.epoch + 1, loss, row.eval_loss, row.eval_top1, row.eval_top5, best ? "  best" : "");
     progress_.note(line);
     draw_curve();
   }
@@ -71,7 +79,7 @@ class Watcher : public TrainObserver {
   // A picture that cannot be drawn stops no run.
   void draw_curve() {
     try {
-      const std::string svg = training_curve(read_summary(trainer_.file("summary.csv")));
+      const std::string svg = training_curve(read_summary(trainer_.file("summary.csv")), augmented_);
       write_atomically(trainer_.file("curve.svg"), [&](FileWriter& out) { out.write(svg); });
     } catch (const Error& error) {
       progress_.note(concat("no curve: ", error.what()));
@@ -86,6 +94,7 @@ class Watcher : public TrainObserver {
   }
   const Trainer& trainer_;
   long epochs_;
+  bool augmented_;
   Progress progress_;
   ProgressOptions clock_ = standard_error();
   double last_ = 0, rate_ = 0, loss_ = 0;
@@ -160,7 +169,8 @@ void TrainCommand::run() const {
       trainer.training_data().size(), trainer.test_data().size(), recipe.data, trainer.model().parameter_count(),
       config.grid().y, config.grid().x, config.heads, path);
   note_stop_signals();
-  Watcher watcher(trainer, recipe.epochs);
+  const LoaderOptions seen = training_loader(recipe, config, trainer.training_data());
+  Watcher watcher(trainer, recipe.epochs, seen.crop_padding > 0 || seen.hflip > 0);
   const auto outcome = trainer.run(watcher, asked_to_stop, max_steps);
   watcher.draw_curve();
   const TrainingState& at = trainer.state();

@@ -20,6 +20,7 @@ ViTConfig config_from_json(const std::string& text) {
   c.depth = integer_in(field(json, "depth"), "depth", 1, kMany);
   c.heads = integer_in(field(json, "heads"), "heads", 1, kMany);
   if (json.contains("mlp_ratio")) c.mlp_ratio = number_in(json["mlp_ratio"], "mlp_ratio", 0, 64);
+  if (json.contains("activation")) c.activation = text_of(json["activation"], "activation");
   if (json.contains("norm_eps")) c.norm_eps = number_in(json["norm_eps"], "norm_eps", 0, 1);
   if (json.contains("layer_scale")) c.layer_scale = flag_of(json["layer_scale"], "layer_scale");
   const std::string head = json.contains("head") ? text_of(json["head"], "head") : "linear";
@@ -39,6 +40,7 @@ std::string to_json(const ViTConfig& c) {
   json["patch_size"] = c.patch, json["channels"] = c.channels, json["classes"] = c.classes;
   json["dim"] = c.dim, json["depth"] = c.depth, json["heads"] = c.heads;
   json["mlp_ratio"] = c.mlp_ratio, json["norm_eps"] = c.norm_eps, json["layer_scale"] = c.layer_scale;
+  if (c.activation != "gelu") json["activation"] = c.activation;  // what versions before knew stays as it was
   json["head"] = c.head == HeadType::mlp ? "mlp" : "linear";
   json["pool"] = c.pool == Pooling::mean ? "mean" : "cls";
   json["position"] = to_json(c.position);

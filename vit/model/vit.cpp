@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/profile.h"
+#include "nn/activation.h"
 #include "tensor/pool.h"
 
 namespace lookhere {
@@ -26,6 +27,8 @@ void ViTConfig::validate() const {
   in_range("head size (dim / heads)", dim / heads, 1, 256);
   check(mlp_ratio > 0 && mlp_ratio <= 64 && mlp_hidden() >= 1,
         "model: mlp_ratio must be in (0, 64] and leave a hidden unit, got ", mlp_ratio);
+  check(!mlp_activation(activation).gated || mlp_hidden() % 2 == 0, "model: ", activation,
+        " wants an even number of hidden units, dim x mlp_ratio, got ", mlp_hidden());
   check(norm_eps > 0 && norm_eps < 1, "model: norm_eps must be in (0, 1), got ", norm_eps);
   position->check_fits(position_sizes());
 }
@@ -50,6 +53,7 @@ ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype
   const BlockSizes sizes{.dim = config.dim,
                          .heads = config.heads,
                          .mlp_hidden = config.mlp_hidden(),
+                         .activation = mlp_activation(config.activation),
                          .norm_eps = static_cast<float>(config.norm_eps),
                          .layer_scale = config.layer_scale,
                          .layer_scale_init = config.layer_scale_init};

@@ -14,6 +14,7 @@ struct ViTConfig {
   long height = 224, width = 224, patch = 16, channels = 3, classes = 1000;
   long dim = 192, depth = 12, heads = 3;
   double mlp_ratio = 4, norm_eps = 1e-6;
+  std::string activation = "gelu";  // of the MLPs: nn/activation.h
   bool layer_scale = false;
   double layer_scale_init = 1e-4;  // at creation; not part of a saved model
   double init_std = 0.02;          // of linear weights and tokens, at creation

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "nn/activation.h"
 #include "tensor/finite.h"
 #include "tensor/pool.h"
 #include "vit/model/json.h"
@@ -30,6 +31,8 @@ void check_shapes(const Safetensors& file, const ViTConfig& c) {
     const std::string block = "blocks." + std::to_string(i);
     check_shape(file, block + ".attn.qkv.weight", {3 * c.dim, c.dim});
     check_shape(file, block + ".mlp.fc1.weight", {c.mlp_hidden(), c.dim});
+    const long gates = mlp_activation(c.activation).gated ? 2 : 1;
+    check_shape(file, block + ".mlp.fc2.weight", {c.dim, c.mlp_hidden() / gates});
   }
   for (const PositionParameter& p : c.position->parameters(c.position_sizes())) check_shape(file, p.name, p.shape);
   if (c.head == HeadType::linear) return check_shape(file, "head.weight", {c.classes, c.dim});

@@ -26,7 +26,8 @@ void check_field(const char* name, const T& value, Range range) {
 }
 
 template <class T>
-void set_field(const char* name, T& field, Range range, const nlohmann::json& value) {
+void set_field(const RecipeOption& option, T& field, const nlohmann::json& value) {
+  const auto& [name, group, help, range] = option;
   if constexpr (std::is_same_v<T, long>) {
     check(value.is_number_integer(), "'", name, "' must be a whole number, got ", described(value));
     check(!value.is_number_unsigned() || value.get<std::uint64_t>() <= std::numeric_limits<long>::max(), "--", name,
@@ -45,7 +46,7 @@ void set_field(const char* name, T& field, Range range, const nlohmann::json& va
 
 void Recipe::validate() const {
   Recipe(*this).visit(
-      [](const char* name, const auto& field, const char*, Range range) { check_field(name, field, range); });
+      [](const RecipeOption& option, const auto& field) { check_field(option.name, field, option.range); });
   dtype_of(*this);
   position_preset(position, position_options);
 }
@@ -65,15 +66,15 @@ std::vector<std::string> Recipe::notes() const {
 
 std::string to_json(const Recipe& recipe) {
   auto json = nlohmann::ordered_json::object();
-  Recipe(recipe).visit([&](const char* name, const auto& field, const char*, Range) { json[name] = field; });
+  Recipe(recipe).visit([&](const RecipeOption& option, const auto& field) { json[option.name] = field; });
   return to_text(json);
 }
 
 void update_from_json(Recipe& recipe, const std::string& text) {
   const nlohmann::json json = parse_object(text, "recipe");
   try {
-    recipe.visit([&](const char* name, auto& field, const char*, Range range) {
-      if (json.contains(name)) set_field(name, field, range, json[name]);
+    recipe.visit([&](const RecipeOption& option, auto& field) {
+      if (json.contains(option.name)) set_field(option, field, json[option.name]);
     });
     recipe.validate();
   } catch (const Error& error) {
@@ -91,10 +92,11 @@ Device device_of(const Recipe& recipe) { return device_from_name(recipe.device);
 std::string to_toml(const Recipe& recipe) {
   const nlohmann::json usual = parse_object(to_json(Recipe()), "recipe");
   std::string text;
-  Recipe(recipe).visit([&](const char* name, const auto& field, const char* description, Range) {
+  Recipe(recipe).visit([&](const RecipeOption& option, const auto& field) {
     const std::string value = to_text(nlohmann::json(field));
     const bool empty = value == "\"\"" || value == "[]";
-    if (!empty || value != to_text(usual[name])) text += concat("# ", description, "\n", name, " = ", value, "\n");
+    if (!empty || value != to_text(usual[option.name]))
+      text += concat("# ", option.help, "\n", option.name, " = ", value, "\n");
   });
   return text;
 }
@@ -106,8 +108,8 @@ void update_from_toml(Recipe& recipe, const std::string& path) {
 void update_from_toml_text(Recipe& recipe, std::string_view text, const std::string& path) {
   read_recipe_file(text, path, [&](const std::string& wanted, const nlohmann::json& value) {
     bool known = false;
-    recipe.visit([&](const char* name, auto& field, const char*, Range range) {
-      if (name == wanted) known = true, set_field(name, field, range, value);
+    recipe.visit([&](const RecipeOption& option, auto& field) {
+      if (option.name == wanted) known = true, set_field(option, field, value);
     });
     check(known, "there is no option ", shown(wanted));
   });
@@ -129,6 +131,7 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   if (r.depth) c.depth = r.depth;
   if (r.heads) c.heads = r.heads;
   if (r.mlp_ratio > 0) c.mlp_ratio = r.mlp_ratio;
+  if (!r.activation.empty()) c.activation = r.activation;
   // 0.02 suits wide models; narrow ones learn faster when layers keep the size of what passes through them.
   if (r.model == "nano") c.init_std = 1 / std::sqrt(static_cast<double>(c.dim));
   if (r.init_std > 0) c.init_std = r.init_std;

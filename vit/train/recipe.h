@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nn/activation.h"
 #include "nn/optim.h"
 #include "nn/schedule.h"
 #include "vit/data/loader.h"
@@ -15,11 +16,19 @@ namespace lookhere {
 
 inline constexpr const char* kDeviceDescription = "where to compute: cpu";
 
+inline constexpr const char* kPositionGroup = "Position";
+
+// A field as the command line, config.toml and the checkpoint have it.
+struct RecipeOption {
+  const char *name, *group, *help;
+  Range range;  // of a number
+};
+
 struct Recipe {
   // what to learn, with which model; 0 or empty: as the preset has it
   std::string data = "fashion", model = "nano", position = "lh180";
   PositionOptions position_options;
-  std::string head, pool;
+  std::string head, pool, activation;
   long img_size = 0, patch_size = 0, dim = 0, depth = 0, heads = 0;
   double mlp_ratio = 0, layer_scale = -1, init_std = 0;
   // how
@@ -33,51 +42,65 @@ struct Recipe {
   long shapes_train = 8192, shapes_test = 2048;
   long eval_batch_size = 256, workers = 1, recovery_interval = 0, shards = 0;
 
-  // f(name, field, description, range) for every field.
+  // f(option, field) for every field, f(const RecipeOption&, T&).
   void visit(auto&& f) {
     constexpr double kMany = 1e9;
-    f("data", data, source_help(), {});
-    f("model", model, "nano, vit_tiny, vit_small, vit_base, vit_base_lookhere", {});
+    const char* group = "Data";
+    const auto add = [&](const char* name, auto& field, const char* help, Range range = {}) {
+      f(RecipeOption{.name = name, .group = group, .help = help, .range = range}, field);
+    };
+    add("data", data, source_help());
+    group = "Model";
+    add("model", model, "nano, vit_tiny, vit_small, vit_base, vit_base_lookhere");
+    group = kPositionGroup;
     static const std::string positions = position_help();
-    f("position", position, positions.c_str(), {});
+    add("position", position, positions.c_str());
     position_options.visit([&](const PositionOption& option, PositionValue& value) {
-      std::visit([&](auto& field) { f(option.name, field, option.help, option.range); }, value);
+      std::visit([&](auto& field) { add(option.name, field, option.help, option.range); }, value);
     });
-    f("img-size", img_size, "image side in pixels (0: the data's for nano, else 224)", {0, 16384});
-    f("patch-size", patch_size, "patch side in pixels (0: the model's)", {0, 1024});
-    f("dim", dim, "features per token (0: the model's)", {0, 1 << 16});
-    f("depth", depth, "blocks (0: the model's)", {0, 256});
-    f("heads", heads, "attention heads (0: the model's)", {0, 1024});
-    f("mlp-ratio", mlp_ratio, "hidden features of the MLP per feature (0: the model's)", {0, 64});
-    f("layer-scale", layer_scale, "LayerScale's first value, 0: none (negative: the model's)", {-kMany, 1e3});
-    f("init-std", init_std, "standard deviation of the first linear weights (0: the model's)", {0, 10});
-    f("head", head, "linear or mlp (empty: the model's)", {});
-    f("pool", pool, "cls or mean (empty: the model's)", {});
-    f("epochs", epochs, "passes over the training data", {1, 1e6});
-    f("batch-size", batch_size, "images per forward pass", {1, 1 << 20});
-    f("grad-accum-steps", grad_accum_steps, "forward passes per update", {1, 1 << 20});
-    f("lr", lr, "learning rate after warm-up", {0, 1e3});
-    f("warmup-lr", warmup_lr, "learning rate of the first step", {0, 1e3});
-    f("min-lr", min_lr, "learning rate of the last step", {0, 1e3});
-    f("warmup-epochs", warmup_epochs, "epochs of linear warm-up; then half a cosine", {0, kMany});
-    f("weight-decay", weight_decay, "AdamW's decay, for matrices only", {0, 1e3});
-    f("clip-grad", clip_grad, "largest norm of the gradient (0: no clipping)", {0, kMany});
-    f("smoothing", smoothing, "label smoothing", {0, 0.999});
-    f("bce-loss", bce_loss, "binary cross-entropy, summed over classes, instead of softmax cross-entropy", {});
-    f("drop", drop, "dropout in attention's output and the MLP", {0, 0.999});
-    f("drop-path", drop_path, "stochastic depth, the same in every block", {0, 0.999});
-    f("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)", {0, 0.999999});
-    f("hflip", hflip, "probability of mirroring an image (negative: 0.5 for cifar, else 0)", {-1, 1});
-    f("crop-padding", crop_padding, "random crops from the image padded by this many pixels", {0, 1024});
-    f("shapes-train", shapes_train, "training images of --data shapes", {1, 1e7});
-    f("shapes-test", shapes_test, "test images of --data shapes", {1, 1e7});
-    f("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)", {});
-    f("device", device, kDeviceDescription, {});
-    f("seed", seed, "decides initial weights, order and augmentation", {0, 9e15});
-    f("eval-batch-size", eval_batch_size, "images per evaluation pass", {1, 1 << 20});
-    f("workers", workers, "threads that prepare batches", {1, 256});
-    f("shards", shards, "parts of a batch computed side by side (0: one per thread); results depend on it", {0, 1024});
-    f("recovery-interval", recovery_interval, "updates between checkpoints (0: one per epoch)", {0, kMany});
+    group = "Model";
+    add("img-size", img_size, "image side in pixels (0: the data's for nano, else 224)", {0, 16384});
+    add("patch-size", patch_size, "patch side in pixels (0: the model's)", {0, 1024});
+    add("dim", dim, "features per token (0: the model's)", {0, 1 << 16});
+    add("depth", depth, "blocks (0: the model's)", {0, 256});
+    add("heads", heads, "attention heads (0: the model's)", {0, 1024});
+    add("mlp-ratio", mlp_ratio, "hidden features of the MLP per feature (0: the model's)", {0, 64});
+    static const std::string activations = "of the MLP: " + mlp_activation_names() + " (empty: the model's)";
+    add("activation", activation, activations.c_str());
+    add("layer-scale", layer_scale, "LayerScale's first value, 0: none (negative: the model's)", {-kMany, 1e3});
+    add("init-std", init_std, "standard deviation of the first linear weights (0: the model's)", {0, 10});
+    add("head", head, "linear or mlp (empty: the model's)");
+    add("pool", pool, "cls or mean (empty: the model's)");
+    group = "Training";
+    add("epochs", epochs, "passes over the training data", {1, 1e6});
+    add("batch-size", batch_size, "images per forward pass", {1, 1 << 20});
+    add("grad-accum-steps", grad_accum_steps, "forward passes per update", {1, 1 << 20});
+    add("lr", lr, "learning rate after warm-up", {0, 1e3});
+    add("warmup-lr", warmup_lr, "learning rate of the first step", {0, 1e3});
+    add("min-lr", min_lr, "learning rate of the last step", {0, 1e3});
+    add("warmup-epochs", warmup_epochs, "epochs of linear warm-up; then half a cosine", {0, kMany});
+    add("weight-decay", weight_decay, "AdamW's decay, for matrices only", {0, 1e3});
+    add("clip-grad", clip_grad, "largest norm of the gradient (0: no clipping)", {0, kMany});
+    add("smoothing", smoothing, "label smoothing", {0, 0.999});
+    add("bce-loss", bce_loss, "binary cross-entropy, summed over classes, instead of softmax cross-entropy");
+    add("drop", drop, "dropout in attention's output and the MLP", {0, 0.999});
+    add("drop-path", drop_path, "stochastic depth, the same in every block", {0, 0.999});
+    add("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)",
+        {0, 0.999999});
+    group = "Data";
+    add("hflip", hflip, "probability of mirroring an image (negative: 0.5 for cifar, else 0)", {-1, 1});
+    add("crop-padding", crop_padding, "random crops from the image padded by this many pixels", {0, 1024});
+    add("shapes-train", shapes_train, "training images of --data shapes", {1, 1e7});
+    add("shapes-test", shapes_test, "test images of --data shapes", {1, 1e7});
+    group = "Run";
+    add("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)");
+    add("device", device, kDeviceDescription);
+    add("seed", seed, "decides initial weights, order and augmentation", {0, 9e15});
+    add("eval-batch-size", eval_batch_size, "images per evaluation pass", {1, 1 << 20});
+    add("workers", workers, "threads that prepare batches", {1, 256});
+    add("shards", shards, "parts of a batch computed side by side (0: one per thread); results depend on it",
+        {0, 1024});
+    add("recovery-interval", recovery_interval, "updates between checkpoints (0: one per epoch)", {0, kMany});
   }
 
   void validate() const;  // throws Error naming the first option out of range

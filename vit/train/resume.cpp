@@ -15,7 +15,7 @@ namespace {
 std::map<std::string, std::string> texts_of(const Recipe& recipe) {
   std::map<std::string, std::string> texts;
   Recipe(recipe).visit(
-      [&](const char* name, const auto& field, const char*, Range) { texts[name] = to_text(nlohmann::json(field)); });
+      [&](const RecipeOption& option, const auto& field) { texts[option.name] = to_text(nlohmann::json(field)); });
   return texts;
 }
 

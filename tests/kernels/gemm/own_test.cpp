@@ -1,12 +1,14 @@
 // Linear layers and their gradients against sums in f64: every back end, every type, everything that is fused.
 #include "kernels/gemm/own.h"
 
+#include "tests/kernels/activation/oracle.h"
 #include "tests/kernels/gemm/kinds.h"
 
 namespace lookhere {
 namespace {
 
 using kernels::Acc;
+using kernels::Activation;
 using kernels::bf16;
 using kernels::GemmBackend;
 
@@ -45,15 +47,13 @@ double tolerance(long n) {
   return 4 * stored + 8 * kEpsilon<Acc<T>> * static_cast<double>(n + 1);
 }
 
-double cdf(double x) { return 0.5 * std::erfc(-x * std::sqrt(0.5)); }
-double gelu_slope(double x) { return cdf(x) + x * std::exp(-0.5 * x * x) / std::sqrt(2 * 3.14159265358979323846); }
-
-enum Wanted { kY = 1, kGelu = 2, kSum = 4, kSumInPlace = 8 };
+enum Wanted { kY = 1, kActivated = 2, kSum = 4, kSumInPlace = 8 };
 
 template <class T>
 struct LinearCase {
   Sizes sizes;
   bool bias, gamma, keep;
+  Activation activation;
   long tokens() const { return sizes.rows % 3 == 0 ? 3 : 1; }  // rows per image
   std::vector<T> x = values<T>(sizes.rows * sizes.in, 1);
   std::vector<Acc<T>> w = values<Acc<T>>(sizes.out * sizes.in, 2), b = values<Acc<T>>(sizes.out, 3),
@@ -61,7 +61,7 @@ struct LinearCase {
                       k = values<Acc<T>>(sizes.rows / tokens(), 6);
 
   struct Result {
-    std::vector<T> y, gelu;
+    std::vector<T> y, activated;
     std::vector<Acc<T>> sum;
   };
   Result run(int wanted, GemmBackend backend) const {
@@ -72,7 +72,7 @@ struct LinearCase {
     const bool sum = wanted & (kSum | kSumInPlace);
     kernels::linear<T>(Cpu{},
                        {.y = wanted & kY ? r.y.data() : nullptr,
-                        .gelu = wanted & kGelu ? r.gelu.data() : nullptr,
+                        .activated = wanted & kActivated ? r.activated.data() : nullptr,
                         .sum = sum ? r.sum.data() : nullptr,
                         .x = x.data(),
                         .w = w.data(),
@@ -85,11 +85,12 @@ struct LinearCase {
                         .rows = sizes.rows,
                         .in = sizes.in,
                         .out = sizes.out,
-                        .tokens = tokens()},
+                        .tokens = tokens(),
+                        .activation = activation},
                        backend);
     return r;
   }
-  // In f64: y, GELU(y) and the sum.
+  // In f64: y, its activation and the sum.
   std::vector<double> want[3] = {};
   void compute() {
     for (long r = 0; r < sizes.rows; ++r)
@@ -97,7 +98,7 @@ struct LinearCase {
         double y = bias ? number(b[o]) : 0;
         for (long i = 0; i < sizes.in; ++i) y += number(x[r * sizes.in + i]) * weight<T>(w[o * sizes.in + i]);
         want[0].push_back(y);
-        want[1].push_back(y * cdf(y));
+        want[1].push_back(kernels::oracle_of(activation).value(y));
         want[2].push_back(number(residual[r * sizes.out + o]) +
                           (gamma ? number(g[o]) : 1) * y * (keep ? number(k[r / tokens()]) : 1));
       }
@@ -107,10 +108,14 @@ struct LinearCase {
 TEST(Linear, WritesWhateverIsWanted) {
   for_each_kind_and_bf16([]<class T>(T, GemmBackend backend) {
     for (const Sizes& sizes : kSizes)
-      for (const int wanted : {int{kY}, int{kGelu}, int{kSum}, int{kSumInPlace}, kY | kGelu, kY | kSum, kGelu | kSum,
-                               kY | kGelu | kSumInPlace}) {
+      for (const int wanted : {int{kY}, int{kActivated}, int{kSum}, int{kSumInPlace}, kY | kActivated, kY | kSum,
+                               kActivated | kSum, kY | kActivated | kSumInPlace}) {
         const bool odd = (sizes.in + wanted) % 2 == 1;
-        LinearCase<T> c{.sizes = sizes, .bias = odd, .gamma = wanted >= kSum && odd, .keep = wanted >= kSum && !odd};
+        LinearCase<T> c{.sizes = sizes,
+                        .bias = odd,
+                        .gamma = wanted >= kSum && odd,
+                        .keep = wanted >= kSum && !odd,
+                        .activation = odd ? Activation::silu : Activation::gelu};
         c.compute();
         const auto got = c.run(wanted, backend);
         const auto name = std::string(name_of(backend)) + " " + std::to_string(sizes.rows) + " " +
@@ -119,8 +124,8 @@ TEST(Linear, WritesWhateverIsWanted) {
         if (wanted & kY) {
           EXPECT_LT(worst_error(numbers(got.y), c.want[0]), (tolerance<T, T>(sizes.in))) << name;
         }
-        if (wanted & kGelu) {
-          EXPECT_LT(worst_error(numbers(got.gelu), c.want[1]), (tolerance<T, T>(sizes.in))) << name;
+        if (wanted & kActivated) {
+          EXPECT_LT(worst_error(numbers(got.activated), c.want[1]), (tolerance<T, T>(sizes.in))) << name;
         }
         if (wanted >= kSum) {
           EXPECT_LT(worst_error(numbers(got.sum), c.want[2]), (tolerance<T, Acc<T>>(sizes.in))) << name;
@@ -132,10 +137,11 @@ TEST(Linear, WritesWhateverIsWanted) {
 TEST(Linear, OwnGivesTheSameBitsForAnyThreads) {
   const auto check = []<class T>(T) {
     for (const Sizes& sizes : {Sizes{201, 70, 333}, {66, 5001, 75}})
-      for (const int wanted : {int{kY}, int{kSumInPlace}, kY | kGelu | kSum}) {
-        const LinearCase<T> c{.sizes = sizes, .bias = true, .gamma = true, .keep = true};
+      for (const int wanted : {int{kY}, int{kSumInPlace}, kY | kActivated | kSum}) {
+        const LinearCase<T> c{
+            .sizes = sizes, .bias = true, .gamma = true, .keep = true, .activation = Activation::gelu};
         expect_same_for_any_threads([&] { return c.run(wanted, GemmBackend::own).y; });
-        expect_same_for_any_threads([&] { return c.run(wanted, GemmBackend::own).gelu; });
+        expect_same_for_any_threads([&] { return c.run(wanted, GemmBackend::own).activated; });
         expect_same_for_any_threads([&] { return c.run(wanted, GemmBackend::own).sum; });
       }
   };
@@ -146,7 +152,8 @@ TEST(Linear, OwnGivesTheSameBitsForAnyThreads) {
 TEST(Linear, InputGradient) {
   for_each_kind_and_bf16([]<class T>(T, GemmBackend backend) {
     for (const auto& [rows, out, in] : kSizes)  // the sums are over `out`, which is the long one here
-      for (const bool activation : {false, true}) {
+      for (const std::optional<Activation> activation :
+           {std::optional<Activation>(), {Activation::gelu}, {Activation::silu}}) {
         const std::vector<T> dy = values<T>(rows * out, 1), pre = values<T>(rows * in, 2);
         const std::vector<Acc<T>> w = values<Acc<T>>(out * in, 3);
         std::vector<double> want;
@@ -154,7 +161,7 @@ TEST(Linear, InputGradient) {
           for (long i = 0; i < in; ++i) {
             double dx = 0;
             for (long o = 0; o < out; ++o) dx += number(dy[r * out + o]) * weight<T>(w[o * in + i]);
-            want.push_back(activation ? dx * gelu_slope(number(pre[r * in + i])) : dx);
+            want.push_back(activation ? dx * kernels::oracle_of(*activation).slope(number(pre[r * in + i])) : dx);
           }
         const auto run = [&, rows = rows, in = in, out = out] {
           std::vector<T> dx(rows * in, static_cast<T>(kNaN<Acc<T>>));
@@ -165,12 +172,14 @@ TEST(Linear, InputGradient) {
                                              .pre = activation ? pre.data() : nullptr,
                                              .rows = rows,
                                              .in = in,
-                                             .out = out},
+                                             .out = out,
+                                             .activation = activation.value_or(Activation{})},
                                             backend);
           return dx;
         };
         EXPECT_LT(worst_error(numbers(run()), want), (tolerance<T, T>(out)))
-            << name_of(backend) << " " << rows << " " << in << " " << out << " " << activation;
+            << name_of(backend) << " " << rows << " " << in << " " << out << " "
+            << (activation ? name_of(*activation) : "none");
         if (backend == GemmBackend::own) expect_same_for_any_threads(run);
       }
   });
