@@ -3,49 +3,20 @@
 #pragma once
 #include <omp.h>
 
-#include "kernels/gemm/pack.h"
+#include "kernels/gemm/operands.h"
 #include "kernels/simd/prefetch.h"
 
 namespace kernels::KERNELS_ISA {
 
-// Sizes in slots. Packed B takes most of a second-level cache of 1 MB (AVX-512) or 256 KB.
-#if defined(__AVX512F__)
-inline constexpr long kPackedB = 180'000;
-#else
-inline constexpr long kPackedB = 48'000;
-#endif
-// The next block's B is fetched meanwhile where A is transposed, and needs room as well.
+// Sizes in slots (operands.h). The next block's B is fetched meanwhile where A is transposed, and needs room as well.
 inline constexpr long kPackedBFetchingAhead = kPackedB * 2 / 3;
-inline constexpr long kMostSlots = 768, kMostSlotsTransposed = 256;  // along k in a block
-inline constexpr long kPackedRows = 8 * kTileRows;                   // of A, packed at a time
-inline constexpr long kPackedA = kPackedRows * 512;
+inline constexpr long kMostSlots = 768, kMostSlotsTransposed = 256;     // along k in a block
 inline constexpr long kScratchRows = kPackedRows, kMostColumns = 1024;  // of C, in scratch; columns of any block
 // Along k where all must be in one block.
 inline constexpr long kMostSlotsWithoutC = smaller(kPackedB / kTileColumns, kPackedA / kTileRows);
-// Up to this many rows, B is not worth packing if its whole rows stay in the cache as they are.
-inline constexpr long kRowsWorthPacking = 1024;
 // From this many rows on, each tile has few lines of the next B to fetch.
 inline constexpr long kRowsWorthFetchingAhead = 128;
 
-template <class A, class B>
-struct Product {
-  float* c;            // (m, n) out, or null: only `finish` wants to see it
-  const float* start;  // rows start_row apart (0 for a bias, n for C itself), or zeros
-  long start_row;
-  const A* a;  // (m, k), or (k, m) if transposed
-  const B* b;  // (k, n), or (n, k)
-  bool transposed_a, transposed_b;
-  long m, n, k;
-  float* a_sum = nullptr;  // (m): Σ_k A(·, k), or not wanted; only for transposed A
-  bool accumulate_sum = false;
-};
-
-struct Part {
-  long row, rows, column, columns;  // of C
-};
-
-inline long divide_up(long n, long by) { return (n + by - 1) / by; }
-inline long round_up(long n, long to) { return divide_up(n, to) * to; }
 // The size of the parts of n when it is cut evenly into as few as possible of at most `most`.
 inline long even_part(long n, long most) { return divide_up(n, greater(1L, divide_up(n, most))); }
 
@@ -75,36 +46,76 @@ inline Part part_of(long m, long n, const PartGrid& grid, long i) {
   return {.row = row(y), .rows = row(y + 1) - row(y), .column = column(x), .columns = column(x + 1) - column(x)};
 }
 
+// A part of C, and the steps along k that are now added to it.
+template <class T>
+struct Block {
+  Part part;
+  float* c;
+  long c_row, c_strip;         // strides of C from row to row and from strip to strip
+  long k, depth;               // along k
+  long next_k, next_depth;     // of the next block; depth 0 where there is none
+  const Slot<T>* b = nullptr;  // what Operands::bring_b gave
+  bool packed_b = true;
+};
+
+inline void prefetch_tile(const float* c, long c_row, long rows) {
+  for (long r = 0; r < rows; ++r)
+    for (long j = 0; j < kTileColumns; j += 16) __builtin_prefetch(c + r * c_row + j, 1);
+}
+
+// Rows [r, r + rows) of the block, at most kTileRows, whose slots of A begin at `a`. fetch() is called before every
+// tile. Returns where C of these rows is.
+template <class T, class Strips, class P, class Fetch>
+float* multiply_strip(const P& p, const Block<T>& block, const Strips& strips, const Slot<T>* a, long r, long rows,
+                      Fetch fetch) {
+  const long row = block.part.row + r, columns = block.part.columns;
+  const bool first = block.k == 0;
+  float* const c = block.c + r / kTileRows * block.c_strip;
+  const float* const start = p.start ? p.start + row * p.start_row + block.part.column : nullptr;
+  TileOfProduct<Slot<T>> tile{.c = c,
+                              .start = first ? start : c,
+                              .a = a,
+                              .b = block.b,
+                              .c_row = block.c_row,
+                              .start_row = first ? p.start_row : block.c_row,
+                              .a_row = strips.row,
+                              .a_step = strips.step,
+                              .b_step = p.n,
+                              .steps = divide_up(block.depth, kDepth<T>)};
+  const Panels panels(columns);
+  long j = 0;
+  for (long panel = 0; panel < panels.count; ++panel) {
+    const long width = panels.columns(panel);
+    fetch();
+    if (j + width < columns)
+      prefetch_tile(tile.c + width, block.c_row, rows);
+    else if (r + kTileRows < block.part.rows)
+      prefetch_tile(c + block.c_strip, block.c_row, kTileRows);
+    if (block.packed_b) tile.b_step = width;
+    multiply_any_tile(tile, rows, smaller(width, columns - j));
+    j += width, tile.c += width, tile.b += block.packed_b ? width * tile.steps : width;
+    if (tile.start) tile.start += width;
+  }
+  return c;
+}
+
 // What one thread does. finish(part, c, c_row) is called for every part of C when it is done and still in the cache.
 template <class T, class A, class B, class Finish>
 struct Worker {
-  const Product<A, B>& p;
+  using Own = Operands<T, A, B>;
+  const Own operands;
   const Part part;
   const Finish& finish;
-  Slot<T>*packed_a, *packed_b;  // (kPackedA), (kPackedB)
-  float* scratch;               // (kScratchRows, kMostColumns)
-
-  // Every value of B is used once: packing more of it than one panel at a time would only fill the cache.
-  bool few_rows() const { return part.rows <= kTileRows; }
-  static long slots_of(long steps) { return divide_up(steps, kDepth<T>); }
-
-  struct Block {
-    Part part;
-    float* c;
-    long c_row, c_strip;  // strides of C from row to row and from strip to strip
-    long k, depth;        // along k; 0 where there is no next block
-    long next_k, next_depth;
-    const Slot<T>* b;
-    bool packed_b;
-  };
+  float* scratch;  // (kScratchRows, kMostColumns)
 
   void multiply() const {
+    const Product<A, B>& p = operands.p;
     // Blocks of k are even. Without C there is nowhere to keep sums from one to the next except scratch: then k is one
     // block if a single panel of B fits, or else few rows are finished at a time.
     const long most = !p.c ? kMostSlotsWithoutC : p.transposed_a ? kMostSlotsTransposed : kMostSlots;
-    const long slots = greater(1L, even_part(slots_of(p.k), most)), depth = slots * kDepth<T>;
+    const long slots = greater(1L, even_part(Own::slots_of(p.k), most)), depth = slots * kDepth<T>;
     const long blocks = greater(1L, divide_up(p.k, depth));
-    const long room = few_rows() ? slots * kTileColumns : p.transposed_a ? kPackedBFetchingAhead : kPackedB;
+    const long room = Own::few(part.rows) ? slots * kTileColumns : p.transposed_a ? kPackedBFetchingAhead : kPackedB;
     const long columns =
         round_up(even_part(part.columns, smaller(kMostColumns, room / slots / kTileColumns * kTileColumns)), kWidth);
     const bool in_scratch = !p.c && blocks > 1;
@@ -117,141 +128,60 @@ struct Worker {
                           .column = part.column + j,
                           .columns = smaller(columns, part.columns - j)};
           const long k = s * depth, next_k = k + depth;
-          Block block{.part = here,
-                      .c = p.c ? p.c + here.row * p.n + here.column : scratch,
-                      .c_row = p.c ? p.n : here.columns,
-                      .c_strip = p.c          ? kTileRows * p.n
-                                 : in_scratch ? kTileRows * here.columns
-                                              : 0,
-                      .k = k,
-                      .depth = smaller(depth, p.k - k),
-                      .next_k = next_k,
-                      .next_depth = greater(0L, smaller(depth, p.k - next_k)),
-                      .b = nullptr,
-                      .packed_b = true};
-          bring_b(block);
+          Block<T> block{.part = here,
+                         .c = p.c ? p.c + here.row * p.n + here.column : scratch,
+                         .c_row = p.c ? p.n : here.columns,
+                         .c_strip = p.c          ? kTileRows * p.n
+                                    : in_scratch ? kTileRows * here.columns
+                                                 : 0,
+                         .k = k,
+                         .depth = smaller(depth, p.k - k),
+                         .next_k = next_k,
+                         .next_depth = greater(0L, smaller(depth, p.k - next_k))};
+          const auto b = operands.bring_b(here, part.rows, k, block.depth);
+          block.b = b.at, block.packed_b = b.packed;
           multiply_block(block);
         }
   }
 
-  PartOf<B> part_of_b(const Part& at, long k, long depth) const {
-    return {.at = p.b + (p.transposed_b ? at.column * p.k + k : k * p.n + at.column),
-            .row_size = p.transposed_b ? p.k : p.n,
-            .depth = depth,
-            .columns = at.columns};
-  }
-  PartOf<A> part_of_transposed_a(long row, long rows, long k, long depth) const {
-    return {.at = p.a + k * p.m + row, .row_size = p.m, .depth = depth, .columns = rows};
-  }
-
-  void bring_b(Block& block) const {
-    const PartOf<B> b = part_of_b(block.part, block.k, block.depth);
-    if constexpr (std::is_same_v<Slot<T>, B> && std::is_same_v<T, B>)
-      if (!p.transposed_b && p.n % kWidth == 0 &&
-          (few_rows() || (p.n * b.depth <= kPackedB && part.rows <= kRowsWorthPacking))) {
-        block.b = b.at, block.packed_b = false;
-        return;
-      }
-    block.b = packed_b;
-    if (p.transposed_b)
-      pack_transposed<T>(packed_b, b);
-    else
-      pack_rows<T>(packed_b, b);
-  }
-
-  // Rows of A in slots as strips: where they are if the tile can read them there, else in packed_a.
-  struct Strips {
-    const Slot<T>* at;
-    long row, step, strip;  // strides
-    bool packed;
-  };
-  Strips bring_a(long row, long rows, long k, long depth) const {
-    const long slots = slots_of(depth);
-    if (p.transposed_a) {
-      const PartOf<A> a = part_of_transposed_a(row, rows, k, depth);
-      if constexpr (std::is_same_v<Slot<T>, A>)
-        if (p.m * depth <= kPackedB / 2) return {a.at, 1, p.m, kTileRows, false};
-      pack_panel<kPackedRows / kWidth, T>(packed_a, a);
-      return {packed_a, 1, kPackedRows, kTileRows, true};
-    }
-    const A* a = p.a + row * p.k + k;
-    if constexpr (sizeof(Slot<T>) == kDepth<T> * sizeof(A))
-      if (p.k % kDepth<T> == 0)
-        return {reinterpret_cast<const Slot<T>*>(a), p.k / kDepth<T>, 1, kTileRows * p.k / kDepth<T>, false};
-    for (long r = 0; r < rows; ++r) pack_line<T>(packed_a + r * slots, a + r * p.k, depth);
-    return {packed_a, slots, 1, kTileRows * slots, true};
-  }
-
   template <class From>
-  static PrefetchLines lines_of(const PartOf<From>& part) {
-    return {part.at, part.row_size, part.columns, part.depth};
+  static PrefetchLines lines_of(const PartOf<From>& of) {
+    return {of.at, of.row_size, of.columns, of.depth};
   }
 
-  void multiply_block(const Block& block) const {
-    const long rows = block.part.rows, slots = slots_of(block.depth);
+  void multiply_block(const Block<T>& block) const {
+    const Product<A, B>& p = operands.p;
+    const long rows = block.part.rows, slots = Own::slots_of(block.depth);
     const long group = smaller(kPackedRows, kPackedA / greater(1L, slots) / kTileRows * kTileRows);
     const long panels = Panels(block.part.columns).count;
     const bool ahead = p.transposed_a && !p.transposed_b && rows >= kRowsWorthFetchingAhead;
+    const auto a_at = [&](long row, long count, long k, long depth) {
+      return operands.part_of_transposed_a(row, count, k, depth);
+    };
     PrefetchLines next_b;
-    if (ahead) next_b = lines_of(part_of_b(block.part, block.next_k, block.next_depth));
+    if (ahead) next_b = lines_of(operands.part_of_b(block.part, block.next_k, block.next_depth));
     const long b_lines = divide_up(next_b.lines(), divide_up(rows, kTileRows) * panels);
     for (long i = 0; i < rows; i += group) {
       const long row = block.part.row + i, count = smaller(group, rows - i);
-      const Strips strips = bring_a(row, count, block.k, block.depth);
+      const auto strips = operands.bring_a(row, count, block.k, block.depth);
       if (p.a_sum && block.part.column == 0) {
         if (block.k == 0 && !p.accumulate_sum) std::fill_n(p.a_sum + row, count, 0.F);
-        add_rows(p.a_sum + row, part_of_transposed_a(row, count, block.k, block.depth));
+        add_rows(p.a_sum + row, a_at(row, count, block.k, block.depth));
       }
       PrefetchLines next_a;
       if (ahead)
         next_a =
-            lines_of(i + group < rows
-                         ? part_of_transposed_a(row + group, smaller(group, rows - i - group), block.k, block.depth)
-                         : part_of_transposed_a(block.part.row, smaller(group, rows), block.next_k, block.next_depth));
+            lines_of(i + group < rows ? a_at(row + group, smaller(group, rows - i - group), block.k, block.depth)
+                                      : a_at(block.part.row, smaller(group, rows), block.next_k, block.next_depth));
       const long a_lines = divide_up(next_a.lines(), divide_up(count, kTileRows) * panels);
-      for (long r = 0; r < count; r += kTileRows)
-        multiply_strip(block, strips, i, r, smaller(kTileRows, count - r),
-                       [&] { next_b.issue(b_lines), next_a.issue(a_lines); });
+      for (long r = 0; r < count; r += kTileRows) {
+        const long strip = smaller(kTileRows, count - r);
+        const Slot<T>* const a = strips.at + r / kTileRows * strips.strip;
+        const float* const c =
+            multiply_strip(p, block, strips, a, i + r, strip, [&] { next_b.issue(b_lines), next_a.issue(a_lines); });
+        if (block.next_depth == 0) finish(Part{row + r, strip, block.part.column, block.part.columns}, c, block.c_row);
+      }
     }
-  }
-
-  // Rows group + [r, r + rows) of the block. fetch() is called before every tile.
-  template <class Fetch>
-  void multiply_strip(const Block& block, const Strips& strips, long group, long r, long rows, Fetch fetch) const {
-    const long row = block.part.row + group + r, column = block.part.column, columns = block.part.columns;
-    const bool first = block.k == 0, last = block.next_depth == 0;
-    float* c = block.c + (group + r) / kTileRows * block.c_strip;
-    TileOfProduct<Slot<T>> tile{.c = c,
-                                .start = !first    ? c
-                                         : p.start ? p.start + row * p.start_row + column
-                                                   : nullptr,
-                                .a = strips.at + r / kTileRows * strips.strip,
-                                .b = block.b,
-                                .c_row = block.c_row,
-                                .start_row = first ? p.start_row : block.c_row,
-                                .a_row = strips.row,
-                                .a_step = strips.step,
-                                .b_step = p.n,
-                                .steps = slots_of(block.depth)};
-    const Panels panels(columns);
-    long j = 0;
-    for (long panel = 0; panel < panels.count; ++panel) {
-      const long width = panels.columns(panel);
-      fetch();
-      if (j + width < columns)
-        prefetch_tile(tile.c + width, block.c_row, rows);
-      else if (group + r + kTileRows < block.part.rows)
-        prefetch_tile(c + block.c_strip, block.c_row, kTileRows);
-      if (block.packed_b) tile.b_step = width;
-      multiply_any_tile(tile, rows, smaller(width, columns - j));
-      j += width, tile.c += width, tile.b += block.packed_b ? width * tile.steps : width;
-      if (tile.start) tile.start += width;
-    }
-    if (last) finish(Part{row, rows, column, columns}, c, block.c_row);
-  }
-  static void prefetch_tile(const float* c, long c_row, long rows) {
-    for (long r = 0; r < rows; ++r)
-      for (long j = 0; j < kTileColumns; j += 16) __builtin_prefetch(c + r * c_row + j, 1);
   }
 };
 
@@ -267,7 +197,7 @@ void multiply(const Product<A, B>& p, const Finish& finish) {
     if (part.rows == 0 || part.columns == 0) return;
     alignas(64) Slot<T> packed_a[kPackedA], packed_b[kPackedB];
     alignas(64) float scratch[kScratchRows * kMostColumns];
-    Worker<T, A, B, Finish>{p, part, finish, packed_a, packed_b, scratch}.multiply();
+    Worker<T, A, B, Finish>{{p, packed_a, packed_b}, part, finish, scratch}.multiply();
   });
 }
 

@@ -60,6 +60,44 @@ T saved_lse(T lse) {
   return lse == -kInfinity ? kInfinity : lse * static_cast<T>(kLog2e);
 }
 
+// a[d] · b[d], summed over vectors
+template <class S>
+Vector<Acc<S>> products_of(const S* a, const S* b, long dim) {
+  using T = Acc<S>;
+  Vector<T> sum = {};
+  long d = 0;
+  for (; d + kLanes<T> <= dim; d += kLanes<T>) sum += load_as<T>(a + d) * load_as<T>(b + d);
+  for (; d < dim; ++d) sum[0] += static_cast<T>(a[d]) * static_cast<T>(b[d]);
+  return sum;
+}
+
+// The table's gradient: what LaneBias::load read as vectors goes back as vectors.
+template <class S, class O>
+void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<Acc<S>>& queries,
+                  const KeyChunk<S, O>& keys, const Acc<S>* ds) {
+  using T = Acc<S>;
+  for (long j = 0; j < keys.count; ++j) {
+    if (!keys.bias[j]) continue;
+    T* row = g.center + (keys.bias[j] - head.center);
+    for (long v = 0; v < keys.vectors; ++v) {
+      const LaneBias<T>& bias = queries.bias[keys.first_vector + v];
+      const Vector<T> x = load(ds + j * kTileQueries + v * kLanes<T>);
+      for (int i = 0; i < bias.pieces; ++i)
+        store_where(row + bias.step[i], bias.mask[i], load_where(Vector<T>{}, bias.mask[i], row + bias.step[i]) + x);
+    }
+  }
+}
+
+// The same of one query, for keys from `begin` on.
+template <class S, class O>
+void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, long query, const Acc<S>* ds, long begin,
+                  long count) {
+  const std::int32_t* offset = head.plan->offset;
+  Acc<S>* const from_query = g.center + offset[query - head.prefix];
+  for (long j = greater(0, head.prefix - begin); j < count; ++j) from_query[-offset[begin + j - head.prefix]] += ds[j];
+}
+
+// The queries of one tile.
 template <class S, class O>
 struct Backward {
   using T = Acc<S>;
@@ -89,15 +127,6 @@ struct Backward {
       }
       store(delta + i, -sums_of_rows<T>(products));
     }
-  }
-
-  // a[d] · b[d], summed over vectors
-  static Vector<T> products_of(const S* a, const S* b, long dim) {
-    Vector<T> sum = {};
-    long d = 0;
-    for (; d + kLanes<T> <= dim; d += kLanes<T>) sum += load_as<T>(a + d) * load_as<T>(b + d);
-    for (; d < dim; ++d) sum[0] += static_cast<T>(a[d]) * static_cast<T>(b[d]);
-    return sum;
   }
 
   void add(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
@@ -140,76 +169,55 @@ struct Backward {
     add_to_rows<kKeyStep, 1>(to, keys.count, head.dim, weights, dout + first, lanes, ahead);
     for (long j = 0; j < keys.count; ++j) to[j] = g.dk + keys.token[j] * g.key_stride;
     add_to_rows<kKeyStep, 1>(to, keys.count, head.dim, dweights, q + first, lanes, ahead);
-    if (g.center) add_to_table(head, g, queries, keys);
-  }
-
-  // The table's gradient: what LaneBias::load read as vectors goes back as vectors.
-  void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries,
-                    const KeyChunk<S, O>& keys) {
-    for (long j = 0; j < keys.count; ++j) {
-      if (!keys.bias[j]) continue;
-      T* row = g.center + (keys.bias[j] - head.center);
-      for (long v = 0; v < keys.vectors; ++v) {
-        const LaneBias<T>& bias = queries.bias[keys.first_vector + v];
-        const Vector<T> x = load(ds + j * kTileQueries + v * kLanes<T>);
-        for (int i = 0; i < bias.pieces; ++i)
-          store_where(row + bias.step[i], bias.mask[i], load_where(Vector<T>{}, bias.mask[i], row + bias.step[i]) + x);
-      }
-    }
-  }
-
-  // The same of one query, for keys from `begin` on.
-  static void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, long query, const T* ds, long begin,
-                           long count) {
-    const std::int32_t* offset = head.plan->offset;
-    T* const from_query = g.center + offset[query - head.prefix];
-    for (long j = greater(0, head.prefix - begin); j < count; ++j)
-      from_query[-offset[begin + j - head.prefix]] += ds[j];
+    if (g.center) add_to_table(head, g, queries, keys, ds);
   }
 
   void finish(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, T scale) {
     for (T& factor : delta) factor = scale;
     queries.unpack(g.dq, dqt, head.q_stride, head.dim, delta);
   }
-
-  // Queries by themselves.
-  void single(const Head<S, O>& head, const HeadGradient<S>& g, const std::int32_t* token, long queries, T scale) {
-    const long width = padded<T>(head.dim), stride = head.stride;
-    // Of each query: scaled for logits, as it is, and the gradients of its output and of itself.
-    alignas(64) T scaled[kSingleQueries * kMaxHeadDim], row[kSingleQueries * kMaxHeadDim] = {};
-    alignas(64) T drow[kSingleQueries * kMaxHeadDim] = {}, dq[kSingleQueries * kMaxHeadDim] = {};
-    T shift[kSingleQueries], sum[kSingleQueries];
-    for (long i = 0; i < queries; ++i) {
-      const S *from = head.q + token[i] * head.q_stride, *dfrom = g.dout + token[i] * g.stride;
-      copy_scaled(scaled + i * width, head.scale, from, head.dim);
-      copy_scaled(row + i * width, T(1), from, head.dim);
-      copy_scaled(drow + i * width, T(1), dfrom, head.dim);
-      shift[i] = saved_lse(g.lse[token[i]]);
-      sum[i] = sum_of_lanes<T>(products_of(dfrom, g.out + token[i] * g.stride, head.dim));
-    }
-    for (long begin = 0; begin < head.tokens; begin += kChunk) {
-      const long count = smaller(kChunk, head.tokens - begin);
-      T *to_dk[kChunk], *to_dv[kChunk];
-      for (long j = 0; j < count; ++j)
-        to_dk[j] = g.dk + (begin + j) * g.key_stride, to_dv[j] = g.dv + (begin + j) * g.key_stride;
-      for (long i = 0; i < queries; ++i) {
-        T *const weights = p + i * kSingleStride, *const dweights = ds + i * kSingleStride;
-        single_logits(weights, head, scaled + i * width, token[i], begin, count);
-        dots(dweights, drow + i * width, head.v + begin * stride, stride, head.dim, count);
-        for (long j = 0; j < count; j += kLanes<T>) {
-          store(weights + j, exp2(load(weights + j) - shift[i]));
-          store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
-        }
-        if (g.center && token[i] >= head.prefix) add_to_table(head, g, token[i], dweights, begin, count);
-      }
-      const T unscaled[kSingleQueries] = {1, 1, 1, 1};
-      add_rows(dq, queries, head.dim, unscaled, ds, head.k + begin * stride, stride, count);
-      add_to_rows<1, kSingleStride>(to_dv, count, head.dim, p, drow, queries, ahead);
-      add_to_rows<1, kSingleStride>(to_dk, count, head.dim, ds, row, queries, ahead);
-    }
-    for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * head.q_stride, scale, dq + i * width, head.dim);
-  }
 };
+
+// Queries by themselves. Scratch: p, ds (kSingleQueries, kSingleStride).
+template <class S, class O>
+void backward_single(const Head<S, O>& head, const HeadGradient<S>& g, const std::int32_t* token, long queries,
+                     Acc<S> scale, Acc<S>* p, Acc<S>* ds, PrefetchQueue& ahead) {
+  using T = Acc<S>;
+  const long width = padded<T>(head.dim), stride = head.stride;
+  // Of each query: scaled for logits, as it is, and the gradients of its output and of itself.
+  alignas(64) T scaled[kSingleQueries * kMaxHeadDim], row[kSingleQueries * kMaxHeadDim] = {};
+  alignas(64) T drow[kSingleQueries * kMaxHeadDim] = {}, dq[kSingleQueries * kMaxHeadDim] = {};
+  T shift[kSingleQueries], sum[kSingleQueries];
+  for (long i = 0; i < queries; ++i) {
+    const S *from = head.q + token[i] * head.q_stride, *dfrom = g.dout + token[i] * g.stride;
+    copy_scaled(scaled + i * width, head.scale, from, head.dim);
+    copy_scaled(row + i * width, T(1), from, head.dim);
+    copy_scaled(drow + i * width, T(1), dfrom, head.dim);
+    shift[i] = saved_lse(g.lse[token[i]]);
+    sum[i] = sum_of_lanes<T>(products_of(dfrom, g.out + token[i] * g.stride, head.dim));
+  }
+  for (long begin = 0; begin < head.tokens; begin += kChunk) {
+    const long count = smaller(kChunk, head.tokens - begin);
+    T *to_dk[kChunk], *to_dv[kChunk];
+    for (long j = 0; j < count; ++j)
+      to_dk[j] = g.dk + (begin + j) * g.key_stride, to_dv[j] = g.dv + (begin + j) * g.key_stride;
+    for (long i = 0; i < queries; ++i) {
+      T *const weights = p + i * kSingleStride, *const dweights = ds + i * kSingleStride;
+      single_logits(weights, head, scaled + i * width, token[i], begin, count);
+      dots(dweights, drow + i * width, head.v + begin * stride, stride, head.dim, count);
+      for (long j = 0; j < count; j += kLanes<T>) {
+        store(weights + j, exp2(load(weights + j) - shift[i]));
+        store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
+      }
+      if (g.center && token[i] >= head.prefix) add_to_table(head, g, token[i], dweights, begin, count);
+    }
+    const T unscaled[kSingleQueries] = {1, 1, 1, 1};
+    add_rows(dq, queries, head.dim, unscaled, ds, head.k + begin * stride, stride, count);
+    add_to_rows<1, kSingleStride>(to_dv, count, head.dim, p, drow, queries, ahead);
+    add_to_rows<1, kSingleStride>(to_dk, count, head.dim, ds, row, queries, ahead);
+  }
+  for (long i = 0; i < queries; ++i) copy_scaled(g.dq + token[i] * head.q_stride, scale, dq + i * width, head.dim);
+}
 
 // The gradients of all heads' tables, behind the tables themselves.
 template <class S>
@@ -245,8 +253,9 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
     for_each_chunk(head, tile, [&](const KeyChunk<S, O>& keys) { state.add(head, g, queries, keys); });
     state.finish(head, g, queries, p.scale);
   }
-  for_each_single(*head.plan,
-                  [&](const std::int32_t* token, long queries) { state.single(head, g, token, queries, p.scale); });
+  for_each_single(*head.plan, [&](const std::int32_t* token, long queries) {
+    backward_single(head, g, token, queries, p.scale, state.p, state.ds, state.ahead);
+  });
   copy_rows(g.dq + stride, z.head_stride(), p.scale, dk, width, z.tokens, z.head_dim);
   copy_rows(g.dq + 2 * stride, z.head_stride(), T(1), dv, width, z.tokens, z.head_dim);
 }

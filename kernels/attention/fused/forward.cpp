@@ -17,6 +17,7 @@ namespace {
 template <class T>
 constexpr T kLowest = T(-1e30);  // finite, so that -inf minus it stays -inf; 2^(kLowest - max) is 0
 
+// The queries of one tile.
 template <class S, class O>
 struct Forward {
   using T = Acc<S>;
@@ -87,55 +88,60 @@ struct Forward {
     }
     queries.unpack(to, out, stride, head.dim, scale);
   }
-
-  // Queries by themselves.
-  void single(const Head<S, O>& head, const std::int32_t* token, long queries, S* to, long stride, T* lse) {
-    const long width = padded<T>(head.dim);
-    alignas(64) T rows[kSingleQueries * kMaxHeadDim];
-    T total[kSingleQueries] = {}, top[kSingleQueries], by[kSingleQueries];
-    for (long i = 0; i < queries; ++i) {
-      copy_scaled(rows + i * width, head.scale, head.q + token[i] * head.q_stride, head.dim);
-      top[i] = kLowest<T>;
-    }
-    fill(out, T(0), queries * width);
-    for (long begin = 0; begin < head.tokens; begin += kSingleKeys) {
-      const long count = smaller(kSingleKeys, head.tokens - begin);
-      for (long i = 0; i < queries; ++i) {
-        T* const row = s + i * kSingleStride;
-        single_logits(row, head, rows + i * width, token[i], begin, count);
-        const T before = top[i];
-        top[i] = largest(row, count, before);
-        by[i] = exp2(Vector<T>{} + (before - top[i]))[0];
-        total[i] = total[i] * by[i] + weigh(row, count, top[i]);
-      }
-      add_rows(out, queries, head.dim, by, s, head.v + begin * head.stride, head.stride, count);
-    }
-    for (long i = 0; i < queries; ++i) {
-      copy_scaled(to + token[i] * stride, total[i] == 0 ? T(0) : 1 / total[i], out + i * width, head.dim);
-      lse[token[i]] = total[i] == 0 ? -std::numeric_limits<T>::infinity()
-                                    : top[i] * static_cast<T>(1 / kLog2e) + std::log(total[i]);
-    }
-  }
-
-  // The largest of `top` and s[0 .. count - 1]; fills up the last vector with -inf.
-  static T largest(T* s, long count, T top) {
-    for (long j = count; j % kLanes<T>; ++j) s[j] = -std::numeric_limits<T>::infinity();
-    Vector<T> most = Vector<T>{} + top;
-    for (long j = 0; j < count; j += kLanes<T>) most = larger<T>(most, load(s + j));
-    for (long i = 0; i < kLanes<T>; ++i) top = top > most[i] ? top : most[i];
-    return top;
-  }
-  // s[j] = 2^(s[j] - top); returns their sum
-  static T weigh(T* s, long count, T top) {
-    Vector<T> sum = {};
-    for (long j = 0; j < count; j += kLanes<T>) {
-      const Vector<T> weight = exp2(load(s + j) - top);
-      store(s + j, weight);
-      sum += weight;
-    }
-    return sum_of_lanes<T>(sum);
-  }
 };
+
+// The largest of `top` and s[0 .. count - 1]; fills up the last vector with -inf.
+template <class T>
+T largest(T* s, long count, T top) {
+  for (long j = count; j % kLanes<T>; ++j) s[j] = -std::numeric_limits<T>::infinity();
+  Vector<T> most = Vector<T>{} + top;
+  for (long j = 0; j < count; j += kLanes<T>) most = larger<T>(most, load(s + j));
+  for (long i = 0; i < kLanes<T>; ++i) top = top > most[i] ? top : most[i];
+  return top;
+}
+// s[j] = 2^(s[j] - top); returns their sum
+template <class T>
+T weigh(T* s, long count, T top) {
+  Vector<T> sum = {};
+  for (long j = 0; j < count; j += kLanes<T>) {
+    const Vector<T> weight = exp2(load(s + j) - top);
+    store(s + j, weight);
+    sum += weight;
+  }
+  return sum_of_lanes<T>(sum);
+}
+
+// Queries by themselves. Scratch: s (kSingleQueries, kSingleStride), out (kSingleQueries, width).
+template <class S, class O>
+void forward_single(const Head<S, O>& head, const std::int32_t* token, long queries, S* to, long stride, Acc<S>* lse,
+                    Acc<S>* s, Acc<S>* out) {
+  using T = Acc<S>;
+  const long width = padded<T>(head.dim);
+  alignas(64) T rows[kSingleQueries * kMaxHeadDim];
+  T total[kSingleQueries] = {}, top[kSingleQueries], by[kSingleQueries];
+  for (long i = 0; i < queries; ++i) {
+    copy_scaled(rows + i * width, head.scale, head.q + token[i] * head.q_stride, head.dim);
+    top[i] = kLowest<T>;
+  }
+  fill(out, T(0), queries * width);
+  for (long begin = 0; begin < head.tokens; begin += kSingleKeys) {
+    const long count = smaller(kSingleKeys, head.tokens - begin);
+    for (long i = 0; i < queries; ++i) {
+      T* const row = s + i * kSingleStride;
+      single_logits(row, head, rows + i * width, token[i], begin, count);
+      const T before = top[i];
+      top[i] = largest(row, count, before);
+      by[i] = exp2(Vector<T>{} + (before - top[i]))[0];
+      total[i] = total[i] * by[i] + weigh(row, count, top[i]);
+    }
+    add_rows(out, queries, head.dim, by, s, head.v + begin * head.stride, head.stride, count);
+  }
+  for (long i = 0; i < queries; ++i) {
+    copy_scaled(to + token[i] * stride, total[i] == 0 ? T(0) : 1 / total[i], out + i * width, head.dim);
+    lse[token[i]] =
+        total[i] == 0 ? -std::numeric_limits<T>::infinity() : top[i] * static_cast<T>(1 / kLog2e) + std::log(total[i]);
+  }
+}
 
 // A part of one image and head.
 template <class O, class S>
@@ -158,7 +164,7 @@ void forward_part(const Attention<S>& p, const AttentionPart& part, const Attent
   }
   if (part.with_single)
     for_each_single(*head.plan, [&](const std::int32_t* token, long queries) {
-      state.single(head, token, queries, out, stride, lse);
+      forward_single(head, token, queries, out, stride, lse, state.s, state.out);
     });
 }
 
