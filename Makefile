@@ -42,7 +42,7 @@ MARCH_avx2        := -march=x86-64-v3
 MARCH_avx512      := -march=x86-64-v4 -mprefer-vector-width=512
 MARCH_avx512_bf16 := $(MARCH_avx512) -mavx512bf16
 sources = $(sort $(shell find $(1) -name '*.cpp'))
-KERNELS := $(filter-out kernels/bench/%,$(call sources,kernels))
+KERNELS := $(filter-out kernels/bench/% kernels/cuda/%,$(call sources,kernels))
 VECTOR_KERNELS := $(shell grep -lw KERNELS_ISA $(KERNELS))
 LIBRARY := $(KERNELS) $(filter-out vit/cli/main.cpp,$(call sources,tensor autograd nn vit))
 FAULTS  := $(wildcard tests/faults/*.cpp)
@@ -65,12 +65,12 @@ WITH := $(strip $(CXX) $(FLAGS) $(KERNEL_FLAGS) $(BENCH_FLAGS) $(TEST_FLAGS) $(f
 ifneq ($(file <$(DIR)/made-with),$(WITH))
 $(shell mkdir -p $(DIR))$(file >$(DIR)/made-with,$(WITH))
 endif
-# CUDA: kernels' *.cu join in where nvcc is found; without it everything else builds and tests the same.
-NVCC    := $(shell command -v nvcc)
-CUDA    := $(if $(NVCC),$(patsubst %.cu,$(DIR)/%.cu.o,$(shell find kernels -name '*.cu')))
-ifneq ($(CUDA),)
-LINK    += -L$(dir $(NVCC))../lib64 -lcudart -lcublas
-endif
+# CUDA: the tests run kernels' *.cu in the emulator (kernels/cuda/README.md), on any machine. Where nvcc is found, they
+# also ask it whether it takes them for each kind of GPU without a warning.
+NVCC     := $(shell command -v nvcc)
+CUDA     := $(sort $(shell find kernels -name '*.cu'))
+EMULATED := $(CUDA:%.cu=$(DIR)/%.cu.emulated.o) $(call objects,$(call sources,kernels/cuda))
+CUBINS   := $(if $(NVCC),$(foreach sm,80 90,$(CUDA:%.cu=$(DIR)/%.sm_$(sm).cubin)))
 
 # Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
@@ -85,7 +85,7 @@ define link
 endef
 $(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a
 	$(call link)
-$(OUT)/tests: $(call objects,$(TESTS)) $(DIR)/liblookhere.a
+$(OUT)/tests: $(call objects,$(TESTS)) $(EMULATED) $(DIR)/liblookhere.a
 	$(call link,-lgtest -lgmock)
 $(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a
 	$(call link)
@@ -99,7 +99,7 @@ $(OUT)/faults.so: $(FAULTS) $(DIR)/made-with
 	@$(CXX) -std=c++20 -O2 $(WARN) -shared -fPIC $(FAULTS) -o $@
 $(OUT)/%/fuzzer: $(DIR)/tests/fuzz/%.o $(DIR)/liblookhere.a
 	$(call link,-fsanitize=fuzzer)
-$(DIR)/liblookhere.a: $(call objects,$(filter-out $(KERNELS),$(LIBRARY))) $(KERNEL_OBJECTS) $(CUDA)
+$(DIR)/liblookhere.a: $(call objects,$(filter-out $(KERNELS),$(LIBRARY))) $(KERNEL_OBJECTS)
 	@rm -f $@ && ar rcs $@ $^
 $(DIR)/%.o: %.cpp $(DIR)/made-with
 	@mkdir -p $(@D)
@@ -115,9 +115,19 @@ $(DIR)/kernels/%.$(1).o: kernels/%.cpp $(DIR)/made-with
 	@$(if $(SAN),,! nm -C $$@ | grep ' W ' | grep -v 'kernels::$(1)::' || { rm $$@; echo "$$<: the functions above would be shared"; exit 1; })
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
-$(DIR)/%.cu.o: %.cu $(DIR)/made-with
+# For a debugger, which finds every variable of a thread.
+$(DIR)/%.cu.emulated.o: FLAGS += -O0 -g
+$(DIR)/%.cu.emulated.o: %.cu $(DIR)/made-with
 	@mkdir -p $(@D)
-	$(NVCC) -std=c++20 -O3 -I. -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a -MMD -MP -c $< -o $@
+	@echo "  c++  $< (emulated)"
+	@$(CXX) $(FLAGS) -MMD -MP -x c++ -c $< -o $@
+define cubin_rule
+$(DIR)/%.sm_$(1).cubin: %.cu $(DIR)/made-with
+	@mkdir -p $$(@D)
+	@echo "  nvcc $$< (sm_$(1))"
+	@$(NVCC) -std=c++20 -O3 -I. --expt-relaxed-constexpr -Werror all-warnings -arch=sm_$(1) -MMD -MP -cubin $$< -o $$@
+endef
+$(foreach sm,80 90,$(eval $(call cubin_rule,$(sm))))
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)
 # Kept, and made where missing: as intermediate files they would not be missed once what is linked of them is newer.
 .PRECIOUS: $(DIR)/%.o
@@ -140,7 +150,7 @@ ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter tests/
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS) $(CUBINS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')

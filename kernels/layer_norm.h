@@ -15,6 +15,8 @@ struct LayerNorm {
 };
 template <class T>
 void layer_norm(Cpu, const LayerNorm<T>&);
+template <class T>
+void layer_norm(Cuda, const LayerNorm<T>&);
 
 // With x̂ = (x - mean)·rstd and g = dy ⊙ w:
 //   dx = rstd · (g - mean(g) - x̂ · mean(g ⊙ x̂)) + dresidual,  dw = Σ dy ⊙ x̂,  db = Σ dy
@@ -32,5 +34,7 @@ struct LayerNormBackward {
 };
 template <class T>
 void layer_norm_backward(Cpu, const LayerNormBackward<T>&);
+template <class T>
+void layer_norm_backward(Cuda, const LayerNormBackward<T>&);
 
 }  // namespace kernels

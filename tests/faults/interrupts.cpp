@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -33,6 +34,13 @@ bool is_file(int descriptor) {
   return fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+// Shared memory looks like a file. clang's OpenMP library keeps some, and gives up if it is interrupted there.
+bool is_shared_memory(int descriptor) {
+  char link[32], path[16] = {};
+  std::snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+  return readlink(link, path, sizeof path - 1) > 0 && std::strncmp(path, "/dev/shm/", 9) == 0;
+}
+
 }  // namespace
 
 extern "C" {
@@ -45,7 +53,8 @@ ssize_t write(int file, const void* data, std::size_t size) {
 int fsync(int file) { return interrupted() ? -1 : call<int (*)(int)>("fsync", file); }
 int fdatasync(int file) { return interrupted() ? -1 : call<int (*)(int)>("fdatasync", file); }
 int ftruncate(int file, off_t size) noexcept {
-  return interrupted() ? -1 : call<int (*)(int, off_t)>("ftruncate", file, size);
+  if (!is_shared_memory(file) && interrupted()) return -1;
+  return call<int (*)(int, off_t)>("ftruncate", file, size);
 }
 int fchmod(int file, mode_t mode) noexcept {
   return interrupted() ? -1 : call<int (*)(int, mode_t)>("fchmod", file, mode);
