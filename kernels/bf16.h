@@ -11,7 +11,9 @@ struct bf16 {
 
   bf16() = default;
   [[gnu::always_inline]] constexpr explicit bf16(float value) : bits(round(value)) {}
-  [[gnu::always_inline]] constexpr explicit operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+  [[gnu::always_inline]] constexpr explicit operator float() const {
+    return std::bit_cast<float>(std::uint32_t{bits} << 16);
+  }
   bool operator==(const bf16&) const = default;
 
  private:
