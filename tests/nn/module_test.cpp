@@ -42,12 +42,24 @@ TEST(Module, NamesFollowTheTree) {
 
 TEST(Module, BlocksHaveTimmsNames) {
   Init init(1, Dtype::f32, Device::cpu);
-  Block plain({.dim = 6, .heads = 2, .mlp_hidden = 8, .activation = {}, .norm_eps = 1e-6F, .layer_scale = false, .layer_scale_init = 1},
+  Block plain({.dim = 6,
+               .heads = 2,
+               .mlp_hidden = 8,
+               .activation = {},
+               .norm_eps = 1e-6F,
+               .layer_scale = false,
+               .layer_scale_init = 1},
               init);
   EXPECT_EQ(names_of(plain), (Names{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias",
                                     "attn.proj.weight", "attn.proj.bias", "norm2.weight", "norm2.bias",
                                     "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias"}));
-  Block scaled({.dim = 6, .heads = 2, .mlp_hidden = 8, .activation = {}, .norm_eps = 1e-6F, .layer_scale = true, .layer_scale_init = .5},
+  Block scaled({.dim = 6,
+                .heads = 2,
+                .mlp_hidden = 8,
+                .activation = {},
+                .norm_eps = 1e-6F,
+                .layer_scale = true,
+                .layer_scale_init = .5},
                init);
   const Names names = names_of(scaled);
   EXPECT_EQ(names.size(), 14U);

@@ -77,7 +77,8 @@ TEST(Weights, ConfigurationsSurviveJson) {
   // What may be left out has timm's values; one number is a square image.
   const ViTConfig c = config_from_json(R"({"image_size": 32, "patch_size": 4, "channels": 3, "classes": 10, "dim": 8,
       "depth": 1, "heads": 2, "position": {"type": "lookhere", "directions": "none"}, "of a later version": 1})");
-  EXPECT_TRUE(c.height == 32 && c.width == 32 && c.mlp_ratio == 4 && c.norm_eps == 1e-6 && !c.layer_scale && c.activation == "gelu");
+  EXPECT_TRUE(c.height == 32 && c.width == 32 && c.mlp_ratio == 4 && c.norm_eps == 1e-6 && !c.layer_scale &&
+              c.activation == "gelu");
   EXPECT_TRUE(c.head == HeadType::linear && c.pool == Pooling::cls);
   EXPECT_TRUE(c.position == lookhere_position({.directions = {"none"}}));
 }

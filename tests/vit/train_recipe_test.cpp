@@ -18,7 +18,8 @@ Recipe unusual_recipe() {
   r.position_options["global-slope"] = 1.0 / 3;
   r.position_options["layer-slopes"] = std::vector{0.1, 2.0};
   r.position_options["distance"] = "sqrt", r.position_options["fill"] = "zero";
-  r.mlp_ratio = 2.5, r.activation = "swiglu", r.layer_scale = 1e-5, r.grad_accum_steps = 2, r.seed = 9007199254740991 / 2;
+  r.mlp_ratio = 2.5, r.activation = "swiglu", r.layer_scale = 1e-5, r.grad_accum_steps = 2,
+  r.seed = 9007199254740991 / 2;
   r.lr = 0.1 + 0.2, r.warmup_lr = 1e-300, r.weight_decay = 1e-17, r.bce_loss = true, r.model_ema_decay = 0.123456789;
   return r;
 }
