@@ -125,7 +125,7 @@ define cubin_rule
 $(DIR)/%.sm_$(1).cubin: %.cu $(DIR)/made-with
 	@mkdir -p $$(@D)
 	@echo "  nvcc $$< (sm_$(1))"
-	@$(NVCC) -std=c++20 -O3 -I. --expt-relaxed-constexpr -Werror all-warnings -arch=sm_$(1) -MMD -MP -cubin $$< -o $$@
+	@$(NVCC) -std=c++20 -O3 -I. --expt-relaxed-constexpr --extended-lambda -Werror all-warnings -arch=sm_$(1) -MMD -MP -cubin $$< -o $$@
 endef
 $(foreach sm,80 90,$(eval $(call cubin_rule,$(sm))))
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)

@@ -1,13 +1,13 @@
-// Layer normalisation on a GPU: a block per row, then for dw and db a block per 32 columns.
+// Layer normalisation on a GPU: a block per row; dw and db as sums down columns.
 #include "kernels/layer_norm.h"
 
+#include "kernels/cuda/columns.h"
 #include "kernels/cuda/reduce.h"
 
 namespace kernels {
 namespace {
 
 constexpr int kMostThreads = 256;
-constexpr int kColumns = 32, kRowGroups = 8;  // of a block that sums down columns
 
 // As many threads as columns, in whole warps.
 unsigned threads_for(long cols) {
@@ -48,28 +48,6 @@ __global__ void gradient_of_row(LayerNormBackward<T> p) {
   }
 }
 
-// dw and db of 32 columns: each of 8 groups of rows by a warp, then the groups in order.
-template <class T>
-__global__ void gradient_of_columns(LayerNormBackward<T> p) {
-  using A = Acc<T>;
-  SHARED(A, dw, kColumns * kRowGroups);
-  SHARED(A, db, kColumns * kRowGroups);
-  const int lane = static_cast<int>(threadIdx.x), group = static_cast<int>(threadIdx.y);
-  const long column = static_cast<long>(blockIdx.x) * kColumns + lane;
-  A sum_w = 0, sum_b = 0;
-  if (column < p.cols)
-    for (long row = group; row < p.rows; row += kRowGroups) {
-      const A dy = static_cast<A>(p.dy[row * p.cols + column]);
-      sum_w += dy * ((p.x[row * p.cols + column] - p.mean[row]) * p.rstd[row]), sum_b += dy;
-    }
-  dw[group * kColumns + lane] = sum_w, db[group * kColumns + lane] = sum_b;
-  __syncthreads();
-  if (group > 0 || column >= p.cols) return;
-  sum_w = p.accumulate ? p.dw[column] : A(0), sum_b = p.accumulate ? p.db[column] : A(0);
-  for (int g = 0; g < kRowGroups; ++g) sum_w += dw[g * kColumns + lane], sum_b += db[g * kColumns + lane];
-  p.dw[column] = sum_w, p.db[column] = sum_b;
-}
-
 }  // namespace
 
 template <class T>
@@ -81,17 +59,17 @@ void layer_norm(Cuda cuda, const LayerNorm<T>& p) {
 // dw and db first: dx may stand where dy does.
 template <class T>
 void layer_norm_backward(Cuda cuda, const LayerNormBackward<T>& p) {
-  const auto blocks = static_cast<unsigned>((p.cols + kColumns - 1) / kColumns);
-  LAUNCH(gradient_of_columns<T>, dim3(blocks), dim3(kColumns, kRowGroups), cuda, p);
+  using A = Acc<T>;
+  const cuda::ColumnSums<A, 2> sums{.sums = {p.dw, p.db}, .rows = p.rows, .cols = p.cols, .accumulate = p.accumulate};
+  cuda::for_each_column(cuda, sums, [p] __device__(long row, long column, A* sum) {
+    const A dy = static_cast<A>(p.dy[row * p.cols + column]);
+    sum[0] += dy * ((p.x[row * p.cols + column] - p.mean[row]) * p.rstd[row]), sum[1] += dy;
+  });
   if (p.rows == 0) return;
   LAUNCH(gradient_of_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(threads_for(p.cols)), cuda, p);
 }
 
-template void layer_norm(Cuda, const LayerNorm<float>&);
-template void layer_norm(Cuda, const LayerNorm<double>&);
-template void layer_norm(Cuda, const LayerNorm<bf16>&);
-template void layer_norm_backward(Cuda, const LayerNormBackward<float>&);
-template void layer_norm_backward(Cuda, const LayerNormBackward<double>&);
-template void layer_norm_backward(Cuda, const LayerNormBackward<bf16>&);
+KERNELS_ON_GPU(layer_norm, LayerNorm);
+KERNELS_ON_GPU(layer_norm_backward, LayerNormBackward);
 
 }  // namespace kernels

@@ -16,6 +16,8 @@ struct Add {
 };
 template <class T>
 void add(Cpu, const Add<T>&);
+template <class T>
+void add(Cuda, const Add<T>&);
 
 // y = scale · x (+ y if accumulate)
 template <class T>
@@ -28,6 +30,8 @@ struct Scale {
 };
 template <class T>
 void scale(Cpu, const Scale<T>&);
+template <class T>
+void scale(Cuda, const Scale<T>&);
 
 // y = a ⊙ b
 template <class T>
@@ -39,6 +43,8 @@ struct Multiply {
 };
 template <class T>
 void multiply(Cpu, const Multiply<T>&);
+template <class T>
+void multiply(Cuda, const Multiply<T>&);
 
 // out[c] (+)= Σ_r x[r][c], in an order that is fixed by the sizes: the same bits for any number of threads.
 template <class T>
@@ -50,6 +56,8 @@ struct ColumnSum {
 };
 template <class T>
 void column_sum(Cpu, const ColumnSum<T>&);
+template <class T>
+void column_sum(Cuda, const ColumnSum<T>&);
 
 // sum = Σ x² in f64 over fixed blocks, for the gradient norm. Not finite if any element is not.
 template <class T>
@@ -60,6 +68,8 @@ struct SumOfSquares {
 };
 template <class T>
 void sum_of_squares(Cpu, const SumOfSquares<T>&);
+template <class T>
+void sum_of_squares(Cuda, const SumOfSquares<T>&);
 
 template <class T>
 struct Tanh {
@@ -69,6 +79,8 @@ struct Tanh {
 };
 template <class T>
 void tanh(Cpu, const Tanh<T>&);
+template <class T>
+void tanh(Cuda, const Tanh<T>&);
 
 // dx = dy · (1 - y²)
 template <class T>
@@ -79,6 +91,8 @@ struct TanhBackward {
 };
 template <class T>
 void tanh_backward(Cpu, const TanhBackward<T>&);
+template <class T>
+void tanh_backward(Cuda, const TanhBackward<T>&);
 
 // y = x / keep where a uniform number of stream (seed, a, b) is below keep, else 0. The mask depends on the element's
 // index alone, so the backward pass is the same kernel applied to dy.
@@ -93,6 +107,8 @@ struct Dropout {
 };
 template <class T>
 void dropout(Cpu, const Dropout<T>&);
+template <class T>
+void dropout(Cuda, const Dropout<T>&);
 
 // Residual with LayerScale and stochastic depth: y = x + γ ⊙ branch · keep[image]
 template <class T>
@@ -106,6 +122,8 @@ struct Residual {
 };
 template <class T>
 void residual(Cpu, const Residual<T>&);
+template <class T>
+void residual(Cuda, const Residual<T>&);
 
 // dbranch = γ ⊙ dy · keep,  dγ (+)= Σ dy ⊙ branch · keep  (dx = dy)
 template <class T>
@@ -121,5 +139,7 @@ struct ResidualBackward {
 };
 template <class T>
 void residual_backward(Cpu, const ResidualBackward<T>&);
+template <class T>
+void residual_backward(Cuda, const ResidualBackward<T>&);
 
 }  // namespace kernels

@@ -21,6 +21,8 @@ struct Activate {
 };
 template <class T>
 void activate(Cpu, const Activate<T>&);
+template <class T>
+void activate(Cuda, const Activate<T>&);
 
 // dx = dy · f'(x)
 template <class T>
@@ -32,6 +34,8 @@ struct ActivateBackward {
 };
 template <class T>
 void activate_backward(Cpu, const ActivateBackward<T>&);
+template <class T>
+void activate_backward(Cuda, const ActivateBackward<T>&);
 
 // y = f(a) ⊙ b, where a row of x is [a, b]: SwiGLU is this with SiLU (Shazeer 2020)
 template <class T>
@@ -43,6 +47,8 @@ struct Gate {
 };
 template <class T>
 void gate(Cpu, const Gate<T>&);
+template <class T>
+void gate(Cuda, const Gate<T>&);
 
 // da = dy ⊙ b ⊙ f'(a),  db = dy ⊙ f(a)
 template <class T>
@@ -55,5 +61,7 @@ struct GateBackward {
 };
 template <class T>
 void gate_backward(Cpu, const GateBackward<T>&);
+template <class T>
+void gate_backward(Cuda, const GateBackward<T>&);
 
 }  // namespace kernels

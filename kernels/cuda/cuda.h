@@ -23,3 +23,9 @@
       {grid, block, 0, kernels::emulator::seed(), [&] { static_cast<void>(context), kernel(__VA_ARGS__); }})
 
 #endif
+
+// A kernel's CUDA version, for every type that values between layers may have.
+#define KERNELS_ON_GPU(name, Problem)               \
+  template void name(Cuda, const Problem<float>&);  \
+  template void name(Cuda, const Problem<double>&); \
+  template void name(Cuda, const Problem<bf16>&)

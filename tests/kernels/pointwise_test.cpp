@@ -3,24 +3,26 @@
 
 #include <Random123/philox.h>
 
-#include "tests/kernels/cases.h"
+#include "tests/kernels/cuda/contexts.h"
 
 namespace lookhere {
 namespace {
 
-template <class T>
-double squares_of(const std::vector<T>& x) {
+template <class Context, class T>
+double squares_of(Context context, const std::vector<T>& x) {
   double sum = kNaN<double>;
-  kernels::sum_of_squares<T>(Cpu{}, {.sum = &sum, .x = x.data(), .n = static_cast<long>(x.size())});
+  kernels::sum_of_squares<T>(context, {.sum = &sum, .x = x.data(), .n = static_cast<long>(x.size())});
   return sum;
 }
 
-constexpr long kCounts[] = {1, 3, 64, 4095, 4096, 4097, 30001};  // around a block of parallel_blocks
+constexpr long kCounts[] = {1, 3, 64, 255, 256, 257, 4095, 4096, 4097, 30001};  // around a block of parallel_blocks
+constexpr long kMostEmulated = 4097;
 
 // Runs kernel(y, x, n) in place (all of these may alias) and compares with f(x) in f64.
-template <class T, class Kernel, class F>
-void expect_pointwise(double rounding_errors, Kernel kernel, F f) {
+template <class T, class Context, class Kernel, class F>
+void expect_pointwise(Context, double rounding_errors, Kernel kernel, F f) {
   for (const long n : kCounts) {
+    if (std::is_same_v<Context, kernels::Cuda> && n > kMostEmulated) continue;
     const std::vector<T> x = random_values<T>(n, 1, -6, 6);
     std::vector<T> y = x;
     std::vector<double> want(n);
@@ -31,60 +33,62 @@ void expect_pointwise(double rounding_errors, Kernel kernel, F f) {
 }
 
 TEST(Pointwise, Add) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     const std::vector<T> b = random_values<T>(30001, 2);
     expect_pointwise<T>(
-        2, [&](T* y, long n) { kernels::add<T>(Cpu{}, {.y = y, .a = y, .b = b.data(), .n = n, .period = n}); },
+        context, 2,
+        [&](T* y, long n) { kernels::add<T>(context, {.y = y, .a = y, .b = b.data(), .n = n, .period = n}); },
         [&](double x, long i) { return x + as_f64(b[i]); });
   });
 }
 
 TEST(Pointwise, AddBroadcasts) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     for (const auto& [rows, period] : {std::pair{7L, 1L}, {1L, 5L}, {300L, 129L}}) {
       std::vector<T> y = random_values<T>(rows * period, 1);
       const std::vector<T> a = y, b = random_values<T>(period, 2);
-      kernels::add<T>(Cpu{}, {.y = y.data(), .a = y.data(), .b = b.data(), .n = rows * period, .period = period});
+      kernels::add<T>(context, {.y = y.data(), .a = y.data(), .b = b.data(), .n = rows * period, .period = period});
       for (long i = 0; i < rows * period; ++i) ASSERT_EQ(y[i], T(Acc<T>(a[i]) + Acc<T>(b[i % period])));
     }
   });
 }
 
 TEST(Pointwise, Scale) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     for (const bool accumulate : {false, true})
       expect_pointwise<T>(
-          2,
+          context, 2,
           [&](T* y, long n) {
-            kernels::scale<T>(Cpu{}, {.y = y, .x = y, .n = n, .scale = -0.75, .accumulate = accumulate});
+            kernels::scale<T>(context, {.y = y, .x = y, .n = n, .scale = -0.75, .accumulate = accumulate});
           },
           [&](double x, long) { return accumulate ? x - 0.75 * x : -0.75 * x; });
   });
 }
 
 TEST(Pointwise, Multiply) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     const std::vector<T> b = random_values<T>(30001, 2);
     expect_pointwise<T>(
-        2, [&](T* y, long n) { kernels::multiply<T>(Cpu{}, {.y = y, .a = y, .b = b.data(), .n = n}); },
+        context, 2, [&](T* y, long n) { kernels::multiply<T>(context, {.y = y, .a = y, .b = b.data(), .n = n}); },
         [&](double x, long i) { return x * as_f64(b[i]); });
   });
 }
 
 TEST(Pointwise, Tanh) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     expect_pointwise<T>(
-        8, [](T* y, long n) { kernels::tanh<T>(Cpu{}, {.y = y, .x = y, .n = n}); },
+        context, 8, [&](T* y, long n) { kernels::tanh<T>(context, {.y = y, .x = y, .n = n}); },
         [](double x, long) { return std::tanh(x); });
     const std::vector<T> y = random_values<T>(30001, 2);
     expect_pointwise<T>(
-        16, [&](T* dy, long n) { kernels::tanh_backward<T>(Cpu{}, {.dx = dy, .dy = dy, .y = y.data(), .n = n}); },
+        context, 16,
+        [&](T* dy, long n) { kernels::tanh_backward<T>(context, {.dx = dy, .dy = dy, .y = y.data(), .n = n}); },
         [&](double dy, long i) { return dy * (1 - std::pow(as_f64(y[i]), 2)); });
   });
 }
 
 TEST(Pointwise, ColumnSum) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     for (const auto& [rows, cols] : {std::pair{1L, 1L}, {1L, 65L}, {9L, 63L}, {200L, 130L}, {5000L, 1L}, {1003L, 15L}})
       for (const bool accumulate : {false, true}) {
         const std::vector<T> x = random_values<T>(rows * cols, 1);
@@ -92,44 +96,47 @@ TEST(Pointwise, ColumnSum) {
         std::vector<double> want(cols, accumulate ? 2 : 0);
         for (long i = 0; i < rows * cols; ++i) want[i % cols] += as_f64(x[i]);
         kernels::column_sum<T>(
-            Cpu{}, {.out = sum.data(), .x = x.data(), .rows = rows, .cols = cols, .accumulate = accumulate});
+            context, {.out = sum.data(), .x = x.data(), .rows = rows, .cols = cols, .accumulate = accumulate});
         EXPECT_LT(worst_error(sum, want), kEpsilon<Acc<T>> * static_cast<double>(rows + 1)) << rows << "x" << cols;
       }
   });
 }
 
 TEST(Pointwise, SumOfSquares) {
-  for_each_type([]<class T>(T) {
-    for (const long n : {0L, 1L, 63L, 65L, 100000L}) {
-      std::vector<T> x = random_values<T>(n, 1);
-      double want = 0;
-      for (const T value : x) want += std::pow(static_cast<double>(value), 2);
-      EXPECT_NEAR(squares_of(x), want, 1e-12 * (1 + want)) << n;
-      if (n == 0) continue;
-      x.back() = T(-3e20);  // its square overflows f32: the sum is f64
-      EXPECT_NEAR(squares_of(x) / 9e40, 1, 1e-6);
-      x[n / 2] = kNaN<T>;
-      EXPECT_TRUE(std::isnan(squares_of(x)));
-      x[n / 2] = kInf<T>;
-      EXPECT_TRUE(std::isinf(squares_of(x)));
-    }
+  for_each_context([](auto context) {
+    for_each_type([&]<class T>(T) {
+      for (const long n : {0L, 1L, 63L, 65L, 100000L}) {
+        std::vector<T> x = random_values<T>(n, 1);
+        double want = 0;
+        for (const T value : x) want += std::pow(static_cast<double>(value), 2);
+        EXPECT_NEAR(squares_of(context, x), want, 1e-12 * (1 + want)) << n;
+        if (n == 0) continue;
+        x.back() = T(-3e20);  // its square overflows f32: the sum is f64
+        EXPECT_NEAR(squares_of(context, x) / 9e40, 1, 1e-6);
+        x[n / 2] = kNaN<T>;
+        EXPECT_TRUE(std::isnan(squares_of(context, x)));
+        x[n / 2] = kInf<T>;
+        EXPECT_TRUE(std::isinf(squares_of(context, x)));
+      }
+    });
   });
 }
 
-template <class T>
-std::vector<T> dropped(const std::vector<T>& x, float keep, std::uint64_t seed, std::uint32_t a, std::uint32_t b = 0) {
+template <class Context, class T>
+std::vector<T> dropped(Context context, const std::vector<T>& x, float keep, std::uint64_t seed, std::uint32_t a,
+                       std::uint32_t b = 0) {
   std::vector<T> y(x.size(), kNaN<T>);
   kernels::dropout<T>(
-      Cpu{},
+      context,
       {.y = y.data(), .x = x.data(), .n = static_cast<long>(x.size()), .keep = keep, .seed = seed, .a = a, .b = b});
   return y;
 }
 
 TEST(Pointwise, DropoutKeepsTheRightShareAndScalesIt) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     constexpr long kN = 100003;  // no multiple of four
     for (const double keep : {0.9, 0.5, 0.1, 1.0}) {
-      const std::vector<T> y = dropped<T>(std::vector<T>(kN, T(2)), static_cast<float>(keep), 5, 1);
+      const std::vector<T> y = dropped(context, std::vector<T>(kN, T(2)), static_cast<float>(keep), 5, 1);
       long kept = 0;
       for (const T value : y) {
         kept += as_f64(value) != 0;
@@ -143,34 +150,41 @@ TEST(Pointwise, DropoutKeepsTheRightShareAndScalesIt) {
 
 // Element i's number is word i % 4 of counter i / 4, its upper 24 bits as a fraction: what a training run repeats.
 TEST(Pointwise, DropoutDrawsWhatRandom123Draws) {
-  const std::vector<float> x(30001, 1.F);
-  for (const float keep : {0.9F, 0.3F, 0x1p-24F, 1.F}) {
-    const std::vector<float> y = dropped(x, keep, 0x123456789abcdefULL, 7, 8);
-    for (std::uint32_t i = 0; i < y.size(); ++i) {
-      const auto words = r123::Philox4x32()({{i / 4, 0, 7, 8}}, {{0x89abcdefU, 0x1234567U}});
-      const bool kept = static_cast<float>(words[i % 4] >> 8) * 0x1p-24F < keep;
-      ASSERT_EQ(y[i], kept ? 1 / keep : 0) << i;
+  for_each_context([](auto context) {
+    const std::vector<float> x(30001, 1.F);
+    for (const float keep : {0.9F, 0.3F, 0x1p-24F, 1.F}) {
+      const std::vector<float> y = dropped(context, x, keep, 0x123456789abcdefULL, 7, 8);
+      for (std::uint32_t i = 0; i < y.size(); ++i) {
+        const auto words = r123::Philox4x32()({{i / 4, 0, 7, 8}}, {{0x89abcdefU, 0x1234567U}});
+        const bool kept = static_cast<float>(words[i % 4] >> 8) * 0x1p-24F < keep;
+        ASSERT_EQ(y[i], kept ? 1 / keep : 0) << i;
+      }
     }
-  }
+  });
 }
 
 TEST(Pointwise, DropoutDropsNan) {
-  const std::vector<float> y = dropped(std::vector<float>(100, kNaN<float>), 0.5F, 5, 1);
-  EXPECT_NEAR(std::count(y.begin(), y.end(), 0.F), 50, 20);
+  for_each_context([](auto context) {
+    const std::vector<float> y = dropped(context, std::vector<float>(100, kNaN<float>), 0.5F, 5, 1);
+    EXPECT_NEAR(std::count(y.begin(), y.end(), 0.F), 50, 20);
+  });
 }
 
 TEST(Pointwise, DropoutBelongsToItsStream) {
-  const std::vector<float> x(10000, 1.F);
-  const std::vector<float> y = dropped(x, 0.5F, 5, 1);
-  EXPECT_TRUE(same_bits(y, dropped(x, 0.5F, 5, 1)));
-  // An element's fate depends on its index alone: of a shorter vector the same are kept.
-  const std::vector<float> shorter = dropped(std::vector<float>(4099, 1.F), 0.5F, 5, 1);
-  EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), y.begin()));
-  for (const auto& other : {dropped(x, 0.5F, 6, 1), dropped(x, 0.5F, 5, 2), dropped(x, 0.5F, 5, 1, 1)}) {
-    long same = 0;
-    for (std::size_t i = 0; i < x.size(); ++i) same += y[i] == other[i];
-    EXPECT_NEAR(static_cast<double>(same), 5000, 200);  // independent: half of them agree
-  }
+  for_each_context([](auto context) {
+    const std::vector<float> x(10000, 1.F);
+    const std::vector<float> y = dropped(context, x, 0.5F, 5, 1);
+    EXPECT_TRUE(same_bits(y, dropped(context, x, 0.5F, 5, 1)));
+    // An element's fate depends on its index alone: of a shorter vector the same are kept.
+    const std::vector<float> shorter = dropped(context, std::vector<float>(4099, 1.F), 0.5F, 5, 1);
+    EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), y.begin()));
+    for (const auto& other :
+         {dropped(context, x, 0.5F, 6, 1), dropped(context, x, 0.5F, 5, 2), dropped(context, x, 0.5F, 5, 1, 1)}) {
+      long same = 0;
+      for (std::size_t i = 0; i < x.size(); ++i) same += y[i] == other[i];
+      EXPECT_NEAR(static_cast<double>(same), 5000, 200);  // independent: half of them agree
+    }
+  });
 }
 
 template <class T>
@@ -187,29 +201,29 @@ struct ResidualCase {
 
 template <class F>
 void for_each_residual(F f) {
-  for_each_type_and_bf16([&]<class T>(T) {
+  for_each_context_and_type([&]<class T>(auto context, T) {
     for (const bool with_gamma : {false, true})
       for (const bool with_keep : {false, true}) {
-        f(ResidualCase<T>{1, 1, 1, with_gamma, with_keep});
-        f(ResidualCase<T>{3, 5, 65, with_gamma, with_keep});
-        f(ResidualCase<T>{4, 50, 192, with_gamma, with_keep});
+        f(context, ResidualCase<T>{1, 1, 1, with_gamma, with_keep});
+        f(context, ResidualCase<T>{3, 5, 65, with_gamma, with_keep});
+        f(context, ResidualCase<T>{4, 50, 192, with_gamma, with_keep});
       }
   });
 }
 
 TEST(Pointwise, Residual) {
-  for_each_residual([]<class T>(const ResidualCase<T>& t) {
+  for_each_residual([]<class T>(auto context, const ResidualCase<T>& t) {
     std::vector<Acc<T>> y = t.x;
     std::vector<double> want(y.size());
     for (std::size_t i = 0; i < y.size(); ++i) want[i] = t.x[i] + t.g(i) * as_f64(t.branch[i]) * t.k(i);
-    kernels::residual<T>(Cpu{}, {.y = y.data(),
-                                 .x = y.data(),
-                                 .branch = t.branch.data(),
-                                 .gamma = t.with_gamma ? t.gamma.data() : nullptr,
-                                 .keep = t.with_keep ? t.keep.data() : nullptr,
-                                 .images = t.images,
-                                 .tokens = t.tokens,
-                                 .cols = t.cols});
+    kernels::residual<T>(context, {.y = y.data(),
+                                   .x = y.data(),
+                                   .branch = t.branch.data(),
+                                   .gamma = t.with_gamma ? t.gamma.data() : nullptr,
+                                   .keep = t.with_keep ? t.keep.data() : nullptr,
+                                   .images = t.images,
+                                   .tokens = t.tokens,
+                                   .cols = t.cols});
     EXPECT_LT(worst_error(y, want), 4 * kEpsilon<Acc<T>>);
   });
 }
@@ -220,35 +234,36 @@ struct ResidualGradients {
   std::vector<Acc<T>> dgamma;
 };
 
-template <class T>
-ResidualGradients<T> residual_backward(const ResidualCase<T>& t, bool accumulate = false, bool with_dgamma = true) {
+template <class Context, class T>
+ResidualGradients<T> residual_backward(Context context, const ResidualCase<T>& t, bool accumulate = false,
+                                       bool with_dgamma = true) {
   ResidualGradients<T> d{std::vector<T>(t.x.size(), kNaN<T>),
                          std::vector<Acc<T>>(t.cols, accumulate ? 1 : kNaN<Acc<T>>)};
-  kernels::residual_backward<T>(Cpu{}, {.dbranch = d.dbranch.data(),
-                                        .dgamma = with_dgamma ? d.dgamma.data() : nullptr,
-                                        .dy = t.x.data(),
-                                        .branch = with_dgamma ? t.branch.data() : nullptr,
-                                        .gamma = t.with_gamma ? t.gamma.data() : nullptr,
-                                        .keep = t.with_keep ? t.keep.data() : nullptr,
-                                        .images = t.images,
-                                        .tokens = t.tokens,
-                                        .cols = t.cols,
-                                        .accumulate = accumulate});
+  kernels::residual_backward<T>(context, {.dbranch = d.dbranch.data(),
+                                          .dgamma = with_dgamma ? d.dgamma.data() : nullptr,
+                                          .dy = t.x.data(),
+                                          .branch = with_dgamma ? t.branch.data() : nullptr,
+                                          .gamma = t.with_gamma ? t.gamma.data() : nullptr,
+                                          .keep = t.with_keep ? t.keep.data() : nullptr,
+                                          .images = t.images,
+                                          .tokens = t.tokens,
+                                          .cols = t.cols,
+                                          .accumulate = accumulate});
   return d;
 }
 
 TEST(Pointwise, ResidualBackward) {
-  for_each_residual([]<class T>(const ResidualCase<T>& t) {
+  for_each_residual([]<class T>(auto context, const ResidualCase<T>& t) {
     for (const bool accumulate : {false, true}) {
       std::vector<double> want(t.x.size()), want_gamma(t.cols, accumulate ? 1 : 0);
       for (std::size_t i = 0; i < t.x.size(); ++i) {
         want[i] = t.g(i) * t.x[i] * t.k(i);
         want_gamma[i % t.cols] += t.x[i] * as_f64(t.branch[i]) * t.k(i);
       }
-      const ResidualGradients<T> got = residual_backward(t, accumulate);
+      const ResidualGradients<T> got = residual_backward(context, t, accumulate);
       EXPECT_LT(worst_error(got.dbranch, want), tolerance<T>(4));
       EXPECT_LT(worst_error(got.dgamma, want_gamma), kEpsilon<Acc<T>> * static_cast<double>(4 + t.images * t.tokens));
-      EXPECT_TRUE(same_bits(residual_backward(t, false, false).dbranch, got.dbranch));
+      EXPECT_TRUE(same_bits(residual_backward(context, t, false, false).dbranch, got.dbranch));
     }
   });
 }
@@ -256,7 +271,7 @@ TEST(Pointwise, ResidualBackward) {
 TEST(Pointwise, SumsHaveTheSameBitsForAnyThreads) {
   for_each_type_and_bf16([]<class T>(T) {
     const ResidualCase<T> t{8, 60, 300, true, true};
-    expect_same_for_any_threads([&] { return residual_backward(t).dgamma; });
+    expect_same_for_any_threads([&] { return residual_backward(Cpu{}, t).dgamma; });
     for (const long cols : {300, 1})
       expect_same_for_any_threads([&] {
         std::vector<Acc<T>> sum(cols);
@@ -264,7 +279,7 @@ TEST(Pointwise, SumsHaveTheSameBitsForAnyThreads) {
                                {.out = sum.data(), .x = t.branch.data(), .rows = 480 * 300 / cols, .cols = cols});
         return sum;
       });
-    expect_same_for_any_threads([&] { return std::vector<double>{squares_of(t.x)}; });
+    expect_same_for_any_threads([&] { return std::vector<double>{squares_of(Cpu{}, t.x)}; });
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include "tests/kernels/activation/oracle.h"
 #include "tests/kernels/cases.h"
+#include "tests/kernels/cuda/contexts.h"
 
 namespace lookhere {
 namespace {
@@ -12,13 +13,13 @@ using kernels::Activation;
 constexpr long kCounts[] = {1, 3, 64, 4095, 4096, 4097, 30001};  // around a block of parallel_blocks
 
 TEST(Activation, IsItsFormulaAlsoInPlace) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     for (const Activation function : kernels::kEveryActivation)
       for (const long n : kCounts) {
         const std::vector<T> x = random_values<T>(n, 1, -9, 9), dy = random_values<T>(n, 2);
         std::vector<T> y = x, dx = dy;
-        kernels::activate<T>(Cpu{}, {.y = y.data(), .x = y.data(), .n = n, .function = function});
-        kernels::activate_backward<T>(Cpu{},
+        kernels::activate<T>(context, {.y = y.data(), .x = y.data(), .n = n, .function = function});
+        kernels::activate_backward<T>(context,
                                       {.dx = dx.data(), .dy = dx.data(), .x = x.data(), .n = n, .function = function});
         std::vector<double> value(n), gradient(n);
         for (long i = 0; i < n; ++i) {
@@ -32,14 +33,15 @@ TEST(Activation, IsItsFormulaAlsoInPlace) {
 }
 
 TEST(Activation, GatesTheSecondHalf) {
-  for_each_type_and_bf16([]<class T>(T) {
+  for_each_context_and_type([]<class T>(auto context, T) {
     for (const Activation function : kernels::kEveryActivation)
       for (const auto& [rows, cols] : {std::pair{1L, 1L}, {3L, 17L}, {70L, 300L}, {2L, 513L}}) {
         const std::vector<T> x = random_values<T>(2 * rows * cols, 1, -6, 6), dy = random_values<T>(rows * cols, 2);
         std::vector<T> y(rows * cols), dx(2 * rows * cols);
-        kernels::gate<T>(Cpu{}, {.y = y.data(), .x = x.data(), .rows = rows, .cols = cols, .function = function});
+        kernels::gate<T>(context, {.y = y.data(), .x = x.data(), .rows = rows, .cols = cols, .function = function});
         kernels::gate_backward<T>(
-            Cpu{}, {.dx = dx.data(), .dy = dy.data(), .x = x.data(), .rows = rows, .cols = cols, .function = function});
+            context,
+            {.dx = dx.data(), .dy = dy.data(), .x = x.data(), .rows = rows, .cols = cols, .function = function});
         std::vector<double> value, gradient(2 * rows * cols);
         for (long r = 0; r < rows; ++r)
           for (long c = 0; c < cols; ++c) {

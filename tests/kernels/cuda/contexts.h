@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "kernels/cuda/cuda.h"
+#include "tests/kernels/cases.h"
 
 namespace lookhere {
 
@@ -16,6 +17,12 @@ void for_each_context(F f) {
     f(kernels::Cuda{});
   }
   kernels::emulator::set_seed(0);
+}
+
+// f(context, T()) for every type that values between layers may have.
+template <class F>
+void for_each_context_and_type(F f) {
+  for_each_context([&](auto context) { for_each_type_and_bf16([&]<class T>(T value) { f(context, value); }); });
 }
 
 }  // namespace lookhere
