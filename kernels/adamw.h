@@ -20,5 +20,7 @@ struct AdamW {
 };
 template <class T>
 void adamw(Cpu, const AdamW<T>&);
+template <class T>
+void adamw(Cuda, const AdamW<T>&);
 
 }  // namespace kernels

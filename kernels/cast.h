@@ -26,6 +26,8 @@ struct Narrow {
 };
 template <class T>
 void narrow(Cpu, const Narrow<T>&);
+template <class T>
+void narrow(Cuda, const Narrow<T>&);
 
 // y = x, exactly
 template <class T>
@@ -36,5 +38,7 @@ struct Widen {
 };
 template <class T>
 void widen(Cpu, const Widen<T>&);
+template <class T>
+void widen(Cuda, const Widen<T>&);
 
 }  // namespace kernels

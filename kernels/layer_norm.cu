@@ -1,6 +1,8 @@
 // Layer normalisation on a GPU: a block per row; dw and db as sums down columns.
 #include "kernels/layer_norm.h"
 
+#include <cmath>
+
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/reduce.h"
 
@@ -25,7 +27,7 @@ __global__ void normalise_row(LayerNorm<T> p) {
   for (long c = threadIdx.x; c < p.cols; c += blockDim.x) sum += x[c];
   const A mean = cuda::block_sum(sum) / static_cast<A>(p.cols);
   for (long c = threadIdx.x; c < p.cols; c += blockDim.x) squares += (x[c] - mean) * (x[c] - mean);
-  const A rstd = 1 / sqrt(cuda::block_sum(squares) / static_cast<A>(p.cols) + static_cast<A>(p.eps));
+  const A rstd = 1 / std::sqrt(cuda::block_sum(squares) / static_cast<A>(p.cols) + static_cast<A>(p.eps));
   for (long c = threadIdx.x; c < p.cols; c += blockDim.x)
     p.y[row * p.cols + c] = static_cast<T>((x[c] - mean) * rstd * p.w[c] + p.b[c]);
   if (threadIdx.x == 0) p.mean[row] = mean, p.rstd[row] = rstd;

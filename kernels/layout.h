@@ -16,7 +16,11 @@ struct Patchify {
 template <class T>
 void patchify(Cpu, const Patchify<T>&);  // image → patches
 template <class T>
+void patchify(Cuda, const Patchify<T>&);
+template <class T>
 void unpatchify(Cpu, const Patchify<T>&);  // patches → image, the inverse and the gradient
+template <class T>
+void unpatchify(Cuda, const Patchify<T>&);
 
 // to[i, :] = from[i, :] for `count` blocks of `size` values that lie to_stride and from_stride apart; from_stride 0
 // repeats.
@@ -28,6 +32,8 @@ struct CopyBlocks {
 };
 template <class T>
 void copy_blocks(Cpu, const CopyBlocks<T>&);
+template <class T>
+void copy_blocks(Cuda, const CopyBlocks<T>&);
 
 // y[b] = mean over tokens [first, tokens) of x[b]
 template <class T>
@@ -38,6 +44,8 @@ struct MeanTokens {
 };
 template <class T>
 void mean_tokens(Cpu, const MeanTokens<T>&);
+template <class T>
+void mean_tokens(Cuda, const MeanTokens<T>&);
 
 // dx[b, t] = dy[b] / (tokens - first) from `first` on, 0 before
 template <class T>
@@ -48,6 +56,8 @@ struct MeanTokensBackward {
 };
 template <class T>
 void mean_tokens_backward(Cpu, const MeanTokensBackward<T>&);
+template <class T>
+void mean_tokens_backward(Cuda, const MeanTokensBackward<T>&);
 
 // Bilinear resize of a grid of vectors, corners not aligned, no antialiasing (the paper's rule for learned positions).
 template <class T>
@@ -60,6 +70,10 @@ struct ResizeGrid {
 template <class T>
 void resize_grid(Cpu, const ResizeGrid<T>&);
 template <class T>
+void resize_grid(Cuda, const ResizeGrid<T>&);
+template <class T>
 void resize_grid_backward(Cpu, const ResizeGrid<T>&);  // the transposed map: to → from
+template <class T>
+void resize_grid_backward(Cuda, const ResizeGrid<T>&);
 
 }  // namespace kernels

@@ -18,5 +18,7 @@ struct Rotary {
 };
 template <class T>
 void rotary(Cpu, const Rotary<T>&);
+template <class T>
+void rotary(Cuda, const Rotary<T>&);
 
 }  // namespace kernels

@@ -27,9 +27,13 @@ struct ClassLoss {
 };
 template <class T>
 void softmax_cross_entropy(Cpu, const ClassLoss<T>&);
+template <class T>
+void softmax_cross_entropy(Cuda, const ClassLoss<T>&);
 
 // Binary cross-entropy with logits, summed over classes: loss = Σ_c log(1 + e^x) - t·x,  dlogits = (σ(x) - t) · scale
 template <class T>
 void binary_cross_entropy(Cpu, const ClassLoss<T>&);
+template <class T>
+void binary_cross_entropy(Cuda, const ClassLoss<T>&);
 
 }  // namespace kernels

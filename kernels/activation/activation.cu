@@ -11,7 +11,7 @@ namespace {
 struct Gelu {
   template <class A>
   __device__ static A cdf(A x) {
-    return A(0.5) * erfc(-x * A(0.70710678118654752));
+    return A(0.5) * std::erfc(-x * A(0.70710678118654752));
   }
   template <class A>
   __device__ static A value(A x) {
@@ -19,14 +19,14 @@ struct Gelu {
   }
   template <class A>
   __device__ static A slope(A x) {
-    return cdf(x) + x * A(0.39894228040143268) * exp(A(-0.5) * x * x);
+    return cdf(x) + x * A(0.39894228040143268) * std::exp(A(-0.5) * x * x);
   }
 };
 
 struct Silu {
   template <class A>
   __device__ static A sigmoid(A x) {
-    return 1 / (1 + exp(-x));
+    return 1 / (1 + std::exp(-x));
   }
   template <class A>
   __device__ static A value(A x) {

@@ -1,4 +1,4 @@
-// Sums over the threads of a warp and of a block, in an order that depends on the number of threads alone.
+// Sums and maxima over the threads of a warp and of a block, in an order that depends on the number of threads alone.
 #pragma once
 #include "kernels/cuda/cuda.h"
 
@@ -6,26 +6,40 @@ namespace kernels::cuda {
 
 inline constexpr int kWarp = 32, kMostWarps = 32;
 
-// Every lane gets the sum of the warp's values.
-template <class T>
-__device__ T warp_sum(T value) {
-  for (int step = kWarp / 2; step > 0; step /= 2) value += __shfl_xor_sync(~0U, value, step);
+// Every thread gets op over the block's values. blockDim: (a multiple of 32, 1, 1).
+template <class T, class Op>
+__device__ T block_reduce(T value, Op op) {
+  SHARED(T, values, kMostWarps);
+  const int warp = static_cast<int>(threadIdx.x) / kWarp, warps = static_cast<int>(blockDim.x) / kWarp;
+  for (int step = kWarp / 2; step > 0; step /= 2) value = op(value, __shfl_xor_sync(~0U, value, step));
+  if (warps == 1) return value;
+  if (threadIdx.x % kWarp == 0) values[warp] = value;
+  __syncthreads();
+  value = static_cast<T>(values[0]);
+  for (int i = 1; i < warps; ++i) value = op(value, static_cast<T>(values[i]));
+  __syncthreads();  // the next one may write here
   return value;
 }
 
-// Every thread gets the sum of the block's values. blockDim: (a multiple of 32, 1, 1).
+struct Sum {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+struct Max {  // whatever if one is NaN
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a < b ? b : a;
+  }
+};
 template <class T>
 __device__ T block_sum(T value) {
-  SHARED(T, sums, kMostWarps);
-  const int warp = static_cast<int>(threadIdx.x) / kWarp, warps = static_cast<int>(blockDim.x) / kWarp;
-  value = warp_sum(value);
-  if (warps == 1) return value;
-  if (threadIdx.x % kWarp == 0) sums[warp] = value;
-  __syncthreads();
-  T total = 0;
-  for (int i = 0; i < warps; ++i) total += sums[i];
-  __syncthreads();  // the next sum may write here
-  return total;
+  return block_reduce(value, Sum{});
+}
+template <class T>
+__device__ T block_max(T value) {
+  return block_reduce(value, Max{});
 }
 
 }  // namespace kernels::cuda

@@ -1,7 +1,7 @@
 // Rotary embedding: the formula pair by pair, what stays as it is, and turning back.
 #include "kernels/rotary.h"
 
-#include "tests/kernels/cases.h"
+#include "tests/kernels/cuda/contexts.h"
 
 namespace lookhere {
 namespace {
@@ -23,59 +23,63 @@ struct Angles {
   }
 };
 
-template <class T>
-void turn(const Sizes& z, T* y, const T* x, const Angles<T>& angles, bool inverse) {
-  kernels::rotary<T>(Cpu{}, {.y = y,
-                             .x = x,
-                             .cos = angles.cos.data(),
-                             .sin = angles.sin.data(),
-                             .images = z.images,
-                             .tokens = z.tokens,
-                             .patches = z.patches,
-                             .heads = z.heads,
-                             .head_dim = z.head_dim,
-                             .inverse = inverse});
+template <class Context, class T>
+void turn(Context context, const Sizes& z, T* y, const T* x, const Angles<T>& angles, bool inverse) {
+  kernels::rotary<T>(context, {.y = y,
+                               .x = x,
+                               .cos = angles.cos.data(),
+                               .sin = angles.sin.data(),
+                               .images = z.images,
+                               .tokens = z.tokens,
+                               .patches = z.patches,
+                               .heads = z.heads,
+                               .head_dim = z.head_dim,
+                               .inverse = inverse});
 }
-template <class T>
-std::vector<T> turned(const Sizes& z, const std::vector<T>& x, const Angles<T>& angles, bool inverse) {
+template <class Context, class T>
+std::vector<T> turned(Context context, const Sizes& z, const std::vector<T>& x, const Angles<T>& angles, bool inverse) {
   std::vector<T> y(x.size());
-  turn(z, y.data(), x.data(), angles, inverse);
+  turn(context, z, y.data(), x.data(), angles, inverse);
   return y;
 }
 
 TEST(Rotary, TurnsPairsOfQueriesAndKeys) {
-  for_each_type_and_bf16([]<class T>(T) {
-    for (const Sizes& z : kSizes) {
-      const std::vector<T> x = random_values<T>(z.values(), 1);
-      const Angles<T> angles(z);
-      std::vector<double> want(x.size());
-      for (std::size_t i = 0; i < x.size(); ++i) want[i] = as_f64(x[i]);
-      const long quarter = z.head_dim / 4;
-      for (long row = 0; row < z.images * z.tokens; ++row)
-        for (long head = 0; head < 2 * z.heads; ++head)  // of q, then of k
-          for (long i = 0; i < 2 * quarter; ++i) {
-            const long patch = row % z.tokens - (z.tokens - z.patches);
-            if (patch < 0) continue;
-            const long a = (row * 3 * z.heads + head) * z.head_dim + i / quarter * 2 * quarter + i % quarter;
-            const double c = angles.cos[patch * 2 * quarter + i], s = angles.sin[patch * 2 * quarter + i];
-            const double p = as_f64(x[a]), q = as_f64(x[a + quarter]);
-            want[a] = p * c - q * s, want[a + quarter] = q * c + p * s;
-          }
-      EXPECT_LE(worst_error(turned(z, x, angles, false), want), tolerance<T>(2));
-      std::vector<T> back = turned(z, turned(z, x, angles, false), angles, true);
-      EXPECT_LE(worst_error(back, x), 3 * tolerance<T>(4));
-    }
+  for_each_context([](auto context) {
+    for_each_type_and_bf16([&]<class T>(T) {
+      for (const Sizes& z : kSizes) {
+        const std::vector<T> x = random_values<T>(z.values(), 1);
+        const Angles<T> angles(z);
+        std::vector<double> want(x.size());
+        for (std::size_t i = 0; i < x.size(); ++i) want[i] = as_f64(x[i]);
+        const long quarter = z.head_dim / 4;
+        for (long row = 0; row < z.images * z.tokens; ++row)
+          for (long head = 0; head < 2 * z.heads; ++head)  // of q, then of k
+            for (long i = 0; i < 2 * quarter; ++i) {
+              const long patch = row % z.tokens - (z.tokens - z.patches);
+              if (patch < 0) continue;
+              const long a = (row * 3 * z.heads + head) * z.head_dim + i / quarter * 2 * quarter + i % quarter;
+              const double c = angles.cos[patch * 2 * quarter + i], s = angles.sin[patch * 2 * quarter + i];
+              const double p = as_f64(x[a]), q = as_f64(x[a + quarter]);
+              want[a] = p * c - q * s, want[a + quarter] = q * c + p * s;
+            }
+        EXPECT_LE(worst_error(turned(context, z, x, angles, false), want), tolerance<T>(2));
+        std::vector<T> back = turned(context, z, turned(context, z, x, angles, false), angles, true);
+        EXPECT_LE(worst_error(back, x), 3 * tolerance<T>(4));
+      }
+    });
   });
 }
 
 TEST(Rotary, WorksInPlace) {
-  for_each_type_and_bf16([]<class T>(T) {
-    const Sizes z{2, 6, 5, 3, 24};
-    const std::vector<T> x = random_values<T>(z.values(), 1);
-    const Angles<T> angles(z);
-    std::vector<T> y = x;
-    turn(z, y.data(), y.data(), angles, false);
-    EXPECT_TRUE(same_bits(y, turned(z, x, angles, false)));
+  for_each_context([](auto context) {
+    for_each_type_and_bf16([&]<class T>(T) {
+      const Sizes z{2, 6, 5, 3, 24};
+      const std::vector<T> x = random_values<T>(z.values(), 1);
+      const Angles<T> angles(z);
+      std::vector<T> y = x;
+      turn(context, z, y.data(), y.data(), angles, false);
+      EXPECT_TRUE(same_bits(y, turned(context, z, x, angles, false)));
+    });
   });
 }
 
@@ -83,7 +87,7 @@ TEST(Rotary, ThreadsChangeNothing) {
   const Sizes z{3, 50, 49, 4, 16};
   const std::vector<float> x = random_values<float>(z.values(), 1);
   const Angles<float> angles(z);
-  expect_same_for_any_threads([&] { return turned(z, x, angles, false); });
+  expect_same_for_any_threads([&] { return turned(Cpu{}, z, x, angles, false); });
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Both classification losses against their formulas in f64, for labels, smoothed labels and soft targets.
 #include "kernels/softmax_loss.h"
 
-#include "tests/kernels/cases.h"
+#include "tests/kernels/cuda/contexts.h"
 
 namespace lookhere {
 namespace {
@@ -14,8 +14,8 @@ struct Result {
   std::vector<T> loss, dlogits;
 };
 
-template <class T>
-Result<T> run(Kind kind, const std::vector<T>& logits, const kernels::Targets<T>& targets, long rows,
+template <class T, class Context>
+Result<T> run(Context context, Kind kind, const std::vector<T>& logits, const kernels::Targets<T>& targets, long rows,
               T gradient_scale) {
   Result<T> result{std::vector<T>(rows), logits};  // in place: dlogits may alias logits
   const kernels::ClassLoss<T> problem{.loss = result.loss.data(),
@@ -25,8 +25,8 @@ Result<T> run(Kind kind, const std::vector<T>& logits, const kernels::Targets<T>
                                       .rows = rows,
                                       .classes = static_cast<long>(logits.size()) / rows,
                                       .gradient_scale = gradient_scale};
-  kind == Kind::softmax ? kernels::softmax_cross_entropy(Cpu{}, problem)
-                        : kernels::binary_cross_entropy(Cpu{}, problem);
+  kind == Kind::softmax ? kernels::softmax_cross_entropy(context, problem)
+                        : kernels::binary_cross_entropy(context, problem);
   return result;
 }
 
@@ -59,53 +59,59 @@ void expect_match(const Result<T>& got, const Result<double>& want) {
 }
 
 TEST(SoftmaxLoss, MatchesFormulas) {
-  for_each_type([]<class T>(T) {
-    for (const Kind kind : kKinds)
-      for (const auto& [rows, classes] : {std::pair{1L, 1L}, {1L, 2L}, {5L, 10L}, {33L, 1000L}}) {
-        const std::vector<T> x = random_values<T>(rows * classes, 1, -5, 5);
-        std::vector<std::int64_t> labels(rows);
-        for (long r = 0; r < rows; ++r) labels[r] = r * 7 % classes;
-        for (const double smoothing : {0., 0.1, 0.9}) {
-          std::vector<double> t(x.size(), smoothing / static_cast<double>(classes));
-          for (long r = 0; r < rows; ++r) t[r * classes + labels[r]] += 1 - smoothing;
-          expect_match(run<T>(kind, x, {.labels = labels.data(), .smoothing = T(smoothing)}, rows, T(0.25)),
-                       reference(kind, x, t, rows, 0.25));
+  for_each_context([](auto context) {
+    for_each_type([&]<class T>(T) {
+      for (const Kind kind : kKinds)
+        for (const auto& [rows, classes] : {std::pair{1L, 1L}, {1L, 2L}, {5L, 10L}, {33L, 1000L}}) {
+          const std::vector<T> x = random_values<T>(rows * classes, 1, -5, 5);
+          std::vector<std::int64_t> labels(rows);
+          for (long r = 0; r < rows; ++r) labels[r] = r * 7 % classes;
+          for (const double smoothing : {0., 0.1, 0.9}) {
+            std::vector<double> t(x.size(), smoothing / static_cast<double>(classes));
+            for (long r = 0; r < rows; ++r) t[r * classes + labels[r]] += 1 - smoothing;
+            expect_match(run<T>(context, kind, x, {.labels = labels.data(), .smoothing = T(smoothing)}, rows, T(0.25)),
+                         reference(kind, x, t, rows, 0.25));
+          }
+          const std::vector<T> weights = random_values<T>(rows * classes, 2, 0, 0.1);  // need not sum to 1
+          expect_match(run<T>(context, kind, x, {.weights = weights.data()}, rows, T(1)),
+                       reference(kind, x, std::vector<double>(weights.begin(), weights.end()), rows, 1));
         }
-        const std::vector<T> weights = random_values<T>(rows * classes, 2, 0, 0.1);  // need not sum to 1
-        expect_match(run<T>(kind, x, {.weights = weights.data()}, rows, T(1)),
-                     reference(kind, x, std::vector<double>(weights.begin(), weights.end()), rows, 1));
-      }
+    });
   });
 }
 
 TEST(SoftmaxLoss, LargeLogits) {
-  for_each_type([]<class T>(T) {
-    const std::vector<T> x{100, -100, 0, -1000, 1000, 999};
-    const std::int64_t right[] = {0, 1}, wrong[] = {1, 0};
-    const Result<T> good = run<T>(Kind::softmax, x, {.labels = right}, 2, 1);
-    EXPECT_NEAR(good.loss[0], 0, 1e-30);
-    EXPECT_NEAR(good.loss[1], std::log(1 + std::exp(-1.)), 1e-4);
-    const Result<T> bad = run<T>(Kind::softmax, x, {.labels = wrong}, 2, 1);
-    EXPECT_NEAR(bad.loss[0], 200, 1e-4);
-    EXPECT_NEAR(bad.loss[1], 2000 + std::log(1 + std::exp(-1.)), 1e-3);
-    EXPECT_NEAR(bad.dlogits[0], 1, 1e-6);
-    EXPECT_NEAR(bad.dlogits[1], -1, 1e-6);
-    const Result<T> binary = run<T>(Kind::binary, x, {.labels = wrong}, 2, 1);
-    EXPECT_NEAR(binary.loss[0], 100 + 100 + std::log(2.), 1e-4);
-    EXPECT_NEAR(binary.loss[1], 1000 + 1000 + 999, 1e-3);
-    for (const T value : binary.dlogits) EXPECT_TRUE(std::abs(value) <= 1);
+  for_each_context([](auto context) {
+    for_each_type([&]<class T>(T) {
+      const std::vector<T> x{100, -100, 0, -1000, 1000, 999};
+      const std::int64_t right[] = {0, 1}, wrong[] = {1, 0};
+      const Result<T> good = run<T>(context, Kind::softmax, x, {.labels = right}, 2, 1);
+      EXPECT_NEAR(good.loss[0], 0, 1e-30);
+      EXPECT_NEAR(good.loss[1], std::log(1 + std::exp(-1.)), 1e-4);
+      const Result<T> bad = run<T>(context, Kind::softmax, x, {.labels = wrong}, 2, 1);
+      EXPECT_NEAR(bad.loss[0], 200, 1e-4);
+      EXPECT_NEAR(bad.loss[1], 2000 + std::log(1 + std::exp(-1.)), 1e-3);
+      EXPECT_NEAR(bad.dlogits[0], 1, 1e-6);
+      EXPECT_NEAR(bad.dlogits[1], -1, 1e-6);
+      const Result<T> binary = run<T>(context, Kind::binary, x, {.labels = wrong}, 2, 1);
+      EXPECT_NEAR(binary.loss[0], 100 + 100 + std::log(2.), 1e-4);
+      EXPECT_NEAR(binary.loss[1], 1000 + 1000 + 999, 1e-3);
+      for (const T value : binary.dlogits) EXPECT_TRUE(std::abs(value) <= 1);
+    });
   });
 }
 
 // A model that has diverged must show: in the loss, not only in the gradient.
 TEST(SoftmaxLoss, NanReachesTheLoss) {
-  for (const Kind kind : kKinds)
-    for (long at = 0; at < 3; ++at) {
-      std::vector<float> x{1, 2, 3};
-      x[at] = kNaN<float>;
-      const std::int64_t label = 1;
-      EXPECT_TRUE(std::isnan(run<float>(kind, x, {.labels = &label}, 1, 1).loss[0])) << at;
-    }
+  for_each_context([](auto context) {
+    for (const Kind kind : kKinds)
+      for (long at = 0; at < 3; ++at) {
+        std::vector<float> x{1, 2, 3};
+        x[at] = kNaN<float>;
+        const std::int64_t label = 1;
+        EXPECT_TRUE(std::isnan(run<float>(context, kind, x, {.labels = &label}, 1, 1).loss[0])) << at;
+      }
+  });
 }
 
 }  // namespace

@@ -1,0 +1,137 @@
+// Token layout on a GPU: a thread for each value that is written.
+#include "kernels/layout.h"
+
+#include <cmath>
+
+#include "kernels/cuda/map.h"
+
+namespace kernels {
+namespace {
+
+// Where value i of the patches stands in the images.
+template <class T>
+__device__ long pixel_of(const Patchify<T>& p, long i) {
+  const long area = p.patch * p.patch, columns = p.channels * area, width = p.grid.x * p.patch;
+  const long column = i % columns, token = i / columns;
+  const long c = column / area, dy = column % area / p.patch, dx = column % p.patch;
+  const long x = token % p.grid.x, y = token / p.grid.x % p.grid.y, b = token / (p.grid.x * p.grid.y);
+  return ((b * p.channels + c) * p.grid.y * p.patch + y * p.patch + dy) * width + x * p.patch + dx;
+}
+template <class T>
+long values_of(const Patchify<T>& p) {
+  return p.images * p.grid.patches() * p.channels * p.patch * p.patch;
+}
+
+// Along one axis: target i mixes source `first` and the one after it, if there is one, by `weight`.
+struct Mix {
+  long first;
+  double weight;  // of the second
+};
+__device__ inline Mix mix_of(long i, long to, long from) {
+  const double at = (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) - 0.5;
+  const double source = at < 0 ? 0 : at;
+  const auto first = static_cast<long>(source);
+  return {first, source - static_cast<double>(first)};
+}
+// How much of source s is in target i.
+__device__ inline double share_of(long s, long i, long to, long from) {
+  const Mix mix = mix_of(i, to, from);
+  const long second = mix.first + 1 < from ? mix.first + 1 : from - 1;
+  return (mix.first == s ? 1 - mix.weight : 0) + (second == s ? mix.weight : 0);
+}
+// Targets that may hold any of source s: [begin, end).
+struct Range {
+  long begin, end;
+};
+__device__ inline Range targets_of(long s, long to, long from) {
+  const double scale = static_cast<double>(to) / static_cast<double>(from);
+  const auto begin = static_cast<long>((static_cast<double>(s) - 1) * scale) - 1;
+  const auto end = static_cast<long>((static_cast<double>(s) + 2) * scale) + 2;
+  return {s == 0 || begin < 0 ? 0 : begin, s == from - 1 || end > to ? to : end};
+}
+
+}  // namespace
+
+template <class T>
+void patchify(Cuda cuda, const Patchify<T>& p) {
+  cuda::for_each(cuda, values_of(p), [p] __device__(long i) { p.patches[i] = p.image[pixel_of(p, i)]; });
+}
+template <class T>
+void unpatchify(Cuda cuda, const Patchify<T>& p) {
+  cuda::for_each(cuda, values_of(p), [p] __device__(long i) { p.image[pixel_of(p, i)] = p.patches[i]; });
+}
+
+template <class T>
+void copy_blocks(Cuda cuda, const CopyBlocks<T>& p) {
+  cuda::for_each(cuda, p.count * p.size, [p] __device__(long i) {
+    p.to[i / p.size * p.to_stride + i % p.size] = p.from[i / p.size * p.from_stride + i % p.size];
+  });
+}
+
+template <class T>
+void mean_tokens(Cuda cuda, const MeanTokens<T>& p) {
+  using A = Acc<T>;
+  cuda::for_each(cuda, p.images * p.cols, [p] __device__(long i) {
+    const T* x = p.x + i / p.cols * p.tokens * p.cols + i % p.cols;
+    A sum = 0;
+    for (long t = p.first; t < p.tokens; ++t) sum += static_cast<A>(x[t * p.cols]);
+    p.y[i] = static_cast<T>(sum / static_cast<A>(p.tokens - p.first));
+  });
+}
+
+template <class T>
+void mean_tokens_backward(Cuda cuda, const MeanTokensBackward<T>& p) {
+  using A = Acc<T>;
+  cuda::for_each(cuda, p.images * p.tokens * p.cols, [p] __device__(long i) {
+    const long token = i / p.cols % p.tokens, image = i / (p.cols * p.tokens);
+    const A weight = token < p.first ? 0 : 1 / static_cast<A>(p.tokens - p.first);
+    p.dx[i] = static_cast<T>(static_cast<A>(p.dy[image * p.cols + i % p.cols]) * weight);
+  });
+}
+
+template <class T>
+void resize_grid(Cuda cuda, const ResizeGrid<T>& p) {
+  cuda::for_each(cuda, p.to_grid.patches() * p.cols, [p] __device__(long i) {
+    const long patch = i / p.cols, c = i % p.cols;
+    const Mix my = mix_of(patch / p.to_grid.x, p.to_grid.y, p.from_grid.y);
+    const Mix mx = mix_of(patch % p.to_grid.x, p.to_grid.x, p.from_grid.x);
+    T sum = 0;
+    for (long dy = 0; dy < 2; ++dy)
+      for (long dx = 0; dx < 2; ++dx) {
+        const long y = my.first + dy < p.from_grid.y ? my.first + dy : p.from_grid.y - 1;
+        const long x = mx.first + dx < p.from_grid.x ? mx.first + dx : p.from_grid.x - 1;
+        const auto weight = static_cast<T>((dy ? my.weight : 1 - my.weight) * (dx ? mx.weight : 1 - mx.weight));
+        sum += weight * p.from[(y * p.from_grid.x + x) * p.cols + c];
+      }
+    p.to[i] = sum;
+  });
+}
+
+// Each source gathers what its targets hold of it: nothing is added atomically.
+template <class T>
+void resize_grid_backward(Cuda cuda, const ResizeGrid<T>& p) {
+  cuda::for_each(cuda, p.from_grid.patches() * p.cols, [p] __device__(long i) {
+    const long patch = i / p.cols, c = i % p.cols, sy = patch / p.from_grid.x, sx = patch % p.from_grid.x;
+    const Range ys = targets_of(sy, p.to_grid.y, p.from_grid.y), xs = targets_of(sx, p.to_grid.x, p.from_grid.x);
+    T sum = 0;
+    for (long y = ys.begin; y < ys.end; ++y)
+      for (long x = xs.begin; x < xs.end; ++x) {
+        const double share = share_of(sy, y, p.to_grid.y, p.from_grid.y) * share_of(sx, x, p.to_grid.x, p.from_grid.x);
+        if (share != 0) sum += static_cast<T>(share) * p.to[(y * p.to_grid.x + x) * p.cols + c];
+      }
+    p.from[i] = sum;
+  });
+}
+
+KERNELS_ON_GPU(copy_blocks, CopyBlocks);
+KERNELS_ON_GPU(mean_tokens, MeanTokens);
+KERNELS_ON_GPU(mean_tokens_backward, MeanTokensBackward);
+#define INSTANTIATE(T)                                   \
+  template void patchify(Cuda, const Patchify<T>&);      \
+  template void unpatchify(Cuda, const Patchify<T>&);    \
+  template void resize_grid(Cuda, const ResizeGrid<T>&); \
+  template void resize_grid_backward(Cuda, const ResizeGrid<T>&)
+INSTANTIATE(float);
+INSTANTIATE(double);
+
+}  // namespace kernels
