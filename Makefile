@@ -70,7 +70,8 @@ endif
 NVCC     := $(shell command -v nvcc)
 CUDA     := $(sort $(shell find kernels -name '*.cu'))
 EMULATED := $(CUDA:%.cu=$(DIR)/%.cu.emulated.o) $(call objects,$(call sources,kernels/cuda))
-CUBINS   := $(if $(NVCC),$(foreach sm,80 90,$(CUDA:%.cu=$(DIR)/%.sm_$(sm).cubin)))
+SMS      := 80 90
+CUBINS   := $(if $(NVCC),$(foreach sm,$(SMS),$(CUDA:%.cu=$(DIR)/%.sm_$(sm).cubin)))
 
 # Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
@@ -127,7 +128,7 @@ $(DIR)/%.sm_$(1).cubin: %.cu $(DIR)/made-with
 	@echo "  nvcc $$< (sm_$(1))"
 	@$(NVCC) -std=c++20 -O3 -I. --expt-relaxed-constexpr --extended-lambda -Werror all-warnings -arch=sm_$(1) -MMD -MP -cubin $$< -o $$@
 endef
-$(foreach sm,80 90,$(eval $(call cubin_rule,$(sm))))
+$(foreach sm,$(SMS),$(eval $(call cubin_rule,$(sm))))
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)
 # Kept, and made where missing: as intermediate files they would not be missed once what is linked of them is newer.
 .PRECIOUS: $(DIR)/%.o

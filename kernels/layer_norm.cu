@@ -9,14 +9,6 @@
 namespace kernels {
 namespace {
 
-constexpr int kMostThreads = 256;
-
-// As many threads as columns, in whole warps.
-unsigned threads_for(long cols) {
-  const long warps = (cols + cuda::kWarp - 1) / cuda::kWarp;
-  return static_cast<unsigned>(warps * cuda::kWarp < kMostThreads ? warps * cuda::kWarp : kMostThreads);
-}
-
 // Variance takes a second pass over the row: E[x²] - E[x]² would lose everything far from zero.
 template <class T>
 __global__ void normalise_row(LayerNorm<T> p) {
@@ -55,7 +47,7 @@ __global__ void gradient_of_row(LayerNormBackward<T> p) {
 template <class T>
 void layer_norm(Cuda cuda, const LayerNorm<T>& p) {
   if (p.rows == 0) return;
-  LAUNCH(normalise_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(threads_for(p.cols)), cuda, p);
+  LAUNCH(normalise_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(cuda::threads_for(p.cols)), cuda, p);
 }
 
 // dw and db first: dx may stand where dy does.
@@ -68,7 +60,7 @@ void layer_norm_backward(Cuda cuda, const LayerNormBackward<T>& p) {
     sum[0] += dy * ((p.x[row * p.cols + column] - p.mean[row]) * p.rstd[row]), sum[1] += dy;
   });
   if (p.rows == 0) return;
-  LAUNCH(gradient_of_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(threads_for(p.cols)), cuda, p);
+  LAUNCH(gradient_of_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(cuda::threads_for(p.cols)), cuda, p);
 }
 
 KERNELS_ON_GPU(layer_norm, LayerNorm);

@@ -8,8 +8,6 @@
 namespace kernels {
 namespace {
 
-constexpr int kMostThreads = 256;
-
 // What row r should be for class c.
 template <class T>
 struct Target {
@@ -64,24 +62,18 @@ __global__ void binary_row(ClassLoss<T> p) {
   if (threadIdx.x == 0) p.loss[r] = loss;
 }
 
-template <class T>
-unsigned threads_for(const ClassLoss<T>& p) {
-  const long whole = (p.classes + cuda::kWarp - 1) / cuda::kWarp * cuda::kWarp;
-  return static_cast<unsigned>(whole < kMostThreads ? whole : kMostThreads);
-}
-
 }  // namespace
 
 template <class T>
 void softmax_cross_entropy(Cuda cuda, const ClassLoss<T>& p) {
   if (p.rows == 0) return;
-  LAUNCH(softmax_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(threads_for(p)), cuda, p);
+  LAUNCH(softmax_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(cuda::threads_for(p.classes)), cuda, p);
 }
 
 template <class T>
 void binary_cross_entropy(Cuda cuda, const ClassLoss<T>& p) {
   if (p.rows == 0) return;
-  LAUNCH(binary_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(threads_for(p)), cuda, p);
+  LAUNCH(binary_row<T>, dim3(static_cast<unsigned>(p.rows)), dim3(cuda::threads_for(p.classes)), cuda, p);
 }
 
 template void softmax_cross_entropy(Cuda, const ClassLoss<float>&);

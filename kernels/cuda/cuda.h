@@ -20,7 +20,7 @@
 #define SHARED(T, name, size) auto& name = kernels::emulator::shared_array<T>(#name, size)
 #define LAUNCH(kernel, grid, block, context, ...) \
   kernels::emulator::run_grid(                    \
-      {grid, block, 0, kernels::emulator::seed(), [&] { static_cast<void>(context), kernel(__VA_ARGS__); }})
+      {grid, block, kernels::emulator::seed(), [&] { static_cast<void>(context), kernel(__VA_ARGS__); }})
 
 #endif
 

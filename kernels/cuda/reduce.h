@@ -6,6 +6,13 @@ namespace kernels::cuda {
 
 inline constexpr int kWarp = 32, kMostWarps = 32;
 
+// A block for a row of values: a thread for each, in whole warps, but no more than 256, which then take turns.
+inline unsigned threads_for(long values) {
+  constexpr long kMost = 256;
+  const long whole = (values + kWarp - 1) / kWarp * kWarp;
+  return static_cast<unsigned>(whole < kMost ? whole : kMost);
+}
+
 // Every thread gets op over the block's values. blockDim: (a multiple of 32, 1, 1).
 template <class T, class Op>
 __device__ T block_reduce(T value, Op op) {

@@ -69,10 +69,7 @@ Block::~Block() = default;
 void Block::run() {
   current_block = this;
   while (ended_ < static_cast<int>(threads_.size()) && failure_.empty())
-    if (!run_some()) {
-      complain_about_barrier();
-      break;
-    }
+    if (!run_some()) failure_ = text("block ", in_brackets(index_), ": deadlock, no thread can go on", who_waits());
   current_block = nullptr;
   if (!failure_.empty()) throw Failure(failure_);
 }
@@ -167,11 +164,6 @@ std::string Block::who_waits() const {
   std::string list;
   for (const auto& [place, numbers] : by_place) list += text("\n  threads ", ranges_of(numbers), " ", place);
   return list;
-}
-
-// Nobody can go on.
-void Block::complain_about_barrier() {
-  failure_ = text("block ", in_brackets(index_), ": deadlock, no thread can go on", who_waits());
 }
 
 void run_grid(const Block::Launch& launch) {

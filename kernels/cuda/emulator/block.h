@@ -72,7 +72,6 @@ class Block {
  public:
   struct Launch {
     Dim3 grid, block;
-    std::size_t dynamic_shared_bytes;
     std::uint64_t seed;  // 0: threads in order
     std::function<void()> kernel;
   };
@@ -104,7 +103,6 @@ class Block {
  private:
   void stop_running();
   void release_barrier();
-  void complain_about_barrier();
   bool run_some();
   std::string who_waits() const;
 

@@ -1,6 +1,5 @@
 // CUDA's names on the host: a kernel's source means here what it means on a GPU.
 #pragma once
-#include <bit>
 #include <cstring>
 
 #include "kernels/cuda/emulator/shared.h"

@@ -25,13 +25,12 @@ class SharedArrayBase {
  public:
   SharedArrayBase(std::string name, long size) : name_(std::move(name)), size_(size), cells_(size) {}
   virtual ~SharedArrayBase() = default;
-  long size() const { return size_; }
 
   void note_read(const Index& i) {
     Thread& me = begin_access(i);
     Cell& cell = cells_[i.value];
     if (cell.written && !is_before(cell.write, me)) fail_race("reads", i, "wrote", cell.write.thread, cell.write.where);
-    cell.reads.resize(1 + std::max<std::size_t>(cell.reads.size() - !cell.reads.empty(), me.warp()));
+    if (std::ssize(cell.reads) <= me.warp()) cell.reads.resize(me.warp() + 1);
     Reads& reads = cell.reads[me.warp()];
     if (reads.barriers != me.barriers || reads.warp_barriers != me.warp_barriers) reads.lanes = 0;
     reads = {me.barriers, me.warp_barriers, reads.lanes | 1U << me.lane(), i.where};
