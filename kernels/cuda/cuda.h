@@ -5,13 +5,14 @@
 
 #ifdef __CUDACC__
 
-#include <cuda_runtime.h>
+#include "kernels/cuda/gpu/error.h"
 
 // SHARED(float, row, 64): an array of shared memory, one for the block.
 #define SHARED(T, name, size) __shared__ T name[size]
 // LAUNCH(kernel, grid, block, context, arguments...)
-#define LAUNCH(kernel, grid, block, context, ...) \
-  kernel<<<grid, block, 0, static_cast<cudaStream_t>((context).stream)>>>(__VA_ARGS__)
+#define LAUNCH(kernel, grid, block, context, ...)                                        \
+  (kernel<<<grid, block, 0, static_cast<cudaStream_t>((context).stream)>>>(__VA_ARGS__), \
+   kernels::cuda::check(cudaGetLastError(), "launch " #kernel))
 
 #else
 

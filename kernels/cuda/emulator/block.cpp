@@ -1,15 +1,13 @@
 // The scheduler, barriers, and reports.
 #include "kernels/cuda/emulator/block.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <exception>
 #include <mutex>
-#include <thread>
 
+#include "kernels/cuda/emulator/memory.h"
 #include "kernels/cuda/emulator/shared.h"
 
 namespace kernels::emulator {
@@ -150,12 +148,6 @@ const std::byte (*Block::exchange(unsigned mask, const char* what, const void* v
   return values;
 }
 
-SharedArrayBase& Block::shared(const std::string& key, const std::function<std::unique_ptr<SharedArrayBase>()>& make) {
-  auto& array = shared_[key];
-  if (!array) array = make();
-  return *array;
-}
-
 std::string Block::who_waits() const {
   std::map<std::string, std::vector<int>> by_place;
   for (const Thread& thread : threads_)
@@ -167,6 +159,7 @@ std::string Block::who_waits() const {
 }
 
 void run_grid(const Block::Launch& launch) {
+  const OpenMemory open;
   const unsigned blocks = launch.grid.count();
   if (launch.block.count() == 0 || launch.block.count() > 1024)
     throw Failure(text("a block has 1 to 1024 threads, wanted ", launch.block.count()));
@@ -182,11 +175,9 @@ void run_grid(const Block::Launch& launch) {
         next = blocks;
       }
   };
-  std::vector<std::jthread> helpers;
-  const unsigned threads = std::min(blocks, static_cast<unsigned>(omp_get_max_threads()));
-  for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(work);
+  // OpenMP keeps its threads from one launch to the next, and they their fibers' stacks. Small grids are not worth it.
+#pragma omp parallel if (blocks > 1 && blocks * launch.block.count() > 2048)
   work();
-  helpers.clear();
   if (!failures.empty()) std::rethrow_exception(failures.begin()->second);
 }
 

@@ -11,6 +11,8 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <tuple>
+#include <typeinfo>
 #include <vector>
 
 #include "kernels/cuda/emulator/fiber.h"
@@ -95,8 +97,9 @@ class Block {
                              const Where& where))[kExchangeBytes];
   // Now and then lets others run, where the schedule says so: called before every access to shared memory.
   void maybe_switch();
-  // The block's own array of this key, which names a declaration in the source.
-  SharedArrayBase& shared(const std::string& key, const std::function<std::unique_ptr<SharedArrayBase>()>& make);
+  // The block's own array that is declared there, null before the first thread comes by.
+  using Declaration = std::tuple<const char*, int, const std::type_info*>;  // file, line, type of element
+  std::unique_ptr<SharedArrayBase>& shared(const Declaration& declaration) { return shared_[declaration]; }
   // Ends the launch. Names the block, and the thread that runs if there is one.
   [[noreturn]] void fail(const std::string& what);
 
@@ -110,7 +113,7 @@ class Block {
   Dim3 index_;
   std::vector<Thread> threads_;
   std::vector<std::map<unsigned, Exchange>> exchanges_;  // by warp, by mask
-  std::map<std::string, std::unique_ptr<SharedArrayBase>> shared_;
+  std::map<Declaration, std::unique_ptr<SharedArrayBase>> shared_;
   Thread* running_ = nullptr;
   int at_barrier_ = 0, ended_ = 0;
   std::string failure_;

@@ -3,7 +3,6 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
-#include <typeinfo>
 #include <vector>
 
 #include "kernels/cuda/emulator/block.h"
@@ -124,9 +123,9 @@ class SharedArray : public SharedArrayBase {
 
 template <class T>
 SharedArray<T>& shared_array(const char* name, long size, const Where& where = Where::current()) {
-  const std::string key = std::string(name) + " " + typeid(T).name() + " " + where.file + std::to_string(where.line);
-  return static_cast<SharedArray<T>&>(
-      Block::current().shared(key, [&] { return std::make_unique<SharedArray<T>>(name, size); }));
+  std::unique_ptr<SharedArrayBase>& array = Block::current().shared({where.file, where.line, &typeid(T)});
+  if (!array) array = std::make_unique<SharedArray<T>>(name, size);
+  return static_cast<SharedArray<T>&>(*array);
 }
 
 }  // namespace kernels::emulator
