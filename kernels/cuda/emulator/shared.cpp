@@ -45,10 +45,10 @@ void record_use(SharedMemory::Cell& cell, Kind kind, const Thread& me, int own, 
   if (!continues()) std::swap(uses, cell.uses[1]);
   if (!continues() || uses.barriers != me.barriers || uses.warp_barriers != me.warp_barriers)
     uses = {static_cast<std::int16_t>(me.warp()), kind, {-1, -1}, me.barriers, me.warp_barriers, {}};
-  const auto lane = static_cast<std::int8_t>(me.lane());
+  const auto lane = static_cast<std::int16_t>(me.lane());
   if (uses.lanes[0] != lane) uses.lanes[1] = uses.lanes[0], uses.where[1] = uses.where[0];
   uses.lanes[0] = lane, uses.where[0] = where;
-  if (own == kNobody) uses.lanes[1] = static_cast<std::int8_t>((lane + 1) % kWarpSize), uses.where[1] = where;
+  if (own == kNobody) uses.lanes[1] = static_cast<std::int16_t>((lane + 1) % kWarpSize), uses.where[1] = where;
 }
 
 }  // namespace
@@ -106,7 +106,7 @@ void SharedArrayBase::fail_race(Kind kind, long i, const Where& where, const Sha
     block.fail(text(element, at, " is ", verb_of(kind).done, " before its copy has been waited for, which began at ",
                     text_of(other.where)));
   block.fail(text("race on ", element, ": ", verb_of(kind).does, at, ", thread ", other.thread, " ",
-                  verb_of(other.kind).did, " at ", text_of(other.where),
+                  other.in_flight ? verb_of(other.kind).does : verb_of(other.kind).did, " at ", text_of(other.where),
                   other.in_flight ? " and has not waited for the copy" : ", without a barrier in between"));
 }
 

@@ -34,7 +34,7 @@ struct SharedMemory {
   struct Uses {  // reads or updates by lanes of one warp since its latest barrier: the two latest lanes
     std::int16_t warp = -1;
     Kind kind = Kind::read;
-    std::int8_t lanes[2] = {-1, -1};
+    std::int16_t lanes[2] = {-1, -1};
     int barriers = 0, warp_barriers = 0;
     Where where[2];
   };
