@@ -125,7 +125,7 @@ void Block::release_barrier() {
 }
 
 const std::byte (*Block::exchange(unsigned mask, const char* what, const void* value, std::size_t bytes,
-                                  const Where& where))[kExchangeBytes] {
+                                  const Where& where, bool is_barrier))[kExchangeBytes] {
   Thread& me = *running_;
   if (!(mask >> me.lane() & 1)) fail(text(what, " at ", text_of(where), ": its mask lacks this lane"));
   Exchange& exchange = exchanges_[me.warp()][mask];
@@ -143,7 +143,8 @@ const std::byte (*Block::exchange(unsigned mask, const char* what, const void* v
     exchange.arrived = 0, ++exchange.generation;
     const int first = me.warp() * kWarpSize;
     for (int lane = 0; lane < kWarpSize; ++lane)
-      if (mask >> lane & 1) threads_[first + lane].waits_at = nullptr, ++threads_[first + lane].warp_barriers;
+      if (mask >> lane & 1)
+        threads_[first + lane].waits_at = nullptr, threads_[first + lane].warp_barriers += is_barrier;
   }
   return values;
 }
@@ -163,6 +164,9 @@ void run_grid(const Block::Launch& launch) {
   const unsigned blocks = launch.grid.count();
   if (launch.block.count() == 0 || launch.block.count() > 1024)
     throw Failure(text("a block has 1 to 1024 threads, wanted ", launch.block.count()));
+  constexpr long kMostShared = 227 * 1024;  // of sm_90; sm_80 has 163 KiB
+  if (launch.shared_bytes < 0 || launch.shared_bytes > kMostShared)
+    throw Failure(text("a block has 0 to ", kMostShared, " bytes of shared memory, wanted ", launch.shared_bytes));
   std::atomic<unsigned> next{0};
   std::mutex mutex;
   std::map<unsigned, std::exception_ptr> failures;
