@@ -141,6 +141,7 @@ $(DIR)/%.cu.nvcc.o: %.cu $(DIR)/made-with
 	@mkdir -p $(@D)
 	@echo "  nvcc $<"
 	@$(NVCC) $(NVCC_FLAGS) -MMD -MP -c $< -o $@ 2>$(@:.o=.ptxas) || { cat $(@:.o=.ptxas); exit 1; }
+	@$(NVCC) --version | tail -1 >>$(@:.o=.ptxas)
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)
 # Kept, and made where missing: as intermediate files they would not be missed once what is linked of them is newer.
 .PRECIOUS: $(DIR)/%.o

@@ -2,19 +2,24 @@
 //
 // On each thread, the time from one recorded operation to the next belongs to the later one, so nothing is counted
 // twice and nothing is left out. Where threads work side by side their times are averaged: the sum over all operations
-// can be compared with the clock on the wall, and what is missing is waiting.
+// can be compared with the clock on the wall, and what is missing is waiting. On a GPU, which works while the host is
+// far ahead, times are those between moments of its stream.
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "kernels/cuda/device.h"
+#include "tensor/device.h"
 
 namespace lookhere {
 
 class Profile {
  public:
   // While one lives, operations are timed. There can be one at a time.
-  Profile();
+  explicit Profile(Device device = Device::cpu);  // where the operations run
   ~Profile();
   Profile(const Profile&) = delete;
   Profile& operator=(const Profile&) = delete;
@@ -24,7 +29,7 @@ class Profile {
     long calls = 0;                    // forward, or what has no forward
     double forward = 0, backward = 0;  // seconds
   };
-  std::vector<Entry> entries() const;  // the slowest first
+  std::vector<Entry> entries() const;  // the slowest first; waits for the device
   void clear();                        // not while an operation is being timed
 };
 
@@ -38,6 +43,14 @@ enum class Phase { forward, backward };
 Profile::Entry& entry_of(const char* op);
 void count(Profile::Entry& entry, Phase phase, double seconds) noexcept;
 
+// A piece of work on a GPU: its times are read when the device has come to its end.
+struct Interval {
+  Profile::Entry* entry = nullptr;
+  Phase phase = Phase::forward;
+  kernels::cuda::Moment begin, end;
+};
+std::shared_ptr<Interval> begin_interval();  // begins now; null unless operations are timed and run on a GPU
+
 using Clock = std::chrono::steady_clock;
 inline double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
@@ -50,16 +63,22 @@ class Span {
  public:
   Span(const char* op, Phase phase)
       : entry_(on.load(std::memory_order_relaxed) ? &entry_of(op) : nullptr), phase_(phase) {
-    if (entry_) begin_ = Clock::now();
+    if (!entry_) return;
+    begin_ = Clock::now(), interval_ = begin_interval();
+    if (interval_) interval_->entry = entry_, interval_->phase = phase_;
   }
   ~Span() {
-    if (entry_) count(*entry_, phase_, since(begin_));
+    if (interval_)
+      interval_->end.record();
+    else if (entry_)
+      count(*entry_, phase_, since(begin_));
   }
   Span(const Span&) = delete;
   Span& operator=(const Span&) = delete;
 
  private:
   Profile::Entry* entry_;
+  std::shared_ptr<Interval> interval_;
   Phase phase_;
   Clock::time_point begin_;
 };

@@ -1,7 +1,6 @@
 // The devices' names.
 #include "tensor/device.h"
 
-#include "kernels/cuda/device.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 
@@ -29,6 +28,18 @@ std::string available_devices() { return kernels::cuda::problem().empty() ? "cpu
 
 void check_device(Device device) {
   check(device != Device::cuda || kernels::cuda::problem().empty(), "device cuda: ", kernels::cuda::problem());
+}
+
+void synchronise(Device device) {
+  if (device == Device::cuda) kernels::cuda::synchronise();
+}
+
+Fence::Fence(Device device) : moment_(device == Device::cuda ? std::make_unique<kernels::cuda::Moment>() : nullptr) {}
+void Fence::set() noexcept {
+  if (moment_) moment_->record();
+}
+void Fence::wait() const {
+  if (moment_) moment_->wait();
 }
 
 std::string describe_gpu() { return kernels::cuda::description(); }

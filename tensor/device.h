@@ -1,7 +1,10 @@
 // Devices: where a tensor's memory is and its operations run.
 #pragma once
+#include <memory>
 #include <ostream>
 #include <string>
+
+#include "kernels/cuda/device.h"
 
 namespace lookhere {
 
@@ -18,6 +21,18 @@ Device device_from_name(const std::string& name);
 std::string available_devices();
 // Throws Error if this machine or this build has no such device.
 void check_device(Device device);
+// Waits until the device has done what operations have asked of it.
+void synchronise(Device device);
+// Tells when a device has come to a place in what it was asked to do.
+class Fence {
+ public:
+  explicit Fence(Device device);
+  void set() noexcept;  // here: after all that was asked so far
+  void wait() const;    // until it has come to where it was set last; at once if it never was
+
+ private:
+  std::unique_ptr<kernels::cuda::Moment> moment_;  // of a GPU
+};
 // Of a GPU: what it is, or why there is none.
 std::string describe_gpu();
 

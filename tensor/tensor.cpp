@@ -100,9 +100,13 @@ Tensor Tensor::clone() const {
   return copy;
 }
 
-void Tensor::copy_from(const Tensor& from) const {
+void Tensor::check_alike(const Tensor& from) const {
   check(from.shape_ == shape_ && from.dtype_ == dtype_, "copy: wanted ", dtype_, " ", shape_, ", got ", from.dtype_,
         " ", from.shape_);
+}
+
+void Tensor::copy_from(const Tensor& from) const {
+  check_alike(from);
   if (!numel_) return;
   const bool to_gpu = device_ == Device::cuda, from_gpu = from.device_ == Device::cuda;
   const Access writing(device_), reading(from.device_);
@@ -114,6 +118,13 @@ void Tensor::copy_from(const Tensor& from) const {
     kernels::cuda::copy_to_host(raw(), from.raw(), bytes());
   else
     std::memmove(raw(), from.raw(), bytes());
+}
+
+void Tensor::copy_beside(const Tensor& from) const {
+  if (device_ != Device::cuda || from.device_ != Device::cpu) return copy_from(from);
+  check_alike(from);
+  const Access writing(device_);
+  if (numel_) kernels::cuda::copy_to_device_beside(raw(), from.raw(), bytes());
 }
 
 double Tensor::item() const {

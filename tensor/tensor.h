@@ -55,9 +55,13 @@ class Tensor {
   Tensor clone() const;                      // deep copy
   void copy_from(const Tensor& from) const;  // overwrites the elements with those of one of this shape and dtype, from
                                              // any device
-  double item() const;                       // the one element of a tensor of one element
+  // The same from host memory, beside what the device is doing instead of after it: nothing that it was asked may need
+  // this tensor any more (Fence). Done when it returns.
+  void copy_beside(const Tensor& from) const;
+  double item() const;  // the one element of a tensor of one element
 
  private:
+  void check_alike(const Tensor& from) const;
   template <class T>
   T* elements() const {
     check(defined(), "tensor: read before it was given a value");

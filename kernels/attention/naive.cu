@@ -46,12 +46,6 @@ Pairs<T> pairs_of(const Problem& p, long h) {
           .scale = p.scale};
 }
 
-// f(image, token) for all of them, a thread each.
-template <class F>
-void for_each_token(Cuda cuda, const AttentionSizes& z, F f) {
-  cuda::for_each(cuda, z.images * z.tokens, [z, f] __device__(long i) { f(i / z.tokens, i % z.tokens); });
-}
-
 template <class T>
 constexpr T kNothing = -std::numeric_limits<T>::infinity();
 
@@ -84,8 +78,8 @@ struct Gradient {
 template <class T>
 void attention_naive(Cuda cuda, const Attention<T>& p) {
   for (long h = 0; h < p.sizes.heads; ++h)
-    for_each_token(cuda, p.sizes, [p, h, pairs = pairs_of<T>(p, h)] __device__(long image, long query) {
-      const long dim = p.sizes.head_dim;
+    cuda::for_each(cuda, p.sizes.images * p.sizes.tokens, [p, h, pairs = pairs_of<T>(p, h)] __device__(long i) {
+      const long dim = p.sizes.head_dim, image = i / p.sizes.tokens, query = i % p.sizes.tokens;
       T* out = p.out + p.sizes.out_begin(image, h) + query * p.sizes.heads * dim;
       T& lse = p.lse[(image * p.sizes.heads + h) * p.sizes.tokens + query];
       T max = kNothing<T>, sum = 0;
@@ -110,7 +104,8 @@ void attention_naive_backward(Cuda cuda, const AttentionBackward<T>& p) {
   const long dim = p.sizes.head_dim, tokens = p.sizes.tokens;
   for (long h = 0; h < p.sizes.heads; ++h) {
     const Gradient<T> g{.pairs = pairs_of<T>(p, h), .dout = p.dout, .out = p.out, .lse = p.lse, .dqkv = p.dqkv};
-    for_each_token(cuda, p.sizes, [g, dim, tokens] __device__(long image, long query) {
+    cuda::for_each(cuda, p.sizes.images * tokens, [g, dim, tokens] __device__(long i) {
+      const long image = i / tokens, query = i % tokens;
       T* dq = g.gradient_row(image, 0, query);
       for (long d = 0; d < dim; ++d) dq[d] = 0;
       for (long key = 0; key < tokens; ++key) {
@@ -118,7 +113,8 @@ void attention_naive_backward(Cuda cuda, const AttentionBackward<T>& p) {
         for (long d = 0; d < dim; ++d) dq[d] += ds * k[d];
       }
     });
-    for_each_token(cuda, p.sizes, [g, dim, tokens] __device__(long image, long key) {
+    cuda::for_each(cuda, p.sizes.images * tokens, [g, dim, tokens] __device__(long i) {
+      const long image = i / tokens, key = i % tokens;
       T *dk = g.gradient_row(image, 1, key), *dv = g.gradient_row(image, 2, key);
       for (long d = 0; d < dim; ++d) dk[d] = dv[d] = 0;
       for (long query = 0; query < tokens; ++query) {

@@ -28,9 +28,26 @@ void release(std::byte* memory) noexcept;
 // After all that was launched before. Host memory may be used again when they return.
 void copy_to_device(void* to, const void* from, long bytes);
 void copy_to_host(void* to, const void* from, long bytes);
+// On a second stream, beside what runs: it waits for nothing that was launched. Done when it returns.
+void copy_to_device_beside(void* to, const void* from, long bytes);
 void copy_within_device(void* to, const void* from, long bytes);  // they may overlap
 void clear(void* memory, long bytes);
 void synchronise();  // until all that was launched is done; throws DeviceError if it failed
+
+// A moment of the stream's time: when all is done that was launched before record().
+class Moment {
+ public:
+  Moment();
+  ~Moment();
+  Moment(const Moment&) = delete;
+  Moment& operator=(const Moment&) = delete;
+  void record() noexcept;
+  void wait() const;                                // until it has come; at once if it was never recorded
+  double seconds_until(const Moment& later) const;  // waits for it; both must have been recorded
+
+ private:
+  void* event_ = nullptr;
+};
 
 // Memory for the length of a call: taken and given back in the stream's order, so nobody waits for the device.
 std::byte* take_scratch(Cuda cuda, long bytes);  // throws DeviceError if there is no more

@@ -52,6 +52,22 @@ TEST(Profile, CountsOperationsByName) {
   EXPECT_TRUE(profile.entries().empty());
 }
 
+// On a GPU by moments of its stream, which here is the emulator's.
+TEST(Profile, TimesWorkOnAGpu) {
+  const Profile profile(Device::cuda);
+  profile::begin_forward();
+  const Var x(random({300}, 1).to(Device::cuda), true);
+  sum(multiply(x, gelu(x))).backward();
+  const auto entries = by_name(profile);
+  ASSERT_EQ(entries.size(), 3U);
+  for (const auto& [op, entry] : entries) {
+    EXPECT_EQ(entry.calls, 1) << op;
+    EXPECT_GT(entry.forward, 0) << op;
+    EXPECT_GT(entry.backward, 0) << op;
+  }
+  EXPECT_EQ(by_name(profile).at("gelu").calls, 1);  // each is counted once
+}
+
 TEST(Profile, NothingIsCountedTwice) {
   const NoGrad evaluation;
   const Var x(random({1000}, 1));

@@ -128,12 +128,13 @@ struct Measured {
 };
 
 // Once to warm up, then `steps` times.
-Measured measure(const std::string& label, long steps, const std::function<void()>& step) {
+Measured measure(const std::string& label, Device device, long steps, const std::function<void()>& launch) {
+  const auto step = [&] { launch(), synchronise(device); };
   Progress progress(label, steps);
   progress.update(0, "warm-up");
   step();
   Measured result;
-  const Profile profile;
+  const Profile profile(device);
   const auto begin = profile::Clock::now();
   const auto done = [&] {
     const auto count = static_cast<long>(result.seconds.size());
@@ -156,6 +157,11 @@ Measured measure(const std::string& label, long steps, const std::function<void(
   return result;
 }
 
+std::string machine_of(const Recipe& recipe) {
+  if (device_of(recipe) == Device::cuda) return describe_gpu();
+  return fmt::format("{} threads, {}", thread_count(), kernels::name_of(kernels::isa()));
+}
+
 nlohmann::ordered_json to_json(const Bench& c, const ViTConfig& config, const Measured& m) {
   nlohmann::ordered_json json{{"bench", c.what},
                               {"model", c.recipe.model},
@@ -167,6 +173,8 @@ nlohmann::ordered_json to_json(const Bench& c, const ViTConfig& config, const Me
                               {"dim", config.dim},
                               {"depth", config.depth},
                               {"heads", config.heads},
+                              {"device", c.recipe.device},
+                              {"machine", machine_of(c.recipe)},
                               {"threads", thread_count()},
                               {"isa", kernels::name_of(kernels::isa())},
                               {"steps", m.seconds.size()},
@@ -191,7 +199,7 @@ void print_report(const nlohmann::ordered_json& json) {
   print("{:<8}  {} {}, {}, batch {}, {}x{} px, {} tokens\n", text("bench"), text("model"), text("position"),
         text("dtype"), json["batch_size"].get<long>(), json["img_size"][0].get<long>(), json["img_size"][1].get<long>(),
         json["tokens"].get<long>());
-  print("machine   {} threads, {}\n", json["threads"].get<long>(), text("isa"));
+  print("machine   {}\n", text("machine"));
   print("time      {:.4g} s, the median of {}; {:.4g} s at best\n", number("seconds"), json["steps"].get<long>(),
         number("seconds_min"));
   print("speed     {:.4g} images/s\n", number("images_per_second"));
@@ -215,7 +223,7 @@ void Bench::run() const {
   Recipe valid = recipe;
   valid.validate();
   const Device on = device_of(valid);
-  if (valid.shards == 0) valid.shards = std::min<long>(thread_count(), valid.batch_size);
+  valid.shards = shards_of(valid);
   announce();
   ViT model(config_of(*this), static_cast<std::uint64_t>(valid.seed), Dtype::f32, on);
   const ViTConfig& config = model.config();
@@ -224,9 +232,9 @@ void Bench::run() const {
   Measured measured;
   if (what == "step") {
     TrainingStep step(model, valid);
-    measured = measure("bench step", steps, [&] { step(images); });
+    measured = measure("bench step", on, steps, [&] { step(images); });
   } else {
-    measured = measure("bench forward", steps, [&] { logits_of(model, images, dtype_of(valid)); });
+    measured = measure("bench forward", on, steps, [&] { logits_of(model, images, dtype_of(valid)); });
   }
   const nlohmann::ordered_json result = to_json(*this, config, measured);
   print_report(result);

@@ -58,9 +58,11 @@ void Eval::run() const {
   check(height % config.patch == 0 && width % config.patch == 0, "--img-size: wanted a multiple of the patch size ",
         config.patch, ", got ", img_size);
   const Dataset dataset = load_test_set(data, file, height);
-  Loader loader(
-      dataset,
-      {.batch_size = batch_size, .image_height = height, .image_width = width, .workers = static_cast<int>(workers)});
+  Loader loader(dataset, {.batch_size = batch_size,
+                          .image_height = height,
+                          .image_width = width,
+                          .workers = static_cast<int>(workers),
+                          .device = on});
   Progress progress("evaluate", dataset.size());
   const Accuracy result = evaluate(vit, loader,
                                    {.progress = [&](long done) { progress.update(done); },

@@ -53,11 +53,16 @@ Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset
 void Loader::take_slots(long height, long width) {
   try {
     // One more than are prepared ahead: the one in use. Fewer than one per worker would leave workers idle.
-    slots_.resize(std::max(options_.prefetch, options_.workers) + 1);
+    const int slots = std::max(options_.prefetch, options_.workers) + 1;
     const long rows = std::min(options_.batch_size, dataset_.size());
-    for (Slot& slot : slots_) {
-      slot.images = empty({rows, dataset_.channels, height, width}, Dtype::f32, Device::cpu);
-      slot.labels = empty({rows}, Dtype::i64, Device::cpu);
+    const Shape shape{rows, dataset_.channels, height, width};
+    for (int i = 0; i < slots; ++i) {
+      const Tensor images = empty(shape, Dtype::f32, Device::cpu), labels = empty({rows}, Dtype::i64, Device::cpu);
+      const bool elsewhere = options_.device != Device::cpu;
+      slots_.push_back({.images = images,
+                        .labels = labels,
+                        .there = elsewhere ? empty(shape, Dtype::f32, options_.device) : images,
+                        .in_use = Fence(options_.device)});
     }
   } catch (OutOfMemory& error) {
     error.advise("; this is for batches: lower ");
@@ -90,6 +95,7 @@ void Loader::start(long epoch, long first_image) {
   std::unique_lock lock(mutex_);
   end_ = claimed_;  // nothing more to claim
   filled_.wait(lock, [&] { return busy_ == 0; });
+  release();
   for (Slot& slot : slots_) {
     slot.ready = false;
     slot.error = nullptr;
@@ -101,10 +107,15 @@ void Loader::start(long epoch, long first_image) {
   claimable_.notify_all();
 }
 
+// What has been handed out may be filled again, once the device has done what it was asked to do with it.
+void Loader::release() {
+  for (; released_ < given_; ++released_) slots_[released_ % slots_.size()].in_use.set();
+}
+
 bool Loader::next(Batch& batch) {
   std::unique_lock lock(mutex_);
   check(epoch_ >= 0, "loader: next before start");
-  released_ = given_;
+  release();
   claimable_.notify_all();
   if (given_ == end_) return false;
   Slot& slot = slots_[given_ % slots_.size()];
@@ -112,7 +123,7 @@ bool Loader::next(Batch& batch) {
   slot.ready = false;
   batch.index = given_++;
   if (slot.error) std::rethrow_exception(std::exchange(slot.error, nullptr));
-  batch.images = slot.images.rows(0, slot.rows);
+  batch.images = slot.there.rows(0, slot.rows);
   batch.labels = slot.labels.rows(0, slot.rows);
   return true;
 }
@@ -150,6 +161,9 @@ void Loader::fill(ImageLoader& images, Slot& slot, long batch) const {
     images.load(index, out, draw_view(augment, options_.seed, epoch_, index));
     slot.labels.host<i64>()[row] = dataset_.labels[index];
   }
+  if (options_.device == Device::cpu) return;
+  slot.in_use.wait();
+  slot.there.rows(0, slot.rows).copy_beside(slot.images.rows(0, slot.rows));
 }
 
 }  // namespace lookhere

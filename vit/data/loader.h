@@ -1,4 +1,4 @@
-// Loader: batches of normalised images, prepared ahead by threads of its own.
+// Loader: batches of normalised images, prepared ahead by threads of its own, and put where they are wanted.
 #pragma once
 #include <condition_variable>
 #include <exception>
@@ -12,9 +12,9 @@
 
 namespace lookhere {
 
-struct Batch {     // in host memory
-  Tensor images;   // (b, c, h, w) f32, normalised
-  Tensor labels;   // (b) i64
+struct Batch {
+  Tensor images;   // (b, c, h, w) f32, normalised; on the loader's device
+  Tensor labels;   // (b) i64, in host memory
   long index = 0;  // its number since start
 };
 
@@ -28,6 +28,7 @@ struct LoaderOptions {
   long image_height = 0, image_width = 0;  // pixels; 0: the data set's own; others are resized after cropping
   int workers = 1;                         // threads
   int prefetch = 2;                        // batches ready ahead of the one in use
+  Device device = Device::cpu;             // where images go: workers copy them while the device computes
   // The option that set batch_size, for whoever has too little memory.
   const char* batch_option = "--batch-size";
 };
@@ -56,6 +57,8 @@ class Loader {
  private:
   struct Slot {
     Tensor images, labels;
+    Tensor there;  // on the device; images itself where that is the host's
+    Fence in_use;  // up to here the device needs what is there
     long rows = 0;
     bool ready = false;
     std::exception_ptr error;
@@ -64,6 +67,7 @@ class Loader {
   void start_workers(long height, long width);
   void work(ImageLoader& images, const std::stop_token& stop);
   void fill(ImageLoader& images, Slot& slot, long batch) const;
+  void release();
   long batches_from(long first_image) const;
 
   const Dataset& dataset_;

@@ -14,7 +14,8 @@
 namespace lookhere {
 
 Tensor logits_of(ViT& model, const Tensor& images, Dtype inside) {
-  const long count = images.shape()[0], tasks = std::min<long>(thread_count(), count);
+  const long count = images.shape()[0],
+             tasks = model.device() == Device::cuda ? 1 : std::min<long>(thread_count(), count);
   model.prepare(images.shape());
   Tensor logits = empty({count, model.config().classes}, Dtype::f32, Device::cpu);
   parallel_tasks(tasks, [&](long i) {

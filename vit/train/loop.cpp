@@ -15,7 +15,7 @@
 namespace lookhere {
 namespace {
 
-constexpr long kSkipsThatEndARun = 10, kMostShards = 1024;
+constexpr long kSkipsThatEndARun = 10;
 
 // The first tensor of the model that is not finite, if any.
 std::string first_bad_tensor(ViT& model) {
@@ -30,7 +30,7 @@ std::string first_bad_tensor(ViT& model) {
 Recipe validated(Recipe recipe) {
   recipe.validate();
   device_of(recipe);
-  if (recipe.shards == 0) recipe.shards = std::min({long{thread_count()}, recipe.batch_size, kMostShards});
+  recipe.shards = shards_of(recipe);
   return recipe;
 }
 

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "tensor/file.h"
+#include "tensor/machine.h"
 #include "tensor/text.h"
 #include "vit/model/json.h"
 #include "vit/train/recipe_file.h"
@@ -87,6 +89,11 @@ Dtype dtype_of(const Recipe& recipe) {
   return recipe.dtype == "bf16" ? Dtype::bf16 : Dtype::f32;
 }
 
+long shards_of(const Recipe& recipe) {
+  constexpr long kMost = 1024;
+  if (recipe.shards > 0) return recipe.shards;
+  return device_of(recipe) == Device::cuda ? 1 : std::min({long{thread_count()}, recipe.batch_size, kMost});
+}
 Device device_of(const Recipe& recipe) { return device_from_name(recipe.device); }
 
 std::string to_toml(const Recipe& recipe) {
@@ -149,6 +156,7 @@ LoaderOptions evaluation_loader(const Recipe& r, const ViTConfig& model) {
           .image_height = model.height,
           .image_width = model.width,
           .workers = static_cast<int>(r.workers),
+          .device = device_of(r),
           .batch_option = "--eval-batch-size"};
 }
 LoaderOptions training_loader(const Recipe& r, const ViTConfig& model, const Dataset& data) {

@@ -98,8 +98,8 @@ struct Recipe {
     add("seed", seed, "decides initial weights, order and augmentation", {0, 9e15});
     add("eval-batch-size", eval_batch_size, "images per evaluation pass", {1, 1 << 20});
     add("workers", workers, "threads that prepare batches", {1, 256});
-    add("shards", shards, "parts of a batch computed side by side (0: one per thread); results depend on it",
-        {0, 1024});
+    add("shards", shards,
+        "parts of a batch computed side by side (0: one per thread, 1 on a GPU); results depend on it", {0, 1024});
     add("recovery-interval", recovery_interval, "updates between checkpoints (0: one per epoch)", {0, kMany});
   }
 
@@ -120,6 +120,7 @@ void update_from_toml_text(Recipe& recipe, std::string_view text, const std::str
 // The recipe's model for this data.
 ViTConfig model_config(const Recipe& recipe, const Dataset& data);
 Dtype dtype_of(const Recipe& recipe);    // what --dtype names
+long shards_of(const Recipe& recipe);    // as many as it says or, by itself, as threads have work; 1 on a GPU
 Device device_of(const Recipe& recipe);  // what --device names; Error if it is not here
 LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model, const Dataset& data);
 LoaderOptions evaluation_loader(const Recipe& recipe, const ViTConfig& model);

@@ -82,6 +82,15 @@ void copy_to_host(void* to, const void* from, long bytes) {
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream()), "copy from the GPU");
   synchronise();
 }
+void copy_to_device_beside(void* to, const void* from, long bytes) {
+  static const cudaStream_t beside = [] {
+    cudaStream_t made = nullptr;
+    check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "make a stream");
+    return made;
+  }();
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, beside), "copy to the GPU");
+  check(cudaStreamSynchronize(beside), "copy to the GPU");
+}
 // CUDA copies blocks that do not overlap; of two that do, by way of a third.
 void copy_within_device(void* to, const void* from, long bytes) {
   const auto* begin = static_cast<const std::byte*>(from);
@@ -95,6 +104,22 @@ void copy_within_device(void* to, const void* from, long bytes) {
 }
 void clear(void* memory, long bytes) { check(cudaMemsetAsync(memory, 0, bytes, stream()), "clear memory"); }
 void synchronise() { check(cudaStreamSynchronize(stream()), "run what was launched"); }
+
+Moment::Moment() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreate(&event), "make an event");
+  event_ = event;
+}
+Moment::~Moment() { cudaEventDestroy(static_cast<cudaEvent_t>(event_)); }
+void Moment::record() noexcept { cudaEventRecord(static_cast<cudaEvent_t>(event_), stream()); }
+void Moment::wait() const { check(cudaEventSynchronize(static_cast<cudaEvent_t>(event_)), "wait for an event"); }
+double Moment::seconds_until(const Moment& later) const {
+  float milliseconds = 0;
+  check(cudaEventSynchronize(static_cast<cudaEvent_t>(later.event_)), "wait for an event");
+  check(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(event_), static_cast<cudaEvent_t>(later.event_)),
+        "take the time");
+  return milliseconds / 1e3;
+}
 
 std::byte* take_scratch(Cuda cuda, long bytes) {
   void* memory = nullptr;

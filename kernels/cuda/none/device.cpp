@@ -13,9 +13,15 @@ std::byte* allocate(long) { throw DeviceError(problem()); }
 void release(std::byte*) noexcept {}
 void copy_to_device(void*, const void*, long) { throw DeviceError(problem()); }
 void copy_to_host(void*, const void*, long) { throw DeviceError(problem()); }
+void copy_to_device_beside(void*, const void*, long) { throw DeviceError(problem()); }
 void copy_within_device(void*, const void*, long) { throw DeviceError(problem()); }
 void clear(void*, long) { throw DeviceError(problem()); }
 void synchronise() { throw DeviceError(problem()); }
+Moment::Moment() { throw DeviceError(problem()); }
+Moment::~Moment() = default;
+void Moment::record() noexcept {}
+void Moment::wait() const {}
+double Moment::seconds_until(const Moment&) const { return 0; }
 std::byte* take_scratch(Cuda, long) { throw DeviceError(problem()); }
 void give_back_scratch(Cuda, std::byte*) noexcept {}
 
