@@ -18,9 +18,10 @@
 #include "kernels/cuda/emulator/names.h"
 
 #define SHARED(T, name, size) auto& name = kernels::emulator::shared_array<T>(#name, size)
-#define LAUNCH(kernel, grid, block, context, ...) \
-  kernels::emulator::run_grid(                    \
-      {grid, block, kernels::emulator::seed(), [&] { static_cast<void>(context), kernel(__VA_ARGS__); }})
+#define LAUNCH(kernel, grid, block, context, ...)                                                 \
+  kernels::emulator::run_grid({grid, block, kernels::emulator::seed(),                            \
+                               [&] { static_cast<void>(context), kernel(__VA_ARGS__); }, #kernel, \
+                               kernels::emulator::Where::current()})
 
 #endif
 

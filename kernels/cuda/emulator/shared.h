@@ -6,7 +6,7 @@
 #include <typeinfo>
 #include <vector>
 
-#include "kernels/cuda/emulator/block.h"
+#include "kernels/cuda/emulator/trace.h"
 
 namespace kernels::emulator {
 
@@ -23,11 +23,14 @@ struct Index {
 // a barrier of the block stands between them, or an exchange or __syncwarp if they are of one warp.
 class SharedArrayBase {
  public:
-  SharedArrayBase(std::string name, long size) : name_(std::move(name)), size_(size), cells_(size) {}
+  SharedArrayBase(std::string name, long size, std::size_t bytes, std::size_t alignment)
+      : name_(std::move(name)), size_(size), cells_(size) {
+    if (Trace* trace = Block::current().trace()) trace->array(this, name_, size, bytes, alignment);
+  }
   virtual ~SharedArrayBase() = default;
 
   void note_read(const Index& i) {
-    Thread& me = begin_access(i);
+    Thread& me = begin_access("read", i);
     Cell& cell = cells_[i.value];
     if (cell.written && !is_before(cell.write, me)) fail_race("reads", i, "wrote", cell.write.thread, cell.write.where);
     if (std::ssize(cell.reads) <= me.warp()) cell.reads.resize(me.warp() + 1);
@@ -37,7 +40,7 @@ class SharedArrayBase {
   }
 
   void note_write(const Index& i) {
-    Thread& me = begin_access(i);
+    Thread& me = begin_access("write", i);
     Cell& cell = cells_[i.value];
     if (cell.written && !is_before(cell.write, me))
       fail_race("writes", i, "wrote", cell.write.thread, cell.write.where);
@@ -72,11 +75,12 @@ class SharedArrayBase {
     return access.thread == me.number || access.barriers < me.barriers ||
            (access.thread / kWarpSize == me.warp() && access.warp_barriers < me.warp_barriers);
   }
-  Thread& begin_access(const Index& i) {
+  Thread& begin_access(const char* kind, const Index& i) {
     Block& block = Block::current();
     block.maybe_switch();
     if (i.value < 0 || i.value >= size_)
       block.fail(text(name_, "[", i.value, "] at ", text_of(i.where), ": the array has ", size_, " elements"));
+    if (Trace* trace = block.trace()) trace->access(kind, block.thread().number, this, i.value, i.where);
     return block.thread();
   }
   [[noreturn]] void fail_race(const char* does, const Index& i, const char* did, int other, const Where& where) const {
@@ -92,7 +96,8 @@ class SharedArrayBase {
 template <class T>
 class SharedArray : public SharedArrayBase {
  public:
-  SharedArray(std::string name, long size) : SharedArrayBase(std::move(name), size), values_(size) {
+  SharedArray(std::string name, long size)
+      : SharedArrayBase(std::move(name), size, sizeof(T), alignof(T)), values_(size) {
     std::memset(static_cast<void*>(values_.data()), 0xFF, values_.size() * sizeof(T));
   }
 
