@@ -69,7 +69,7 @@ endif
 # also ask it whether it takes them for each kind of GPU without a warning.
 NVCC     := $(shell command -v nvcc)
 CUDA     := $(sort $(shell find kernels -name '*.cu'))
-EMULATED := $(CUDA:%.cu=$(DIR)/%.cu.emulated.o) $(call objects,$(call sources,kernels/cuda))
+EMULATED := $(CUDA:%.cu=$(DIR)/%.cu.emulated.o) $(call objects,$(filter-out %/main.cpp,$(call sources,kernels/cuda)))
 SMS      := 80 90
 CUBINS   := $(if $(NVCC),$(foreach sm,$(SMS),$(CUDA:%.cu=$(DIR)/%.sm_$(sm).cubin)))
 
@@ -89,6 +89,8 @@ $(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a
 $(OUT)/tests: $(call objects,$(TESTS)) $(EMULATED) $(DIR)/liblookhere.a
 	$(call link,-lgtest -lgmock)
 $(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a
+	$(call link)
+$(OUT)/trace_page: $(call objects,$(call sources,kernels/cuda/trace_page) kernels/cuda/emulator/whole_file.cpp)
 	$(call link)
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
 $(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
@@ -151,7 +153,7 @@ ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter tests/
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS) $(CUBINS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/trace_page $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS) $(CUBINS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')

@@ -1,0 +1,186 @@
+// Pages: of kernels run in the emulator, whose figures are known; of long and of strange traces; and the program.
+#include "kernels/cuda/trace_page/page.h"
+
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/trace_page/steps.h"
+#include "tests/kernels/cuda/environment.h"
+#include "tests/program.h"
+#include "tests/vit/show_pictures.h"
+
+namespace lookhere {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+namespace trace_page = kernels::trace_page;
+
+// A matrix is transposed by way of a tile in shared memory: written by rows, read by columns. Rows of 32 floats put a
+// whole column into one bank; with one more float in each row, its elements are in 32 banks.
+constexpr int kSide = 32;
+template <int kRow>
+__global__ void transpose(float* out, const float* in) {
+  SHARED(float, tile, kSide* kRow);
+  const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y), rows = static_cast<int>(blockDim.y);
+  for (int r = y; r < kSide; r += rows) tile[r * kRow + x] = in[r * kSide + x];
+  __syncthreads();
+  for (int r = y; r < kSide; r += rows) out[r * kSide + x] = tile[x * kRow + r];
+}
+
+template <int kRow>
+void expect_transposed() {
+  std::vector<float> in(kSide * kSide), out(in.size());
+  std::iota(in.begin(), in.end(), 0.F);
+  LAUNCH(transpose<kRow>, dim3(1), dim3(kSide, 8), kernels::Cuda{}, out.data(), in.data());
+  for (int i = 0; i < kSide * kSide; ++i) ASSERT_EQ(out[i], in[i % kSide * kSide + i / kSide]);
+}
+
+// An example to look at (kernels/cuda/README.md).
+TEST(TracePage, TransposesWithConflicts) { expect_transposed<kSide>(); }
+TEST(TracePage, TransposesWithoutConflicts) { expect_transposed<kSide + 1>(); }
+
+template <int kRow>
+trace_page::Trace trace_of_transposition(std::uint64_t seed) {
+  const TemporaryFolder folder;
+  const Environment trace("LOOKHERE_TRACE", folder / "t"), kernel("LOOKHERE_TRACE_KERNEL", ""),
+      block("LOOKHERE_TRACE_BLOCK", "");
+  kernels::emulator::set_seed(seed);
+  expect_transposed<kRow>();
+  kernels::emulator::set_seed(0);
+  return trace_page::read_trace(read_file(folder / "t"));
+}
+
+// In any schedule: 8 warps go 4 times to each line, 32 lanes each.
+TEST(TracePage, CountsWhatATranspositionCosts) {
+  for (const std::uint64_t seed : {0, 1, 2, 3}) {
+    const auto expect_lines = [](const trace_page::Trace& trace, int degree_of_reads) {
+      const auto lines = trace_page::summaries_of(trace_page::steps_of(trace));
+      ASSERT_EQ(lines.size(), 2U);
+      for (const auto& line : lines) {
+        const bool reads = line.kind == trace_page::Kind::read;
+        EXPECT_EQ(line.accesses, 1024);
+        EXPECT_EQ(line.warp_accesses, 32);
+        EXPECT_EQ(line.worst, reads ? degree_of_reads : 1);
+        EXPECT_DOUBLE_EQ(line.mean(), line.worst);
+      }
+    };
+    expect_lines(trace_of_transposition<kSide>(seed), 32);
+    expect_lines(trace_of_transposition<kSide + 1>(seed), 1);
+  }
+}
+
+TEST(TracePage, ShowsWhatATranspositionCosts) {
+  const std::string page = page_of(trace_of_transposition<kSide>(0));
+  EXPECT_EQ(xml_error(page), "");
+  EXPECT_THAT(texts_outside(page), IsEmpty());
+  const std::vector<std::string> words = texts(page);
+  for (const char* said : {"transpose&lt;kRow&gt;",
+                           "block (0, 0, 0) of a grid of 1 x 1 x 1, 256 threads (32 x 8 x 1) in 8 "
+                           "warps, seed 0",
+                           "Step 1 of 2", "Step 2 of 2", "warps 0-7", "drawn: warp 0", "tile[0, 1, ... 31]",
+                           "tile[0, 32, ... 992]", "32-way conflict", "32 words of bank 0", "no conflict",
+                           "a bank for each lane", "256 threads end.", "1024", "32.00", "1.00"})
+    EXPECT_THAT(words, Contains(said));
+  EXPECT_EQ(std::ranges::count(words, "32-way conflict"), 5);  // 4 times to the line, and at a glance
+  EXPECT_EQ(count(page, "#conflict"), 4 * 32 + 1);             // and in the legend
+  EXPECT_EQ(count(page, "#write") - count(page, "#read"), 0);
+  for (const char* foreign : {"<script", "http://", "https://", "url(", "@import", "<image"})
+    EXPECT_EQ(count(page, foreign), foreign == std::string("http://")) << foreign;  // the name space
+
+  const std::string better = page_of(trace_of_transposition<kSide + 1>(0));
+  EXPECT_EQ(count(better, "-way conflict"), 0);
+  EXPECT_EQ(count(better, "#conflict"), 1);
+}
+
+// A block of 1024 threads in which `steps` times all write, each warp elsewhere, and some lanes meet.
+trace_page::Trace long_trace(int steps, int lines) {
+  trace_page::Trace trace;
+  trace.kernel = "k<T>", trace.launched = "k.cu:1", trace.failure = "it;failed";
+  trace.grid = trace.block = {1, 1, 1}, trace.threads = 1024;
+  trace.arrays = {{"a", 0, 4, 1 << 20}};
+  for (int line = 0; line < std::max(lines, 1); ++line) trace.words.push_back(concat("k.cu:", line + 1));
+  for (int step = 0; step < steps; ++step) {
+    for (int line = 0; line < lines; ++line)
+      for (int thread = 0; thread < 1024; ++thread)
+        trace.events.push_back({trace_page::Kind::write, thread, line, 0, thread * (1 + thread / 32 + step)});
+    trace.events.push_back({.kind = trace_page::Kind::release, .place = 0});
+  }
+  return trace;
+}
+
+TEST(TracePage, OfALongTraceHasAnEndAndSaysWhatItLacks) {
+  for (const auto& [steps, lines] : {std::pair{60, 3}, {1, 600}, {5, 1}}) {
+    const trace_page::Trace trace = long_trace(steps, lines);
+    const std::string page = page_of(trace);
+    EXPECT_EQ(xml_error(page), "");
+    EXPECT_THAT(texts_outside(page), IsEmpty());
+    EXPECT_LT(page.size(), 600'000U);
+    EXPECT_LE(count(page, "<use "), 120 * (32 + 1 + 32) + 200);
+    const std::vector<std::string> words = texts(page);
+    if (steps == 60) {
+      EXPECT_THAT(words, Contains("51 more steps not drawn here"));
+      EXPECT_THAT(words, Contains("Not drawn: steps 3-60, with 5568 reads, writes and exchanges of warps"));
+      EXPECT_THAT(words, Contains("Not drawn: 72 reads, writes and exchanges of further warps"));
+    }
+    if (lines == 600) {
+      EXPECT_THAT(words, Contains("... and 480 more of these, no conflict"));
+      EXPECT_THAT(words, Contains("Not drawn: 18600 reads, writes and exchanges of further warps"));
+      EXPECT_THAT(words, Contains("560 more lines with no worse conflicts"));
+    }
+  }
+  std::string barriers_alone = page_of(long_trace(100'000, 0));
+  EXPECT_LT(barriers_alone.size(), 100'000U);
+  EXPECT_THAT(texts(barriers_alone),
+              Contains("Not drawn: steps 33-100000, with 0 reads, writes and exchanges of warps"));
+}
+
+// Names from strangers can neither break the page nor leave it.
+TEST(TracePage, StandsAnyName) {
+  trace_page::Trace trace = long_trace(1, 2);
+  trace.kernel = trace.launched = trace.failure = trace.arrays[0].name = std::string(5000, 'W') + "<&>\"'\xff\x01;";
+  trace.words = {trace.kernel, std::string(300, '<')};
+  const std::string page = page_of(trace);
+  EXPECT_EQ(xml_error(page), "");
+  for (const std::string& words : texts(page)) EXPECT_LT(unescaped(words).size(), 170U);
+  EXPECT_LT(page.size(), 600'000U);
+}
+
+class TracePageProgram : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(program.program)) GTEST_SKIP() << "trace_page is not built";
+  }
+  TemporaryFolder folder;
+  Surroundings program{.program = built("trace_page")};
+};
+
+TEST_F(TracePageProgram, DrawsOrSaysInOneLineWhatIsWrong) {
+  const std::string trace = folder / "t", page = folder / "p.svg";
+  const auto expect_refusal = [&](const Words& arguments, int code, const std::string& says) {
+    const Finished end = run_program(arguments, program);
+    EXPECT_EQ(end.code, code);
+    EXPECT_EQ(end.err, "trace_page: " + says + "\n");
+    EXPECT_FALSE(std::filesystem::exists(page));
+  };
+  expect_refusal({trace, page}, 1, "cannot read " + trace + ": No such file or directory");
+  expect_refusal({folder.path().string(), page}, 1, "cannot read " + folder.path().string() + ": Is a directory");
+  expect_refusal({trace}, 2, "wanted a trace and a page, got 1 words; usage: trace_page TRACE PAGE.svg");
+  write_file(trace, "lookhere trace 1\nkernel");
+  expect_refusal({trace, page}, 1, trace + ":2: wanted the end of this line, got the end of the file");
+  write_file(trace,
+             "lookhere trace 1\nkernel k\nlaunched k.cu:1\ngrid 1 1 1\nblock 1 1 1\nindex 0 0 0\nseed 0\nend 0\n");
+  expect_refusal({trace, folder / "none/p"}, 1, "cannot write " + folder / "none/p" + ": No such file or directory");
+  program.file_size_limit = 1000, program.ignored = {SIGXFSZ};
+  expect_refusal({trace, page}, 1, "cannot write " + page + ": File too large");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+  program.file_size_limit = 0;
+  EXPECT_EQ(run_program({trace, page}, program).code, 0);
+  EXPECT_EQ(read_file(page), page_of(trace_page::read_trace(read_file(trace))));
+}
+
+}  // namespace
+}  // namespace lookhere
