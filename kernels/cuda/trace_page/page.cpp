@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <functional>
 #include <map>
-#include <ranges>
 #include <span>
 #include <tuple>
 
@@ -258,7 +257,7 @@ class Page {
     for (int i = 0; i < 4; ++i) svg_.label(kNumbers[i], y_, kHeads[i], {.size = 17, .bold = true, .anchor = "end"});
     svg_.line(kMargin, y_ + 10, kPageWidth - kMargin, y_ + 10, kInk, 2);
     y_ += 16;
-    for (const LineSummary& line : lines | std::views::take(kMostRows)) {
+    for (const LineSummary& line : std::span(lines).first(std::min<std::size_t>(lines.size(), kMostRows))) {
       svg_.use(line.kind == Kind::read ? "read" : "write", kMargin, y_);
       svg_.code(kPlace, y_ + 21, trace_.words[line.place], kArray - kPlace - 20, {.size = 18});
       svg_.code(kArray, y_ + 21, trace_.arrays[line.array].name, kNumbers[0] - kArray - 110, {.size = 18});

@@ -53,7 +53,7 @@ std::string outline(const char* color, int width) {
 
 std::string cut(std::string_view text, std::size_t most) {
   const auto is_begin = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; };
-  const std::string whole = printable(text);
+  std::string whole = printable(text);
   if (static_cast<std::size_t>(std::ranges::count_if(whole, is_begin)) <= most) return whole;
   std::string result;
   for (const char c : whole) {

@@ -1,6 +1,8 @@
 // A file is there as a whole or as it was.
 #include "kernels/cuda/emulator/whole_file.h"
 
+#include <sys/stat.h>
+
 #include "tests/testing.h"
 
 namespace lookhere {
@@ -48,10 +50,13 @@ TEST(WholeFile, SaysWhatIsWrong) {
   const std::string name(300, 'x');
   EXPECT_EQ(problem_of(folder / "a/f"), "cannot write " + folder / "a/f" + ": No such file or directory");
   EXPECT_EQ(problem_of(folder / name), "cannot write " + folder / name + ": File name too long");
-  EXPECT_EQ(problem_of("/dev/null"), "cannot write /dev/null: not a regular file");
   EXPECT_EQ(problem_of(folder.path().string()), "cannot write " + folder.path().string() + ": not a regular file");
   EXPECT_EQ(problem_of(""), "cannot write : No such file or directory");
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  // In place of a device: were it replaced after all, nobody would miss it.
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(problem_of(folder / "pipe"), "cannot write " + folder / "pipe" + ": not a regular file");
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
 }
 
 }  // namespace

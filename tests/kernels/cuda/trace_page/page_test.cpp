@@ -138,6 +138,37 @@ TEST(TracePage, OfALongTraceHasAnEndAndSaysWhatItLacks) {
               Contains("Not drawn: steps 33-100000, with 0 reads, writes and exchanges of warps"));
 }
 
+// Warps are drawn together where they do alike and follow each other.
+TEST(TracePage, DrawsWarpsThatDoAlikeOnce) {
+  trace_page::Trace trace = long_trace(0, 1);
+  for (int thread = 0; thread < 1024; ++thread) {
+    const int warp = thread / 32;
+    if (warp == 4) continue;
+    const int element = warp == 7 ? 3 * (thread % 32) : thread % 32 + (warp > 8 ? warp : 0);
+    trace.events.push_back({trace_page::Kind::read, thread, 0, 0, element});
+  }
+  const std::vector<std::string> words = texts(page_of(trace));
+  for (const char* said : {"warps 0-3", "warps 5-6", "warp 7", "warps 8-31", "drawn: warp 8", "a[0, 3, ... 93]"})
+    EXPECT_THAT(words, Contains(said));
+  EXPECT_EQ(std::ranges::count(words, "a[0, 1, ... 31]"), 3);
+  EXPECT_EQ(std::ranges::count(words, "other warps: other elements"), 1);
+}
+
+// Of what a line does again and again some are drawn and all are counted.
+TEST(TracePage, LoopsAreCutShort) {
+  trace_page::Trace trace = long_trace(0, 1);
+  trace.threads = 1;
+  for (int round = 0; round < 6; ++round) {
+    trace.events.insert(trace.events.end(), 2, {trace_page::Kind::exchange, 0, 0, 0, 1});
+    trace.events.push_back({trace_page::Kind::read, 0, 0, 0, round});
+  }
+  const std::vector<std::string> words = texts(page_of(trace));
+  EXPECT_EQ(std::ranges::count(words, "k.cu:1, 2 times"), 4);
+  EXPECT_THAT(words, Contains("a[3]"));
+  EXPECT_THAT(words, testing::Not(Contains("a[4]")));
+  EXPECT_THAT(words, Contains("... and 6 more of these, no conflict"));
+}
+
 // Names from strangers can neither break the page nor leave it.
 TEST(TracePage, StandsAnyName) {
   trace_page::Trace trace = long_trace(1, 2);

@@ -13,8 +13,8 @@ TEST(TracePageSvg, MakesTextPrintable) {
   using trace_page::printable;
   EXPECT_EQ(printable("a\n\x1b[0m\x7f"), "a??[0m?");
   EXPECT_EQ(printable("σ, é, 語, 🙂"), "σ, é, 語, 🙂");
-  EXPECT_EQ(printable("\xff\xc3"), "??");                   // no character, half a character
-  EXPECT_EQ(printable("\xc0\x80|\xe0\x80\x80"), "??|???");  // longer than they need be
+  EXPECT_EQ(printable("\xff\xc3"), "??");                                         // no character, half a character
+  EXPECT_EQ(printable("\xc1\xbf|\xe0\x9f\xbf|\xf0\x8f\xbf\xbf"), "??|???|????");  // longer than they need be
   EXPECT_EQ(printable("\xed\xa0\x80|\xf4\x90\x80\x80|\xef\xbf\xbf|\xc2\x85"), "???|????|???|??");
   EXPECT_EQ(printable("\xe2\x82"), "??");
   EXPECT_EQ(printable(std::string("\0", 1)), "?");
