@@ -65,32 +65,45 @@ WITH := $(strip $(CXX) $(FLAGS) $(KERNEL_FLAGS) $(BENCH_FLAGS) $(TEST_FLAGS) $(f
 ifneq ($(file <$(DIR)/made-with),$(WITH))
 $(shell mkdir -p $(DIR))$(file >$(DIR)/made-with,$(WITH))
 endif
-# CUDA: the tests run kernels' *.cu in the emulator (kernels/cuda/README.md), on any machine. Where nvcc is found, they
-# also ask it whether it takes them for each kind of GPU without a warning.
-NVCC     := $(shell command -v nvcc)
-CUDA     := $(sort $(shell find kernels -name '*.cu'))
-EMULATED := $(CUDA:%.cu=$(DIR)/%.cu.emulated.o) $(call objects,$(filter-out %/main.cpp,$(call sources,kernels/cuda)))
-SMS      := 80 90
-CUBINS   := $(if $(NVCC),$(foreach sm,$(SMS),$(CUDA:%.cu=$(DIR)/%.sm_$(sm).cubin)))
+# CUDA: the library calls kernels' CUDA versions, whoever makes them (kernels/cuda/device.h). nvcc does where it is found,
+# and lookhere runs on a GPU. Else they are the emulated ones, and lookhere says that it has no GPU; `make CUDA=emulated`
+# has build/emulated/lookhere, which takes the emulator for one, as the tests do. CUDA=none leaves nvcc out.
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))))
+NVCC      := $(wildcard $(CUDA_HOME)/bin/nvcc)
+CUDA      ?= $(if $(SAN),none,$(if $(NVCC),nvcc,none))
+KINDS     := nvcc emulated none
+$(if $(filter-out $(KINDS),$(CUDA)),$(error CUDA=$(CUDA): wanted one of: $(KINDS)))
+$(if $(filter nvcc,$(CUDA)),$(if $(NVCC),,$(error CUDA_HOME=$(CUDA_HOME): wanted a folder with bin/nvcc, 12 or later)))
+CUDA_KERNELS := $(filter-out kernels/cuda/%,$(sort $(shell find kernels -name '*.cu')))
+TRACE_PAGE := $(call sources,kernels/cuda/trace_page)
+EMULATED := $(CUDA_KERNELS:%.cu=$(DIR)/%.cu.emulated.o) $(filter-out %/device.o,$(call objects,$(filter-out $(TRACE_PAGE),$(call sources,kernels/cuda))))
+GPU_emulated := $(EMULATED) $(DIR)/kernels/cuda/emulator/device.o
+GPU_none     := $(EMULATED) $(DIR)/kernels/cuda/none/device.o
+GPU_nvcc     := $(patsubst %.cu,$(DIR)/%.cu.nvcc.o,$(CUDA_KERNELS) $(wildcard kernels/cuda/gpu/*.cu))
+CUDA_LINK_nvcc := -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread
+PROGRAM  := $(OUT)/$(if $(filter emulated,$(CUDA)),emulated/)lookhere
 
 # Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
 .PHONY: all test demo bench fuzz lint format clean deps deps-demo deps-test deps-lint deps-fuzz
 all: deps-demo
-	@$(PARALLEL) $(OUT)/lookhere $(EXAMPLES)
+	@$(PARALLEL) $(PROGRAM) $(EXAMPLES)
 
 define link
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	@$(CXX) $(FLAGS) $^ $(LINK) $(1) -o $@
+	@$(CXX) $(FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(1) -o $@
 endef
-$(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a
+HARDWARE := $(if $(filter nvcc,$(CUDA)),nvcc,none)
+$(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_$(HARDWARE))
+	$(call link,$(CUDA_LINK_$(HARDWARE)))
+$(OUT)/emulated/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_emulated)
 	$(call link)
-$(OUT)/tests: $(call objects,$(TESTS)) $(EMULATED) $(DIR)/liblookhere.a
+$(OUT)/tests: $(call objects,$(TESTS) $(filter-out %/main.cpp,$(TRACE_PAGE))) $(DIR)/liblookhere.a $(GPU_emulated)
 	$(call link,-lgtest -lgmock)
-$(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a
-	$(call link)
-$(OUT)/trace_page: $(call objects,$(call sources,kernels/cuda/trace_page) kernels/cuda/emulator/whole_file.cpp)
+$(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a $(GPU_$(HARDWARE))
+	$(call link,$(CUDA_LINK_$(HARDWARE)))
+$(OUT)/trace_page: $(call objects,$(TRACE_PAGE) kernels/cuda/emulator/whole_file.cpp)
 	$(call link)
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
 $(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
@@ -100,7 +113,7 @@ $(OUT)/faults.so: $(FAULTS) $(DIR)/made-with
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	@$(CXX) -std=c++20 -O2 $(WARN) -shared -fPIC $(FAULTS) -o $@
-$(OUT)/%/fuzzer: $(DIR)/tests/fuzz/%.o $(DIR)/liblookhere.a
+$(OUT)/%/fuzzer: $(DIR)/tests/fuzz/%.o $(DIR)/liblookhere.a $(GPU_none)
 	$(call link,-fsanitize=fuzzer)
 $(DIR)/liblookhere.a: $(call objects,$(filter-out $(KERNELS),$(LIBRARY))) $(KERNEL_OBJECTS)
 	@rm -f $@ && ar rcs $@ $^
@@ -119,18 +132,18 @@ $(DIR)/kernels/%.$(1).o: kernels/%.cpp $(DIR)/made-with
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 # For a debugger, which finds every variable of a thread.
-$(DIR)/%.cu.emulated.o: FLAGS += -O0 -g
+$(DIR)/%.cu.emulated.o: FLAGS += -Og -g
 $(DIR)/%.cu.emulated.o: %.cu $(DIR)/made-with
 	@mkdir -p $(@D)
 	@echo "  c++  $< (emulated)"
 	@$(CXX) $(FLAGS) -MMD -MP -x c++ -c $< -o $@
-define cubin_rule
-$(DIR)/%.sm_$(1).cubin: %.cu $(DIR)/made-with
-	@mkdir -p $$(@D)
-	@echo "  nvcc $$< (sm_$(1))"
-	@$(NVCC) -std=c++20 -O3 -I. --expt-relaxed-constexpr --extended-lambda -Werror all-warnings -arch=sm_$(1) -MMD -MP -cubin $$< -o $$@
-endef
-$(foreach sm,$(SMS),$(eval $(call cubin_rule,$(sm))))
+# For the GPUs of 2020 and 2022 as they are, for later ones by way of PTX. What ptxas says of each kernel is kept.
+NVCC_FLAGS := -std=c++20 -O3 -I. --expt-relaxed-constexpr --extended-lambda -Werror all-warnings \
+  $(foreach sm,80 90,-gencode arch=compute_$(sm),code=sm_$(sm)) -gencode arch=compute_120,code=compute_120 -Xptxas -v
+$(DIR)/%.cu.nvcc.o: %.cu $(DIR)/made-with
+	@mkdir -p $(@D)
+	@echo "  nvcc $<"
+	@$(NVCC) $(NVCC_FLAGS) -MMD -MP -c $< -o $@ 2>$(@:.o=.ptxas) || { cat $(@:.o=.ptxas); exit 1; }
 -include $(shell find $(DIR) -name '*.d' 2>/dev/null)
 # Kept, and made where missing: as intermediate files they would not be missed once what is linked of them is newer.
 .PRECIOUS: $(DIR)/%.o
@@ -153,7 +166,7 @@ ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter tests/
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/trace_page $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS) $(CUBINS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/trace_page $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')

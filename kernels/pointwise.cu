@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cuda/columns.h"
+#include "kernels/cuda/device.h"
 #include "kernels/cuda/map.h"
 #include "kernels/cuda/philox.h"
 #include "kernels/cuda/reduce.h"
@@ -11,20 +12,19 @@
 namespace kernels {
 namespace {
 
-// Parts of a sum of squares, a block each, on their way to one number. One stream at a time may use them.
+// Parts of a sum of squares, a block each, on their way to one number.
 constexpr int kMostParts = 256, kThreads = 256;
 static_assert(kMostParts <= kThreads, "one block adds them");
-__device__ double square_parts[kMostParts];
 
 template <class T>
-__global__ void sum_parts(SumOfSquares<T> p) {
+__global__ void sum_parts(SumOfSquares<T> p, double* square_parts) {
   double sum = 0;
   for (long i = static_cast<long>(blockIdx.x) * kThreads + threadIdx.x; i < p.n; i += long{gridDim.x} * kThreads)
     sum += static_cast<double>(p.x[i]) * static_cast<double>(p.x[i]);
   sum = cuda::block_sum(sum);
   if (threadIdx.x == 0) square_parts[blockIdx.x] = sum;
 }
-__global__ void add_parts(double* total, unsigned parts) {
+__global__ void add_parts(double* total, const double* square_parts, unsigned parts) {
   const double sum = cuda::block_sum(threadIdx.x < parts ? square_parts[threadIdx.x] : 0.0);
   if (threadIdx.x == 0) *total = sum;
 }
@@ -65,8 +65,9 @@ template <class T>
 void sum_of_squares(Cuda cuda, const SumOfSquares<T>& p) {
   const long wanted = (p.n + kThreads - 1) / kThreads;  // by n alone, so that it is the same sum on any GPU
   const auto parts = static_cast<unsigned>(wanted < 1 ? 1 : wanted < kMostParts ? wanted : kMostParts);
-  LAUNCH(sum_parts<T>, dim3(parts), dim3(kThreads), cuda, p);
-  LAUNCH(add_parts, dim3(1), dim3(kThreads), cuda, p.sum, parts);
+  const cuda::Scratch<double> sums(cuda, parts);
+  LAUNCH(sum_parts<T>, dim3(parts), dim3(kThreads), cuda, p, sums.get());
+  LAUNCH(add_parts, dim3(1), dim3(kThreads), cuda, p.sum, sums.get(), parts);
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tensor/device.h"
+#include "tensor/error.h"
 #include "tensor/guarded.h"
 
 namespace lookhere {
@@ -12,13 +13,13 @@ class Access {
  public:
   explicit Access(Device device) : device_(device) {
     if (device == Device::guarded) [[unlikely]]
-      guarded::open();
+      check(guarded_memory().open(), "device: cannot open the memory of the guarded one");
     outer_ = std::exchange(innermost_, this);
   }
   ~Access() {
     innermost_ = outer_;
     if (device_ == Device::guarded) [[unlikely]]
-      guarded::close();
+      guarded_memory().close();
   }
   Access(const Access&) = delete;
   Access& operator=(const Access&) = delete;

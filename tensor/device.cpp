@@ -1,6 +1,7 @@
 // The devices' names.
 #include "tensor/device.h"
 
+#include "kernels/cuda/device.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 
@@ -19,11 +20,17 @@ const char* name_of(Device device) {
 }
 
 Device device_from_name(const std::string& name) {
-  for (const Device device : {Device::cpu, Device::guarded})
-    if (name == name_of(device)) return device;
+  for (const Device device : {Device::cpu, Device::cuda, Device::guarded})
+    if (name == name_of(device)) return check_device(device), device;
   fail("device: wanted ", available_devices(), ", got ", shown(name));
 }
 
-std::string available_devices() { return "cpu (this build has no CUDA back end)"; }
+std::string available_devices() { return kernels::cuda::problem().empty() ? "cpu or cuda" : "cpu"; }
+
+void check_device(Device device) {
+  check(device != Device::cuda || kernels::cuda::problem().empty(), "device cuda: ", kernels::cuda::problem());
+}
+
+std::string describe_gpu() { return kernels::cuda::description(); }
 
 }  // namespace lookhere

@@ -12,9 +12,13 @@ enum class Device { cpu, cuda, guarded };
 const char* name_of(Device device);
 inline std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }
 
-// Throws Error for names other than those of the devices that this build has.
+// Throws Error for names other than those of the devices that there are here, saying what is missing.
 Device device_from_name(const std::string& name);
-// Those that users choose from, for people: "cpu (this build has no CUDA back end)".
+// Those that users choose from, for people: "cpu" or "cpu or cuda".
 std::string available_devices();
+// Throws Error if this machine or this build has no such device.
+void check_device(Device device);
+// Of a GPU: what it is, or why there is none.
+std::string describe_gpu();
 
 }  // namespace lookhere

@@ -2,23 +2,30 @@
 //   dispatch(x, [&]<class T>(auto ctx) { kernels::gelu<T>(ctx, {...}); });
 // While it runs, data<T>() gives the elements of tensors on x's device, and of no other.
 #pragma once
-#include "kernels/context.h"
+#include "kernels/cuda/device.h"
 #include "tensor/access.h"
 #include "tensor/tensor.h"
 
 namespace lookhere {
 
+// f.operator()<T>(context of t's device)
+template <class T, class F>
+void call_on(Device device, F& f) {
+  const Access access(device);
+  if (device == Device::cuda)
+    f.template operator()<T>(kernels::cuda::context());
+  else
+    f.template operator()<T>(kernels::Cpu{});
+}
+
 // f32 and f64
 template <class F>
 void dispatch(const Tensor& t, F&& f) {
-  // The CUDA back end adds its branch here: f.template operator()<T>(kernels::Cuda{stream}).
-  check(t.device() != Device::cuda, "this build has no CUDA back end");
-  const Access access(t.device());
   switch (t.dtype()) {
     case Dtype::f32:
-      return f.template operator()<float>(kernels::Cpu{});
+      return call_on<float>(t.device(), f);
     case Dtype::f64:
-      return f.template operator()<double>(kernels::Cpu{});
+      return call_on<double>(t.device(), f);
     default:
       fail("operations work on f32 and f64, got ", t.dtype(), ": convert with to(Dtype::f32) first");
   }
@@ -29,9 +36,7 @@ void dispatch(const Tensor& t, F&& f) {
 template <class F>
 void dispatch_mixed(const Tensor& t, F&& f) {
   if (t.dtype() != Dtype::bf16) return dispatch(t, f);
-  check(t.device() != Device::cuda, "this build has no CUDA back end");
-  const Access access(t.device());
-  f.template operator()<bf16>(kernels::Cpu{});
+  call_on<bf16>(t.device(), f);
 }
 
 }  // namespace lookhere

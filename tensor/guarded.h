@@ -1,16 +1,13 @@
-// The memory of Device::guarded: closed to the whole process, except while an operation has it open. Whoever reads or
-// writes it at another time dies of SIGSEGV, as one would who took a GPU's pointer for the host's.
+// The memory of Device::guarded: closed to the whole process, except while an operation has it open.
 #pragma once
-#include <cstddef>
+#include "kernels/closed_memory.h"
 
-namespace lookhere::guarded {
+namespace lookhere {
 
-// `bytes` bytes, a multiple of 64, aligned to 64; null when 4 GiB are taken. None are given back: tests need little.
-std::byte* take(long bytes);
+// Never destroyed: where OpenMP's library ends the process, threads are at work.
+inline kernels::ClosedMemory& guarded_memory() {
+  static kernels::ClosedMemory& only = *new kernels::ClosedMemory(4L << 30);
+  return only;
+}
 
-// Opens and closes all of it. Counted: it is open as long as anyone, on any thread, has opened it and not yet closed
-// it.
-void open();
-void close() noexcept;
-
-}  // namespace lookhere::guarded
+}  // namespace lookhere

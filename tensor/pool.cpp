@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "kernels/cuda/device.h"
 #include "tensor/error.h"
 #include "tensor/guarded.h"
 #include "tensor/large_blocks.h"
@@ -67,12 +68,15 @@ struct Pool::State {
 
   ~State() { release_kept(); }
   std::byte* take_from_system(long size) {
-    if (device == Device::guarded) return guarded::take(size);
+    if (device == Device::guarded) return guarded_memory().take(size);
+    if (device == Device::cuda) return kernels::cuda::allocate(size);
     if (size >= kLarge) return large.take(size);
     return static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
   }
   void give_to_system(std::byte* memory, long size) noexcept {
-    if (size >= kLarge)
+    if (device == Device::cuda)
+      kernels::cuda::release(memory);
+    else if (size >= kLarge)
       large.give_back(memory);
     else
       std::free(memory);
@@ -124,10 +128,11 @@ struct Pool::State {
 Pool::Pool(Device device) : state_(std::make_shared<State>(device)) {}
 
 Pool& Pool::of(Device device) {
-  check(device != Device::cuda, "this build has no CUDA back end");
   // Never destroyed: where OpenMP's library ends the process, threads are at work.
   static Pool& cpu = *new Pool(Device::cpu);
   if (device == Device::cpu) return cpu;
+  static Pool& cuda = *new Pool(Device::cuda);
+  if (device == Device::cuda) return check_device(device), cuda;
   static Pool& guarded = *new Pool(Device::guarded);
   return guarded;
 }

@@ -1,10 +1,10 @@
-// Tensor's memory: slices, copies and conversions. Bytes are copied and cleared here alone, on whatever device: this is
-// where another back end's copies join.
+// Tensor's memory: slices, copies and conversions. Bytes are copied and cleared here alone, on whatever device.
 #include "tensor/tensor.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cuda/device.h"
 #include "tensor/pool.h"
 
 namespace lookhere {
@@ -104,8 +104,16 @@ void Tensor::copy_from(const Tensor& from) const {
   check(from.shape_ == shape_ && from.dtype_ == dtype_, "copy: wanted ", dtype_, " ", shape_, ", got ", from.dtype_,
         " ", from.shape_);
   if (!numel_) return;
+  const bool to_gpu = device_ == Device::cuda, from_gpu = from.device_ == Device::cuda;
   const Access writing(device_), reading(from.device_);
-  std::memmove(raw(), from.raw(), bytes());
+  if (to_gpu && from_gpu)
+    kernels::cuda::copy_within_device(raw(), from.raw(), bytes());
+  else if (to_gpu)
+    kernels::cuda::copy_to_device(raw(), from.raw(), bytes());
+  else if (from_gpu)
+    kernels::cuda::copy_to_host(raw(), from.raw(), bytes());
+  else
+    std::memmove(raw(), from.raw(), bytes());
 }
 
 double Tensor::item() const {
@@ -120,7 +128,10 @@ Tensor empty_like(const Tensor& like) { return empty(like.shape(), like); }
 Tensor zeros(const Shape& shape, Dtype dtype, Device device) {
   Tensor t(shape, dtype, device);
   const Access writing(device);
-  std::memset(t.raw(), 0, t.bytes());
+  if (device == Device::cuda)
+    kernels::cuda::clear(t.raw(), t.bytes());
+  else
+    std::memset(t.raw(), 0, t.bytes());
   return t;
 }
 Tensor zeros(const Shape& shape, const Tensor& like) { return zeros(shape, like.dtype(), like.device()); }

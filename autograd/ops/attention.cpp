@@ -54,8 +54,12 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
   Tensor lse = empty({sizes.images, sizes.heads, sizes.tokens}, acc, device);
   const double scale = 1 / std::sqrt(static_cast<double>(sizes.head_dim));
   const std::shared_ptr<const kernels::AttentionPlan> plan = plan_of(heads, sizes);
-  const auto workspace = [=] { return empty({kernels::attention_workspace(*plan, sizes)}, acc, device); };
-  Tensor forward_workspace = workspace();
+  const auto workspace = [=](const Tensor& like) {
+    long values = 0;
+    dispatch_mixed(like, [&]<class T>(auto ctx) { values = kernels::attention_workspace<T>(ctx, *plan, sizes); });
+    return empty({values}, acc, device);
+  };
+  Tensor forward_workspace = workspace(out);
   const Tensor table = learned.defined() ? learned.value() : Tensor();
   const auto bias = [heads, table]<class T>(T*) {
     kernels::AttentionBias<T> b = bias_of<T>(heads);
@@ -78,7 +82,7 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
   std::vector<Var> inputs{qkv};
   if (learned.defined()) inputs.push_back(learned);
   return Var::record("attention", out, inputs, [=, qkv = qkv.value()](const Tensor& dy) {
-    Tensor dqkv = empty_like(qkv), dtable = table.defined() ? empty_like(table) : Tensor(), memory = workspace();
+    Tensor dqkv = empty_like(qkv), dtable = table.defined() ? empty_like(table) : Tensor(), memory = workspace(dy);
     dispatch_mixed(dy, [&]<class T>(auto ctx) {
       const kernels::AttentionBackward<T> problem{.dqkv = dqkv.data<T>(),
                                                   .drelative = dtable.defined() ? dtable.data<Acc<T>>() : nullptr,

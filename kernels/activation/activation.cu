@@ -1,54 +1,11 @@
 // Activations and gates on a GPU, by the C library's own functions.
 #include "kernels/activation/activation.h"
 
-#include <cmath>
-
+#include "kernels/cuda/activations.h"
 #include "kernels/cuda/map.h"
 
 namespace kernels {
 namespace {
-
-struct Gelu {
-  template <class A>
-  __device__ static A cdf(A x) {
-    return A(0.5) * std::erfc(-x * A(0.70710678118654752));
-  }
-  template <class A>
-  __device__ static A value(A x) {
-    return x * cdf(x);
-  }
-  template <class A>
-  __device__ static A slope(A x) {
-    return cdf(x) + x * A(0.39894228040143268) * std::exp(A(-0.5) * x * x);
-  }
-};
-
-struct Silu {
-  template <class A>
-  __device__ static A sigmoid(A x) {
-    return 1 / (1 + std::exp(-x));
-  }
-  template <class A>
-  __device__ static A value(A x) {
-    return x * sigmoid(x);
-  }
-  template <class A>
-  __device__ static A slope(A x) {
-    const A s = sigmoid(x);
-    return s * (1 + x * (1 - s));
-  }
-};
-
-// run(Gelu{}) and so on.
-template <class F>
-void with_activation(Activation function, const F& run) {
-  switch (function) {
-    case Activation::gelu:
-      return run(Gelu{});
-    case Activation::silu:
-      return run(Silu{});
-  }
-}
 
 template <class T, class Function>
 void activate_by(Cuda cuda, const Activate<T>& p, Function f) {
@@ -85,19 +42,19 @@ void gate_backward_by(Cuda cuda, const GateBackward<T>& p, Function f) {
 
 template <class T>
 void activate(Cuda cuda, const Activate<T>& p) {
-  with_activation(p.function, [&](auto f) { activate_by(cuda, p, f); });
+  cuda::with_activation(p.function, [&](auto f) { activate_by(cuda, p, f); });
 }
 template <class T>
 void activate_backward(Cuda cuda, const ActivateBackward<T>& p) {
-  with_activation(p.function, [&](auto f) { activate_backward_by(cuda, p, f); });
+  cuda::with_activation(p.function, [&](auto f) { activate_backward_by(cuda, p, f); });
 }
 template <class T>
 void gate(Cuda cuda, const Gate<T>& p) {
-  with_activation(p.function, [&](auto f) { gate_by(cuda, p, f); });
+  cuda::with_activation(p.function, [&](auto f) { gate_by(cuda, p, f); });
 }
 template <class T>
 void gate_backward(Cuda cuda, const GateBackward<T>& p) {
-  with_activation(p.function, [&](auto f) { gate_backward_by(cuda, p, f); });
+  cuda::with_activation(p.function, [&](auto f) { gate_backward_by(cuda, p, f); });
 }
 
 KERNELS_ON_GPU(activate, Activate);

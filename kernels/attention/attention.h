@@ -1,5 +1,6 @@
 // Multi-head attention with a LookHere bias, forward and backward, in O(tokens) extra memory:
 //   P = softmax(Q·Kᵀ·scale + bias),  O = P·V   per image and head.
+// On a GPU `attention` is masked_softmax.h, with a bounded part of the logits in memory at a time.
 // Tokens are the prefix (the class token), then the patches in row-major order. A prefix token sees and is seen by all,
 // with bias 0. A query that sees nothing gets output 0 and gradient 0.
 #pragma once
@@ -16,13 +17,15 @@ inline constexpr long kMaxHeadDim = 256;
 struct AttentionSizes {
   long images, tokens, heads, head_dim;  // head_dim <= kMaxHeadDim
   Grid grid;                             // tokens = prefix + grid.patches()
-  long prefix() const { return tokens - grid.patches(); }
-  long head_stride() const { return 3 * heads * head_dim; }  // from one token of packed q, k or v to the next
+  HOST_DEVICE long prefix() const { return tokens - grid.patches(); }
+  HOST_DEVICE long head_stride() const {
+    return 3 * heads * head_dim;
+  }  // from one token of packed q, k or v to the next
   // Where the rows of one image and head begin: of packed q, k and v (part 0, 1, 2), and of the output.
-  long packed_begin(long image, long part, long head) const {
+  HOST_DEVICE long packed_begin(long image, long part, long head) const {
     return (image * tokens * 3 + part) * heads * head_dim + head * head_dim;
   }
-  long out_begin(long image, long head) const { return (image * tokens * heads + head) * head_dim; }
+  HOST_DEVICE long out_begin(long image, long head) const { return (image * tokens * heads + head) * head_dim; }
   // Workspace of a thread: keys, values and their gradients of one head, in values.
   long stage_size() const { return 4 * tokens * ((head_dim + 15) / 16 * 16); }
 };
@@ -36,8 +39,15 @@ std::shared_ptr<const AttentionPlan> make_attention_plan(std::span<const LookHer
                                                          const AttentionPlan* like = nullptr);
 // Was it made for such sizes? Without a bias only the number of tokens matters.
 bool plan_fits(const AttentionPlan& plan, const AttentionSizes& sizes, bool biased);
-// How many values of Acc<T> the fused kernel wants as workspace, with as many threads as the program has now.
+// How many values of Acc<T> `attention` and `attention_backward` want as workspace: on the CPU as many as the program
+// has threads now, on a GPU a bounded part of the logits (masked_softmax.h).
 long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes);
+template <class T>
+long attention_workspace(Cpu, const AttentionPlan& plan, const AttentionSizes& sizes) {
+  return attention_workspace(plan, sizes);
+}
+template <class T>
+long attention_workspace(Cuda, const AttentionPlan&, const AttentionSizes& sizes);
 // How many (query, key) pairs it computes for one head of an image, empty lanes included: its work, counted.
 long computed_pairs(const AttentionPlan& plan, long head);
 long computed_pairs(const LookHereHead& head, Grid grid, long prefix, long head_dim = 64);
@@ -58,11 +68,13 @@ struct Attention {
   AttentionBias<T> bias;
   AttentionSizes sizes;
   Acc<T> scale;                         // 1 / sqrt(head_dim)
-  const AttentionPlan* plan = nullptr;  // of these heads, grid and prefix
-  Acc<T>* workspace = nullptr;          // (attention_workspace(*plan, sizes))
+  const AttentionPlan* plan = nullptr;  // of these heads, grid and prefix; only the CPU reads it
+  Acc<T>* workspace = nullptr;          // (attention_workspace<T>(context, *plan, sizes))
 };
 template <class T>
 void attention(Cpu, const Attention<T>&);
+template <class T>
+void attention(Cuda, const Attention<T>&);
 
 // With δ = Σ dO ⊙ O:  dP = dO·Vᵀ,  dS = P ⊙ (dP - δ),  dQ = scale·dS·K,  dK = scale·dSᵀ·Q,  dV = Pᵀ·dO.
 // P is computed again from lse. The gradient of a learned `bias.relative` is the sum of dS over all pairs of an offset.
@@ -77,10 +89,12 @@ struct AttentionBackward {
   AttentionSizes sizes;
   Acc<T> scale;
   const AttentionPlan* plan = nullptr;
-  Acc<T>* workspace = nullptr;  // (attention_workspace(*plan, sizes))
+  Acc<T>* workspace = nullptr;  // (attention_workspace<T>(context, *plan, sizes))
 };
 template <class T>
 void attention_backward(Cpu, const AttentionBackward<T>&);
+template <class T>
+void attention_backward(Cuda, const AttentionBackward<T>&);
 
 // The lower rungs of the ladder (kernels/attention/README.md), for f32 and f64. They need neither plan nor workspace,
 // and write no `drelative`. The formula, one query at a time: the oracle of the others. It takes the bias from
@@ -88,7 +102,11 @@ void attention_backward(Cpu, const AttentionBackward<T>&);
 template <class T>
 void attention_naive(Cpu, const Attention<T>&);
 template <class T>
+void attention_naive(Cuda, const Attention<T>&);
+template <class T>
 void attention_naive_backward(Cpu, const AttentionBackward<T>&);
+template <class T>
+void attention_naive_backward(Cuda, const AttentionBackward<T>&);
 // Tiles and an online softmax in plain loops. It reads the tables and not the heads, and computes every pair.
 template <class T>
 void attention_tiled(Cpu, const Attention<T>&);

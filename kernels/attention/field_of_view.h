@@ -9,24 +9,25 @@
 #include <limits>
 
 #include "kernels/bf16.h"
+#include "kernels/host_device.h"
 
 namespace kernels {
 
 struct Grid {
   long y = 1, x = 1;  // rows and columns of patches; patch index = row * x + column
-  long patches() const { return y * x; }
+  HOST_DEVICE long patches() const { return y * x; }
   bool operator==(const Grid&) const = default;
 };
 
 struct HalfPlane {
   int a = 0, b = 0;  // a·dy + b·dx >= 0; (0, 0) is the whole plane
-  bool contains(long dy, long dx) const { return a * dy + b * dx >= 0; }
+  HOST_DEVICE bool contains(long dy, long dx) const { return a * dy + b * dx >= 0; }
   bool operator==(const HalfPlane&) const = default;
 };
 
 struct FieldOfView {
   HalfPlane first, second;
-  bool sees(long dy, long dx) const { return first.contains(dy, dx) && second.contains(dy, dx); }
+  HOST_DEVICE bool sees(long dy, long dx) const { return first.contains(dy, dx) && second.contains(dy, dx); }
   bool sees_all() const { return first == HalfPlane{} && second == HalfPlane{}; }
   bool operator==(const FieldOfView&) const = default;
 };
@@ -49,24 +50,24 @@ struct LookHereHead {
   bool round_to_bf16 = true;
 
   // What the kernels may skip: with another fill than `inf` masked keys still take part.
-  FieldOfView effective_view() const {
+  HOST_DEVICE FieldOfView effective_view() const {
     return fill == MaskFill::inf && layer_slope * slope != 0 ? view : FieldOfView{};
   }
 
-  double distance(double dy, double dx) const {
+  HOST_DEVICE double distance(double dy, double dx) const {
     if (from == DistanceFrom::nothing) return 0;
     const double d = std::sqrt(dy * dy + dx * dx);
     if (from == DistanceFrom::grid_center) return d;  // the authors' code replaces the distance after taking its power
     return power == DistancePower::sqrt ? std::sqrt(d) : power == DistancePower::square ? d * d : d;
   }
-  double largest_distance(Grid grid) const {
+  HOST_DEVICE double largest_distance(Grid grid) const {
     const double dy = static_cast<double>(grid.y - 1), dx = static_cast<double>(grid.x - 1);
     return from == DistanceFrom::grid_center ? distance(dy / 2, dx / 2) : distance(dy, dx);
   }
 
   // The value added to the logit of query patch (qy, qx) and key patch (ky, kx): minus the slopes times the distance,
   // -inf where the head does not see. Order of operations and rounding (f64, then f32, then bf16) as the authors'.
-  double bias(Grid grid, long qy, long qx, long ky, long kx) const {
+  HOST_DEVICE double bias(Grid grid, long qy, long qx, long ky, long kx) const {
     if (!effective_view().sees(ky - qy, kx - qx)) return -std::numeric_limits<double>::infinity();
     const double d = !view.sees(ky - qy, kx - qx) ? fill == MaskFill::max ? largest_distance(grid) : 0
                      : from == DistanceFrom::grid_center

@@ -1,6 +1,6 @@
 // A GPU thread for each element of an array.
 #pragma once
-#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/reduce.h"
 
 namespace kernels::cuda {
 
@@ -13,9 +13,9 @@ __global__ void call_each(long n, F f) {
 // f(i) for i in [0, n).
 template <class F>
 void for_each(Cuda cuda, long n, F f) {
-  constexpr long kThreads = 256;
   if (n == 0) return;
-  LAUNCH(call_each<F>, dim3(static_cast<unsigned>((n + kThreads - 1) / kThreads)), dim3(kThreads), cuda, n, f);
+  const unsigned threads = threads_for(n);
+  LAUNCH(call_each<F>, dim3(static_cast<unsigned>((n + threads - 1) / threads)), dim3(threads), cuda, n, f);
 }
 
 }  // namespace kernels::cuda

@@ -1,5 +1,5 @@
 // Matrix products, and linear layers with what follows them done while the result is still in the cache. The one place
-// that calls BLAS.
+// that calls BLAS; on a GPU cuBLAS (kernels/cuda/product.h).
 #pragma once
 #include "kernels/activation/activation.h"
 
@@ -33,6 +33,8 @@ struct Gemm {
 };
 template <class T>
 void gemm(Cpu, const Gemm<T>&, GemmBackend backend = gemm_backend());
+template <class T>
+void gemm(Cuda, const Gemm<T>&);
 
 // y = x·Wᵀ + b, one row per token, and optionally activated = f(y) and sum = residual + γ ⊙ y · keep[image]. Whatever
 // of the three is wanted is written, each once. bf16 rounds the weights while it packs them; γ ⊙ y is taken from y in
@@ -54,6 +56,8 @@ struct Linear {
 };
 template <class T>
 void linear(Cpu, const Linear<T>&, GemmBackend backend = gemm_backend());
+template <class T>
+void linear(Cuda, const Linear<T>&);
 
 // dx = dy·W, optionally ⊙ f'(pre): the gradient before the activation whose result was x
 template <class T>
@@ -67,6 +71,8 @@ struct LinearInputGradient {
 };
 template <class T>
 void linear_input_gradient(Cpu, const LinearInputGradient<T>&, GemmBackend backend = gemm_backend());
+template <class T>
+void linear_input_gradient(Cuda, const LinearInputGradient<T>&);
 
 // dW = dyᵀ·x,  db = Σ_rows dy
 template <class T>
@@ -80,5 +86,7 @@ struct LinearWeightGradient {
 };
 template <class T>
 void linear_weight_gradient(Cpu, const LinearWeightGradient<T>&, GemmBackend backend = gemm_backend());
+template <class T>
+void linear_weight_gradient(Cuda, const LinearWeightGradient<T>&);
 
 }  // namespace kernels

@@ -1,5 +1,5 @@
-// Every operation on the guarded device, where memory of the host's or a look at an element would be fatal: the bits
-// are those of the processor.
+// Every operation on devices whose memory the host may not touch: on the guarded one the bits are those of the
+// processor, as CUDA (in the emulator) the values but for rounding.
 #include "autograd/ops.h"
 
 #include "tests/kernels/cases.h"
@@ -111,13 +111,21 @@ std::vector<Tensor> results_of(const Case& c, Dtype dtype, Device device) {
   return results;
 }
 
+// bf16 may be rounded to its other neighbour, once for each operation.
+double tolerance_of(Dtype dtype) { return dtype == Dtype::f64 ? 1e-13 : dtype == Dtype::f32 ? 5e-6 : 0.02; }
+
 void expect_same_on_both(const std::vector<Case>& cases, const std::vector<Dtype>& dtypes) {
   for (const Case& c : cases)
     for (const Dtype dtype : dtypes) {
-      const auto here = results_of(c, dtype, Device::cpu), there = results_of(c, dtype, Device::guarded);
+      const auto here = results_of(c, dtype, Device::cpu), guarded = results_of(c, dtype, Device::guarded),
+                 cuda = results_of(c, dtype, Device::cuda);
       for (std::size_t i = 0; i < here.size(); ++i) {
-        EXPECT_EQ(there[i].device(), Device::guarded) << c.name;
-        EXPECT_TRUE(same_bits(there[i].to(Device::cpu), here[i])) << c.name << " in " << dtype << ", result " << i;
+        SCOPED_TRACE(concat(c.name, " in ", dtype, ", result ", i));
+        EXPECT_EQ(guarded[i].device(), Device::guarded);
+        EXPECT_EQ(cuda[i].device(), Device::cuda);
+        EXPECT_TRUE(same_bits(guarded[i].to(Device::cpu), here[i]));
+        const Tensor got = cuda[i].to(Dtype::f64), want = here[i].to(Dtype::f64);
+        EXPECT_LT(worst_error(to_vector<double>(got), to_vector<double>(want)), tolerance_of(dtype));
       }
     }
 }
@@ -142,6 +150,9 @@ TEST(OpsOnADevice, InputsAreOnOneDevice) {
   EXPECT_ERROR(multiply(there, here), "tensor: f32 [2, 3] is on cpu, where no operation runs");
   EXPECT_ERROR(multiply(here, there), "tensor: f32 [2, 3] is on guarded-for-tests, where no operation runs");
   EXPECT_ERROR(softmax_cross_entropy_soft(there, here.value()), "is on cpu, where no operation runs");
+  const Var gpu(random({2, 3}, 1, Dtype::f32).to(Device::cuda));
+  EXPECT_ERROR(multiply(gpu, here), "tensor: f32 [2, 3] is on cpu, where no operation runs");
+  EXPECT_ERROR(multiply(here, gpu), "tensor: f32 [2, 3] is on cuda, where no operation runs");
 }
 
 }  // namespace

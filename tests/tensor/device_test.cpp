@@ -1,5 +1,5 @@
 // Tensors know where they are, and nothing but a kernel of that device touches their elements: on the guarded device
-// whoever does dies.
+// and the emulated GPU whoever does dies.
 #include "tensor/device.h"
 
 #include <unistd.h>
@@ -32,28 +32,32 @@ bool readable(const Tensor& t) {
 TEST(Device, Names) {
   EXPECT_EQ(device_from_name("cpu"), Device::cpu);
   EXPECT_EQ(device_from_name(name_of(kGuarded)), kGuarded);
-  for (const char* name : {"cuda", "gpu", ""})
-    EXPECT_ERROR(device_from_name(name),
-                 concat("device: wanted cpu (this build has no CUDA back end), got \"", name, '"'));
-  EXPECT_ERROR(zeros({1}, Dtype::f32, Device::cuda), "this build has no CUDA back end");
+  EXPECT_EQ(device_from_name("cuda"), Device::cuda);
+  for (const char* name : {"gpu", "CUDA", ""})
+    EXPECT_ERROR(device_from_name(name), concat("device: wanted cpu or cuda, got \"", name, '"'));
+  EXPECT_EQ(describe_gpu(), "the emulator, on the processor: slow, for tiny models");
 }
 
-TEST(Device, TensorsAreMadeWhereTheySay) {
-  const Tensor like = full({2, 3}, 1.5, Dtype::f64, kGuarded);
+using OtherDevice = testing::TestWithParam<Device>;
+INSTANTIATE_TEST_SUITE_P(, OtherDevice, testing::Values(Device::guarded, Device::cuda),
+                         [](const auto& device) { return device.param == Device::cuda ? "Cuda" : "Guarded"; });
+
+TEST_P(OtherDevice, TensorsAreMadeWhereTheySay) {
+  const Tensor like = full({2, 3}, 1.5, Dtype::f64, GetParam());
   EXPECT_EQ(to_vector<double>(like), std::vector<double>(6, 1.5));
   for (const Tensor& t : {empty({2}, like), empty_like(like), zeros({4}, like), zeros_like(like), full({1}, 2, like),
                           like.clone(), like.rows(0, 1), like.reshape({6}), like.view(1, {2}),
-                          from_vector<double>({1, 2}, {2}, kGuarded), like.to(Dtype::f32).to(Dtype::f64)}) {
-    EXPECT_EQ(t.device(), kGuarded);
+                          from_vector<double>({1, 2}, {2}, GetParam()), like.to(Dtype::f32).to(Dtype::f64)}) {
+    EXPECT_EQ(t.device(), GetParam());
     EXPECT_EQ(t.dtype(), Dtype::f64);
   }
   EXPECT_EQ(to_vector<double>(zeros_like(like)), std::vector<double>(6, 0.0));
 }
 
-TEST(Device, CopiesGoBothWays) {
-  const Tensor here = from_vector<float>({1, 2, 3, 4}, {2, 2}), there = here.to(kGuarded);
+TEST_P(OtherDevice, CopiesGoBothWays) {
+  const Tensor here = from_vector<float>({1, 2, 3, 4}, {2, 2}), there = here.to(GetParam());
   EXPECT_EQ(here.to(Device::cpu).raw(), here.raw());  // itself if nothing changes
-  EXPECT_EQ(there.to(kGuarded).raw(), there.raw());
+  EXPECT_EQ(there.to(GetParam()).raw(), there.raw());
   EXPECT_TRUE(same_bits(there.to(Device::cpu), here));
   EXPECT_EQ(to_vector<float>(there.rows(1, 2).clone()), (std::vector<float>{3, 4}));
   EXPECT_EQ(there.view(2, {1}).item(), 3);
@@ -61,12 +65,12 @@ TEST(Device, CopiesGoBothWays) {
   here.copy_from(there);
   EXPECT_EQ(to_vector<float>(here), (std::vector<float>{3, 4, 3, 4}));
   EXPECT_EQ(to_vector<i64>(there.to(Dtype::i64)), (std::vector<i64>{3, 4, 3, 4}));
-  EXPECT_EQ(first_not_finite(from_vector<float>({1, kInfinity}, {2}, kGuarded)), 1);
+  EXPECT_EQ(first_not_finite(from_vector<float>({1, kInfinity}, {2}, GetParam())), 1);
 }
 
-TEST(Device, FilesHoldTheSameBytes) {
+TEST_P(OtherDevice, FilesHoldTheSameBytes) {
   const TemporaryFolder folder;
-  const Tensor here = random({3, 5}, 1), there = here.to(kGuarded);
+  const Tensor here = random({3, 5}, 1), there = here.to(GetParam());
   save_npy(folder / "here.npy", here), save_npy(folder / "there.npy", there);
   EXPECT_EQ(read_file(folder / "here.npy"), read_file(folder / "there.npy"));
   for (const auto& [name, t] : {std::pair("here", here), {"there", there}})
@@ -92,19 +96,19 @@ TEST(Device, ElementsAreReadWhereTheyAre) {
   EXPECT_ERROR(here.data<float>(), "where no operation runs");
 }
 
-TEST(Device, HasMemoryOfItsOwn) {
-  const PoolStats here = Pool::of(Device::cpu).stats(), before = Pool::of(kGuarded).stats();
+TEST_P(OtherDevice, HasMemoryOfItsOwn) {
+  const PoolStats here = Pool::of(Device::cpu).stats(), before = Pool::of(GetParam()).stats();
   {
-    const Tensor t = zeros({1000}, Dtype::f32, kGuarded);
+    const Tensor t = zeros({1000}, Dtype::f32, GetParam());
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(t.raw()) % 64, 0U);
-    EXPECT_EQ(Pool::of(kGuarded).stats().in_use, before.in_use + 4096);
+    EXPECT_EQ(Pool::of(GetParam()).stats().in_use, before.in_use + 4096);
     EXPECT_EQ(Pool::of(Device::cpu).stats().in_use, here.in_use);
   }
-  EXPECT_EQ(Pool::of(kGuarded).stats().in_use, before.in_use);
-  Pool::of(kGuarded).release_kept();
-  const PoolStats after = Pool::of(kGuarded).stats();
-  const Tensor again = zeros({1000}, Dtype::f32, kGuarded);
-  EXPECT_EQ(Pool::of(kGuarded).stats().allocations, after.allocations);  // the same block
+  EXPECT_EQ(Pool::of(GetParam()).stats().in_use, before.in_use);
+  Pool::of(GetParam()).release_kept();
+  const PoolStats after = Pool::of(GetParam()).stats();
+  const Tensor again = zeros({1000}, Dtype::f32, GetParam());
+  EXPECT_EQ(Pool::of(GetParam()).stats().allocations, after.allocations);  // the same block
 }
 
 TEST(Guarded, IsOpenWhileAnOperationRuns) {
@@ -140,6 +144,11 @@ TEST(GuardedDeathTest, WhoeverElseTouchesItDies) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   const Tensor t = zeros({1}, Dtype::f32, kGuarded);
   volatile const float* pointer = reinterpret_cast<const float*>(t.raw());
+  EXPECT_DEATH(std::exit(*pointer == 0), "");
+  const Tensor on_gpu = zeros({1}, Dtype::f32, Device::cuda);
+  EXPECT_FALSE(readable(on_gpu));
+  dispatch(on_gpu, [&]<class>(auto) { EXPECT_FALSE(readable(on_gpu)); });  // the host part of an operation either
+  pointer = reinterpret_cast<const float*>(on_gpu.raw());
   EXPECT_DEATH(std::exit(*pointer == 0), "");
 }
 

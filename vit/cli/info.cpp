@@ -13,9 +13,7 @@
 namespace lookhere {
 namespace {
 
-void print_machine() {
-  print("lookhere  {}\ncpu       {}\ndevices   {}\n", kVersion, describe_cpu(), available_devices());
-}
+void print_machine() { print("lookhere  {}\ncpu       {}\ngpu       {}\n", kVersion, describe_cpu(), describe_gpu()); }
 
 void print_heads(const ViTConfig& config) {
   const PositionSizes sizes = config.position_sizes();

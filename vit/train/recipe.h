@@ -14,7 +14,7 @@
 
 namespace lookhere {
 
-inline constexpr const char* kDeviceDescription = "where to compute: cpu";
+inline constexpr const char* kDeviceDescription = "where to compute: cpu or cuda";
 
 inline constexpr const char* kPositionGroup = "Position";
 

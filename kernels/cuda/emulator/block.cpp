@@ -1,15 +1,13 @@
 // The scheduler, barriers, and reports.
 #include "kernels/cuda/emulator/block.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <exception>
 #include <mutex>
-#include <thread>
 
+#include "kernels/cuda/emulator/memory.h"
 #include "kernels/cuda/emulator/shared.h"
 #include "kernels/cuda/emulator/trace.h"
 
@@ -133,10 +131,10 @@ void Block::release_barrier() {
 }
 
 const std::byte (*Block::exchange(unsigned mask, const char* what, const void* value, std::size_t bytes,
-                                  const Where& where))[kExchangeBytes] {
+                                  const Where& where, bool is_barrier))[kExchangeBytes] {
   Thread& me = *running_;
   if (!(mask >> me.lane() & 1)) fail(text(what, " at ", text_of(where), ": its mask lacks this lane"));
-  if (trace_) trace_->exchange(me.number, mask, what, where);
+  if (trace_) trace_->exchange(me.number, mask, what, where, is_barrier);
   Exchange& exchange = exchanges_[me.warp()][mask];
   if (exchange.arrived && (exchange.what != what || exchange.where != where))
     fail(text("lanes of a warp meet at different places: ", exchange.what, " at ", text_of(exchange.where), " and ",
@@ -152,15 +150,10 @@ const std::byte (*Block::exchange(unsigned mask, const char* what, const void* v
     exchange.arrived = 0, ++exchange.generation;
     const int first = me.warp() * kWarpSize;
     for (int lane = 0; lane < kWarpSize; ++lane)
-      if (mask >> lane & 1) threads_[first + lane].waits_at = nullptr, ++threads_[first + lane].warp_barriers;
+      if (mask >> lane & 1)
+        threads_[first + lane].waits_at = nullptr, threads_[first + lane].warp_barriers += is_barrier;
   }
   return values;
-}
-
-SharedArrayBase& Block::shared(const std::string& key, const std::function<std::unique_ptr<SharedArrayBase>()>& make) {
-  auto& array = shared_[key];
-  if (!array) array = make();
-  return *array;
 }
 
 std::string Block::who_waits() const {
@@ -174,9 +167,13 @@ std::string Block::who_waits() const {
 }
 
 void run_grid(const Block::Launch& launch) {
+  const OpenMemory open;
   const unsigned blocks = launch.grid.count();
   if (launch.block.count() == 0 || launch.block.count() > 1024)
     throw Failure(text("a block has 1 to 1024 threads, wanted ", launch.block.count()));
+  constexpr long kMostShared = 227 * 1024;  // of sm_90; sm_80 has 163 KiB
+  if (launch.shared_bytes < 0 || launch.shared_bytes > kMostShared)
+    throw Failure(text("a block has 0 to ", kMostShared, " bytes of shared memory, wanted ", launch.shared_bytes));
   const std::unique_ptr<Trace> trace = Trace::of(launch);
   std::atomic<unsigned> next{0};
   std::mutex mutex;
@@ -191,11 +188,9 @@ void run_grid(const Block::Launch& launch) {
         next = blocks;
       }
   };
-  std::vector<std::jthread> helpers;
-  const unsigned threads = std::min(blocks, static_cast<unsigned>(omp_get_max_threads()));
-  for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(work);
+  // OpenMP keeps its threads from one launch to the next, and they their fibers' stacks. Small grids are not worth it.
+#pragma omp parallel if (blocks > 1 && blocks * launch.block.count() > 2048)
   work();
-  helpers.clear();
   if (!failures.empty()) std::rethrow_exception(failures.begin()->second);
 }
 

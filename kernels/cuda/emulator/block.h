@@ -4,6 +4,7 @@
 // the seed: the same seed gives the same schedule. Whatever no order of threads should do ends the launch with a report
 // that says which threads, where: a deadlock, a barrier that some missed, a race on shared memory, an index outside.
 #pragma once
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,6 +12,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <typeinfo>
 #include <vector>
 
 #include "kernels/cuda/emulator/fiber.h"
@@ -44,16 +46,30 @@ struct Where {
 std::string text_of(const Where& where);  // "layer_norm.cu:31"
 
 inline constexpr int kWarpSize = 32;
-inline constexpr std::size_t kExchangeBytes = 16;  // the most that a lane gives in one exchange
+inline constexpr std::size_t kExchangeBytes = 32;  // the most that a lane gives in one exchange
+
+class SharedArrayBase;
+
+// cp.async: a copy of global to shared memory that goes on while its thread does, until that waits for it.
+struct AsyncCopy {
+  SharedArrayBase* to;
+  long first, count;  // elements
+  const void* from;
+  int bytes, source_bytes;  // the rest is zero
+  long group;               // of its thread
+  bool late;                // else it was done at once
+};
 
 // What one thread is doing.
 struct Thread {
   std::unique_ptr<Fiber> fiber;
   Dim3 index;
-  int number = 0;                        // within the block
-  const char* waits_at = nullptr;        // what it waits at, null: it can run
-  Where where;                           // and where in the source
-  long barriers = 0, warp_barriers = 0;  // passed so far: what is before one happened before what is after it
+  int number = 0;                       // within the block
+  const char* waits_at = nullptr;       // what it waits at, null: it can run
+  Where where;                          // and where in the source
+  int barriers = 0, warp_barriers = 0;  // passed so far: what is before one happened before what is after it
+  std::vector<AsyncCopy> copies;        // not waited for
+  long groups = 0;                      // of copies, committed so far
   int warp() const { return number / kWarpSize; }
   int lane() const { return number % kWarpSize; }
 };
@@ -67,7 +83,6 @@ struct Exchange {
   alignas(16) std::byte values[2][kWarpSize][kExchangeBytes];  // of this generation and the one before
 };
 
-class SharedArrayBase;
 class Trace;
 
 class Block {
@@ -76,6 +91,7 @@ class Block {
     Dim3 grid, block;
     std::uint64_t seed;  // 0: threads in order
     std::function<void()> kernel;
+    long shared_bytes = 0;  // beyond the arrays that the kernel declares
     const char* name = "";  // of the kernel, as LAUNCH spells it
     Where where{};          // of the launch
   };
@@ -95,13 +111,22 @@ class Block {
   Trace* trace() const { return trace_; }  // null: nobody wants one of this block
   void barrier(const Where& where);
   // Gives `value` and waits for the lanes of `mask`; returns what each lane gave, valid until this lane's next
-  // exchange.
-  const std::byte (*exchange(unsigned mask, const char* what, const void* value, std::size_t bytes,
-                             const Where& where))[kExchangeBytes];
+  // exchange. One that is no barrier says nothing about what is before or after it in shared memory.
+  const std::byte (*exchange(unsigned mask, const char* what, const void* value, std::size_t bytes, const Where& where,
+                             bool is_barrier = true))[kExchangeBytes];
   // Now and then lets others run, where the schedule says so: called before every access to shared memory.
   void maybe_switch();
-  // The block's own array of this key, which names a declaration in the source.
-  SharedArrayBase& shared(const std::string& key, const std::function<std::unique_ptr<SharedArrayBase>()>& make);
+  // Whether an asynchronous copy that begins now takes as long as it can. Without a seed, all do.
+  bool draw_late() { return !launch_.seed || random_() % 2; }
+  // The block's own array that is declared there, null before the first thread comes by.
+  struct Declaration {
+    const char *name = nullptr, *file = nullptr;
+    int line = 0;
+    const std::type_info* type = nullptr;  // of an element
+    long size = 0, byte = 0;
+    auto operator<=>(const Declaration&) const = default;
+  };
+  std::unique_ptr<SharedArrayBase>& shared(const Declaration& declaration) { return shared_[declaration]; }
   // Ends the launch. Names the block, and the thread that runs if there is one.
   [[noreturn]] void fail(const std::string& what);
 
@@ -116,7 +141,7 @@ class Block {
   Trace* trace_ = nullptr;
   std::vector<Thread> threads_;
   std::vector<std::map<unsigned, Exchange>> exchanges_;  // by warp, by mask
-  std::map<std::string, std::unique_ptr<SharedArrayBase>> shared_;
+  std::map<Declaration, std::unique_ptr<SharedArrayBase>> shared_;
   Thread* running_ = nullptr;
   int at_barrier_ = 0, ended_ = 0;
   std::string failure_;

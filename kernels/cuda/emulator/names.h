@@ -2,6 +2,7 @@
 #pragma once
 #include <cstring>
 
+#include "kernels/cuda/emulator/atomics.h"
 #include "kernels/cuda/emulator/shared.h"
 
 #define __global__

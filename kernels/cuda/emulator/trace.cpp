@@ -80,24 +80,26 @@ Trace::Trace(const std::string& file, const Block::Launch& launch, const Dim3& i
                    "\nseed ", launch.seed, "\n"));
 }
 
-void Trace::array(const void* array, const std::string& name, long elements, std::size_t bytes, std::size_t alignment) {
-  const std::size_t address = (next_address_ + alignment - 1) / alignment * alignment;
-  next_address_ = address + static_cast<std::size_t>(elements) * bytes;
-  const Array placed{arrays_.size(), address, bytes};
-  arrays_[array] = placed;
-  event("array ", placed.number, " ", address, " ", bytes, " ", elements, " ", name);
+void Trace::array(const SharedArrayBase& array) {
+  const auto [place, is_new] = places_.try_emplace(array.memory().get(), next_place_);
+  if (is_new) {
+    const auto bytes = static_cast<long>(array.memory()->bytes.size());
+    next_place_ += (bytes + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment;
+  }
+  const std::size_t number = numbers_.try_emplace(&array, numbers_.size()).first->second;
+  event("array ", number, " ", address_of(array, 0), " ", array.element_bytes(), " ", array.size(), " ", array.name());
 }
 
-void Trace::access(const char* kind, int thread, const void* array, long element, const Where& where) {
-  const Array& placed = arrays_.at(array);
-  event(kind, " ", thread, " ", placed.number, " ", element, " ",
-        placed.address + static_cast<std::size_t>(element) * placed.bytes, " ", text_of(where));
+void Trace::access(const char* kind, int thread, const SharedArrayBase& array, long first, long count,
+                   const Where& where) {
+  event(kind, " ", thread, " ", numbers_.at(&array), " ", first, " ", count, " ", address_of(array, first), " ",
+        text_of(where));
 }
 
-void Trace::exchange(int thread, unsigned mask, const char* what, const Where& where) {
+void Trace::exchange(int thread, unsigned mask, const char* what, const Where& where, bool is_barrier) {
   char hexadecimal[9];
   std::snprintf(hexadecimal, sizeof hexadecimal, "%x", mask);
-  event("exchange ", thread, " ", hexadecimal, " ", what, " ", text_of(where));
+  event(is_barrier ? "exchange " : "instruction ", thread, " ", hexadecimal, " ", what, " ", text_of(where));
 }
 
 std::string Trace::finish(const std::string& report) {

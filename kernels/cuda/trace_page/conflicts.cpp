@@ -2,6 +2,7 @@
 #include "kernels/cuda/trace_page/conflicts.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 
 namespace kernels::trace_page {
@@ -12,7 +13,7 @@ int lanes_at_a_time(std::int64_t bytes) {
   return lanes;
 }
 
-Conflicts conflicts_of(std::span<const LaneAddress> lanes, std::int64_t bytes) {
+Conflicts conflicts_of(std::span<const LaneAddress> lanes, std::int64_t bytes, bool atomic) {
   using LanesByWord = std::map<std::int64_t, std::uint32_t>;
   std::map<std::int64_t, LanesByWord> groups;  // by group of lanes and bank
   for (const LaneAddress& lane : lanes) {
@@ -22,11 +23,15 @@ Conflicts conflicts_of(std::span<const LaneAddress> lanes, std::int64_t bytes) {
   }
   Conflicts found;
   for (const auto& [bank, words] : groups) {
-    found.degree = std::max(found.degree, static_cast<int>(words.size()));
+    int goes = 0;
+    std::uint32_t wanted_by_any = 0;
     for (const auto& [word, wanted_by] : words) {
-      if (words.size() > 1) found.lanes |= wanted_by;
-      found.broadcast |= (wanted_by & (wanted_by - 1)) != 0;
+      goes += atomic ? std::popcount(wanted_by) : 1;
+      wanted_by_any |= wanted_by;
+      found.broadcast |= !atomic && std::popcount(wanted_by) > 1;
     }
+    found.degree = std::max(found.degree, goes);
+    if (goes > 1) found.lanes |= wanted_by_any;
   }
   return found;
 }

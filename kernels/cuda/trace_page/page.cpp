@@ -41,7 +41,8 @@ std::vector<Acts> by_warp(const Step& step) {
 
 // The same but for the warp, and where in the array.
 bool alike(const Act& a, const Act& b) {
-  if (a.kind != b.kind || a.place != b.place || a.what != b.what || a.lanes != b.lanes || a.conflicts != b.conflicts)
+  if (a.kind != b.kind || a.place != b.place || a.what != b.what || a.count != b.count || a.lanes != b.lanes ||
+      a.conflicts != b.conflicts)
     return false;
   const int first = std::countr_zero(a.lanes);
   for (int lane = first; lane < kLanes; ++lane)
@@ -52,7 +53,7 @@ bool alike(const Act& a, const Act& b) {
 
 // What one warp did in one step, in numbers.
 struct Cell {
-  long reads = 0, writes = 0, exchanges = 0;
+  std::map<Kind, long> acts;
   int worst = 0;
   bool operator==(const Cell&) const = default;
 };
@@ -123,7 +124,7 @@ class Page {
     for (int step = 0; step < columns(); ++step)
       for (const Act& act : steps_[step].acts) {
         Cell& cell = cells[act.warp][step];
-        ++(act.kind == Kind::read ? cell.reads : act.kind == Kind::write ? cell.writes : cell.exchanges);
+        ++cell.acts[act.kind];
         cell.worst = std::max(cell.worst, act.conflicts.degree);
       }
     return cells;
@@ -137,8 +138,7 @@ class Page {
                                          : "#f4f4f4";
     svg_.rectangle(x + 4, y_ + 3, width - 8, kHeight - 6, fill);
     std::string did;
-    for (const auto& [letter, times] : {std::pair{"W", cell.writes}, {"R", cell.reads}, {"X", cell.exchanges}})
-      if (times) did += text(did.empty() ? "" : " ", letter, times);
+    for (const auto& [kind, times] : cell.acts) did += text(did.empty() ? "" : " ", badge_of(kind).letter, times);
     const Font font{.size = 15, .anchor = "middle"};
     svg_.code(x + width / 2, y_ + 21, did.empty() ? "-" : did, width - 8, font);
     if (cell.worst > 0)
@@ -183,7 +183,7 @@ class Page {
       long acts = 0;
       for (const Step& rest : std::span(steps_).subspan(step)) acts += std::ssize(rest.acts);
       remark(text("Not drawn: ", range("step", step + 1, std::ssize(steps_)), ", with ", acts,
-                  " reads, writes and exchanges of warps"));
+                  " accesses and exchanges of warps"));
     }
   }
 
@@ -198,7 +198,7 @@ class Page {
         ++next;
       draw_warps(warps[first], warps[next - 1]);
     }
-    if (left_out_ > 0) remark(text("Not drawn: ", left_out_, " reads, writes and exchanges of further warps"));
+    if (left_out_ > 0) remark(text("Not drawn: ", left_out_, " accesses and exchanges of further warps"));
     if (step.ended) remark(text(counted(step.ended, "thread"), step.ended == 1 ? " ends." : " end."));
     if (step.barrier < 0) return;
     svg_.line(kMargin, y_ + 14, kPageWidth - kMargin, y_ + 14, kInk, 6);
@@ -228,7 +228,7 @@ class Page {
     int worst = 0;
     for (std::size_t i = 0, next = 0; i < acts.size(); i = next) {
       const Act& act = acts[i];
-      for (next = i + 1; act.kind == Kind::exchange && next < acts.size() && alike(act, acts[next]);) ++next;
+      for (next = i + 1; !is_access(act.kind) && next < acts.size() && alike(act, acts[next]);) ++next;
       const auto times = static_cast<long>(next - i);
       if (strips_ < kMostStrips && ++drawn[{act.place, act.what, act.kind}] <= kMostOfOneLine) {
         draw_strip(svg_, trace_, act, times, y_);
@@ -258,7 +258,7 @@ class Page {
     svg_.line(kMargin, y_ + 10, kPageWidth - kMargin, y_ + 10, kInk, 2);
     y_ += 16;
     for (const LineSummary& line : std::span(lines).first(std::min<std::size_t>(lines.size(), kMostRows))) {
-      svg_.use(line.kind == Kind::read ? "read" : "write", kMargin, y_);
+      svg_.use(badge_of(line.kind).id, kMargin, y_);
       svg_.code(kPlace, y_ + 21, trace_.words[line.place], kArray - kPlace - 20, {.size = 18});
       svg_.code(kArray, y_ + 21, trace_.arrays[line.array].name, kNumbers[0] - kArray - 110, {.size = 18});
       char mean[32];
@@ -274,7 +274,9 @@ class Page {
     }
     if (std::ssize(lines) > kMostRows)
       remark(text(counted(std::ssize(lines) - kMostRows, "more line"), " with no worse conflicts"));
-    remark("Degree of conflict: the most words that one access of a warp wants of one bank at a time. 1 is the best.");
+    remark(
+        "Degree of conflict: the most words that one access of a warp wants of one bank at a time, of atomics the most "
+        "lanes that want it. 1 is the best.");
   }
 
   const Trace& trace_;

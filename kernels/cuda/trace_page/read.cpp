@@ -1,7 +1,9 @@
 // Lines, their fields, and what each may be.
 #include "kernels/cuda/trace_page/read.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <stdexcept>
 #include <utility>
@@ -15,6 +17,13 @@ namespace {
 using emulator::text;
 constexpr std::int64_t kMost = std::int64_t{1} << 32;  // more than any size, address or number of elements
 constexpr std::int64_t kMostThreads = 1024, kMostBytes = 1 << 16;
+
+struct Named {
+  std::string_view name;
+  Kind kind;
+};
+constexpr Named kAccesses[] = {
+    {"read", Kind::read}, {"write", Kind::write}, {"copy", Kind::copy}, {"update", Kind::update}};
 
 // Goes through the text line by line, and through each line field by field.
 class Reader {
@@ -125,20 +134,22 @@ class Parser {
   void event(std::string_view kind) {
     if (kind == "array")
       array();
-    else if (kind == "read" || kind == "write")
-      access(kind == "read" ? Kind::read : Kind::write);
+    else if (const auto* access_kind = std::ranges::find(kAccesses, kind, &Named::name);
+             access_kind != std::end(kAccesses))
+      access(access_kind->kind);
     else if (kind == "barrier")
       add({.kind = Kind::barrier, .thread = thread(), .place = word(place())});
     else if (kind == "release")
       add({.kind = Kind::release, .place = word(place())});
-    else if (kind == "exchange")
-      exchange();
+    else if (kind == "exchange" || kind == "instruction")
+      exchange(kind == "exchange" ? Kind::exchange : Kind::instruction);
     else if (kind == "done")
       add({.kind = Kind::done, .thread = thread()});
     else if (kind == "failed")
       trace_.failure = in_.rest("a report");
     else
-      in_.fail("array, read, write, barrier, release, exchange, done, failed or end", in_.in_quotes(kind));
+      in_.fail("array, read, write, copy, update, barrier, release, exchange, instruction, done, failed or end",
+               in_.in_quotes(kind));
   }
   void array() {
     Array array;
@@ -146,7 +157,7 @@ class Parser {
     in_.number("the next array's number", number, number);
     array.address = in_.number("an address", std::int64_t{0}, kMost);
     array.bytes = in_.number("an element's bytes", std::int64_t{1}, kMostBytes);
-    array.elements = in_.number("a number of elements", std::int64_t{1}, kMost);
+    array.elements = in_.number("a number of elements", std::int64_t{0}, kMost);
     array.name = in_.rest("the array's name");
     trace_.arrays.push_back(array);
   }
@@ -156,13 +167,16 @@ class Parser {
     event.what = in_.number("an array", 0, static_cast<int>(trace_.arrays.size()) - 1);
     const Array& array = trace_.arrays[event.what];
     event.value = in_.number("an element", std::int64_t{0}, array.elements - 1);
+    event.count =
+        in_.number("a number of elements", std::int64_t{1},
+                   std::min(array.elements - event.value, std::max(kMostBytes / array.bytes, std::int64_t{1})));
     const std::int64_t address = array.address + event.value * array.bytes;
     in_.number("its address", address, address);
     event.place = word(place());
     add(event);
   }
-  void exchange() {
-    Event event{.kind = Kind::exchange, .thread = thread()};
+  void exchange(Kind kind) {
+    Event event{.kind = kind, .thread = thread()};
     event.value = in_.number("a mask", std::int64_t{1}, std::int64_t{0xffffffff}, 16);
     if (!(event.value >> event.thread % 32 & 1)) in_.fail("a mask that has the thread's lane", text(event.value));
     event.what = word(in_.field()), event.place = word(place());

@@ -16,14 +16,16 @@ struct Array {
   std::int64_t address, bytes, elements;  // bytes: of an element
 };
 
-enum class Kind : std::uint8_t { read, write, barrier, release, exchange, done };
+enum class Kind : std::uint8_t { read, write, copy, update, exchange, instruction, barrier, release, done };
+constexpr bool is_access(Kind kind) { return kind <= Kind::update; }
 
 struct Event {
   Kind kind;
   int thread = 0;          // none at a release
   int place = 0;           // in words; none when a thread is done
-  int what = 0;            // in arrays: of an access; in words: the name of an exchange
-  std::int64_t value = 0;  // an access's element, an exchange's mask
+  int what = 0;            // in arrays: of an access; in words: the name of an exchange or instruction
+  std::int64_t value = 0;  // an access's first element, an exchange's or instruction's mask
+  std::int64_t count = 1;  // elements of an access
 };
 
 struct Trace {

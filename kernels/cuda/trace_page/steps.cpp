@@ -17,12 +17,13 @@ class Collector {
 
   void access(const Event& event) {
     const int warp = event.thread / kLanes, lane = event.thread % kLanes;
-    Site& site = sites_[{warp, meetings_[event.thread], event.place, event.what, event.kind}];
+    Site& site = sites_[{warp, meetings_[event.thread], event.place, event.what, event.kind, event.count}];
     const std::size_t time = site.times[lane]++;
     if (time == site.acts.size()) site.acts.push_back(begin(event, false));
     Act& act = found_[site.acts[time]].act;
     act.lanes |= 1U << lane, act.elements[lane] = event.value;
   }
+  // An instruction is a meeting too: it orders nothing in shared memory, yet all lanes are there at once.
   void exchange(const Event& event) {
     const int first = event.thread / kLanes * kLanes, lane = event.thread % kLanes;
     const auto mask = static_cast<std::uint32_t>(event.value);
@@ -37,7 +38,9 @@ class Collector {
     std::ranges::sort(found_, {}, [](const Found& f) { return std::tuple(f.act.warp, f.meetings, f.last, f.number); });
     for (Found& found : found_) {
       Act& act = found.act;
-      if (act.kind != Kind::exchange) act.conflicts = conflicts_of(addresses_of(act), trace_.arrays[act.what].bytes);
+      if (is_access(act.kind))
+        act.conflicts =
+            conflicts_of(addresses_of(act), act.count * trace_.arrays[act.what].bytes, act.kind == Kind::update);
       step_.acts.push_back(act);
     }
     step_.barrier = barrier;
@@ -60,7 +63,11 @@ class Collector {
   };
 
   std::size_t begin(const Event& event, bool last) {
-    const Act act{.kind = event.kind, .warp = event.thread / kLanes, .place = event.place, .what = event.what};
+    const Act act{.kind = event.kind,
+                  .warp = event.thread / kLanes,
+                  .place = event.place,
+                  .what = event.what,
+                  .count = event.count};
     found_.push_back({act, meetings_[event.thread], last, found_.size()});
     return found_.size() - 1;
   }
@@ -74,7 +81,7 @@ class Collector {
 
   const Trace& trace_;
   std::vector<long> meetings_;  // exchanges of all its warp's lanes that each thread has come to
-  std::map<std::tuple<int, long, int, int, Kind>, Site> sites_;
+  std::map<std::tuple<int, long, int, int, Kind, std::int64_t>, Site> sites_;
   std::vector<Found> found_;
   Step step_;
 };
@@ -87,9 +94,12 @@ std::vector<Step> steps_of(const Trace& trace) {
   for (const Event& event : trace.events) switch (event.kind) {
       case Kind::read:
       case Kind::write:
+      case Kind::copy:
+      case Kind::update:
         step.access(event);
         break;
       case Kind::exchange:
+      case Kind::instruction:
         step.exchange(event);
         break;
       case Kind::done:
@@ -110,7 +120,7 @@ std::vector<LineSummary> summaries_of(const std::vector<Step>& steps) {
   std::map<std::tuple<int, int, Kind>, std::size_t> known;
   for (const Step& step : steps)
     for (const Act& act : step.acts) {
-      if (act.kind == Kind::exchange) continue;
+      if (!is_access(act.kind)) continue;
       const auto [at, is_new] = known.try_emplace({act.place, act.what, act.kind}, summaries.size());
       if (is_new) summaries.push_back({.place = act.place, .array = act.what, .kind = act.kind});
       LineSummary& line = summaries[at->second];

@@ -10,12 +10,13 @@
 namespace kernels::trace_page {
 
 // An access of a warp: its lanes at one line, in one array, between the same two points where all of the warp meet; a
-// line that lanes come to several times is an access for each time. Or an exchange of its lanes.
+// line that lanes come to several times is an access for each time. Or an exchange or an instruction of its lanes.
 struct Act {
-  Kind kind;  // read, write or exchange
+  Kind kind;
   int warp, place, what;
+  std::int64_t count = 1;  // elements of each lane
   std::uint32_t lanes = 0;
-  std::array<std::int64_t, kLanes> elements{};  // of the lanes that take part
+  std::array<std::int64_t, kLanes> elements{};  // the first of each lane that takes part
   Conflicts conflicts{};                        // of an access
 };
 

@@ -31,26 +31,29 @@ std::string color_of_bank(int bank) {
   return color;
 }
 
-std::int64_t word_of(const Act& act, const Array& array, int lane) {
-  return (array.address + act.elements[lane] * array.bytes) / kWordBytes;
-}
-int bank_of(const Act& act, const Array& array, int lane) {
-  return static_cast<int>(word_of(act, array, lane) % kBanks);
+// By Kind, of acts.
+constexpr Badge kBadges[] = {{"read", "R"},   {"write", "W"},    {"copy", "C"},
+                             {"update", "A"}, {"exchange", "X"}, {"instruction", "M"}};
+
+// The first that the lane wants, and the one after its last.
+struct Words {
+  std::int64_t begin, end;
+};
+Words words_of(const Act& act, const Array& array, int lane) {
+  const std::int64_t address = array.address + act.elements[lane] * array.bytes;
+  return {address / kWordBytes, (address + act.count * array.bytes - 1) / kWordBytes + 1};
 }
 
 int center_of(int lane) { return kLanesLeft + lane * kCell + kCell / 2; }
 
-void draw_badge(Svg& svg, Kind kind, int x, int y) {
-  const char* ids[] = {"read", "write", "", "", "exchange"};
-  svg.use(ids[static_cast<int>(kind)], x, y);
-}
-
 void draw_cells(Svg& svg, const Array& array, const Act& act, int y) {
   for (int lane = 0; lane < kLanes; ++lane)
-    svg.use(act.lanes >> lane & 1 ? text("bank", bank_of(act, array, lane)) : "idle", kLanesLeft + lane * kCell, y);
+    svg.use(act.lanes >> lane & 1 ? text("bank", words_of(act, array, lane).begin % kBanks) : "idle",
+            kLanesLeft + lane * kCell, y);
   for (int lane = 0; lane < kLanes; ++lane)
     if (act.conflicts.lanes >> lane & 1) svg.use("conflict", kLanesLeft + lane * kCell, y);
-  for (int lane = lanes_at_a_time(array.bytes); lane < kLanes; lane += lanes_at_a_time(array.bytes))
+  const int together = lanes_at_a_time(act.count * array.bytes);
+  for (int lane = together; lane < kLanes; lane += together)
     svg.line(kLanesLeft + lane * kCell, y - 5, kLanesLeft + lane * kCell, y + kCellHeight + 5, kInk, 2);
 }
 
@@ -64,6 +67,8 @@ void draw_exchange(Svg& svg, const Act& act, int y) {
 
 }  // namespace
 
+const Badge& badge_of(Kind kind) { return kBadges[static_cast<int>(kind)]; }
+
 std::string elements_in_words(const Act& act, const Array& array) {
   std::vector<std::int64_t> elements;
   for (int lane = 0; lane < kLanes; ++lane)
@@ -73,25 +78,29 @@ std::string elements_in_words(const Act& act, const Array& array) {
     list += text(", ", elements[1]);
     if (elements.size() > 2) list += text(elements.size() > 3 ? ", ... " : ", ", elements.back());
   }
-  return text(array.name, "[", list, "]");
+  return text(array.name, "[", list, act.count > 1 ? text("], ", act.count, " each") : "]");
 }
 
 std::string degree_in_words(int degree) { return degree > 1 ? text(degree, "-way conflict") : "no conflict"; }
 
 std::string reason_in_words(const Act& act, const Array& array) {
-  std::set<int> banks;  // in which lanes wait
-  std::set<std::int64_t> words;
+  std::set<std::int64_t> banks, words;  // banks: in which lanes wait
   for (int lane = 0; lane < kLanes; ++lane) {
-    if (act.conflicts.lanes >> lane & 1) banks.insert(bank_of(act, array, lane));
-    if (act.lanes >> lane & 1) words.insert(word_of(act, array, lane));
+    if (!(act.lanes >> lane & 1)) continue;
+    const Words wanted = words_of(act, array, lane);
+    for (std::int64_t word = wanted.begin; word < wanted.end; ++word) {
+      words.insert(word);
+      if (act.conflicts.lanes >> lane & 1) banks.insert(word % kBanks);
+    }
   }
   const int degree = act.conflicts.degree;
-  if (degree > 1 && banks.size() == 1) return text(degree, " words of bank ", *banks.begin());
+  if (degree > 1 && banks.size() == 1)
+    return text(degree, act.kind == Kind::update ? " updates in bank " : " words of bank ", *banks.begin());
   if (degree > 1) return text("up to ", degree, " in each of ", banks.size(), " banks");
   if (std::popcount(act.lanes) == 1) return "one lane";
   if (words.size() == 1) return "broadcast: one word for all";
   if (act.conflicts.broadcast) return "lanes share words";
-  const int together = lanes_at_a_time(array.bytes);
+  const int together = lanes_at_a_time(act.count * array.bytes);
   return together < kLanes ? text(together, " lanes at a time") : "a bank for each lane";
 }
 
@@ -110,31 +119,30 @@ void define_strips(Svg& svg) {
     svg.label(kLanesLeft - 24, 24, "lane", font);
     for (int lane = 0; lane < kLanes; ++lane) svg.label(center_of(lane), 24, text(lane), font);
   });
-  svg.symbol("read", [&] {
+  svg.symbol(badge_of(Kind::read).id, [&] {
     svg.circle(15, 15, 14, "#ffffff", kInk, 2);
-    svg.label(15, 21, "R", {.size = 18, .bold = true, .anchor = "middle"});
+    svg.label(15, 21, badge_of(Kind::read).letter, {.size = 18, .bold = true, .anchor = "middle"});
   });
-  svg.symbol("write", [&] {
-    svg.rectangle(1, 1, 28, 28, kInk);
-    svg.label(15, 21, "W", {.size = 18, .bold = true, .anchor = "middle", .color = "#ffffff"});
-  });
-  svg.symbol("exchange", [&] {
-    svg.rectangle(1, 1, 28, 28, "#e8e8e8");
-    svg.label(15, 21, "X", {.size = 18, .bold = true, .anchor = "middle", .color = kGrey});
-  });
+  for (const Kind kind : {Kind::write, Kind::copy, Kind::update, Kind::exchange, Kind::instruction})
+    svg.symbol(badge_of(kind).id, [&] {
+      svg.rectangle(1, 1, 28, 28, is_access(kind) ? kInk : "#e8e8e8");
+      svg.label(15, 21, badge_of(kind).letter,
+                {.size = 18, .bold = true, .anchor = "middle", .color = is_access(kind) ? "#ffffff" : kGrey});
+    });
 }
 
 void draw_strip(Svg& svg, const Trace& trace, const Act& act, long times, int y) {
-  draw_badge(svg, act.kind, kMargin, y);
+  svg.use(badge_of(act.kind).id, kMargin, y);
   svg.code(kLabelLeft, y + 31, trace.words[act.place], kLabelWidth, {.size = 15, .color = kGrey});
-  if (act.kind == Kind::exchange) {
+  if (!is_access(act.kind)) {
     const std::string& what = trace.words[act.what];
     svg.code(kLabelLeft, y + 13, times > 1 ? text(what, ", ", times, " times") : what, kLabelWidth,
              {.size = 17, .bold = true});
     draw_exchange(svg, act, y);
-    svg.label(kWordsLeft, y + 21,
-              text(std::popcount(act.lanes), what == "__syncwarp" ? " lanes meet" : " lanes exchange"),
-              {.size = 18, .color = kGrey});
+    const char* do_what = act.kind == Kind::instruction ? " lanes, no barrier"
+                          : what == "__syncwarp"        ? " lanes meet"
+                                                        : " lanes exchange";
+    svg.label(kWordsLeft, y + 21, text(std::popcount(act.lanes), do_what), {.size = 18, .color = kGrey});
     return;
   }
   const Array& array = trace.arrays[act.what];
@@ -148,7 +156,7 @@ void draw_strip(Svg& svg, const Trace& trace, const Act& act, long times, int y)
 
 int draw_legend(Svg& svg, int y) {
   const Font font{.size = 17};
-  svg.label(kMargin, y + 21, "Bank of the word that a lane wants:", font);
+  svg.label(kMargin, y + 21, "Bank of the first word that a lane wants:", font);
   for (int bank = 0; bank < kBanks; ++bank) svg.use(text("bank", bank), kLanesLeft + bank * kCell, y);
   y += kStripHeight;
   struct Item {
@@ -156,16 +164,23 @@ int draw_legend(Svg& svg, int y) {
     int width;
   };
   int x = kMargin;
-  for (const Item& item : {Item{"read", "read", 100},
-                           {"write", "write", 105},
-                           {"exchange", "shuffle, vote, __syncwarp", 275},
-                           {"idle", "lane does nothing", 215},
-                           {"bank0", "", 0},
-                           {"conflict", "lanes wait: different words of one bank", 400}}) {
+  const auto draw = [&](const Item& item) {
     svg.use(item.id, x, y);
     svg.label(x + 38, y + 21, item.words, font);
     x += item.width;
-  }
+  };
+  for (const Item& item : {Item{"read", "read", 120},
+                           {"write", "write", 120},
+                           {"copy", "cp.async, where it begins", 300},
+                           {"update", "atomic", 130},
+                           {"exchange", "shuffle, vote, __syncwarp", 300},
+                           {"instruction", "ldmatrix, mma: all lanes, no barrier", 0}})
+    draw(item);
+  x = kMargin, y += kStripHeight;
+  for (const Item& item : {Item{"idle", "lane does nothing", 240},
+                           {"bank0", "", 0},
+                           {"conflict", "lanes wait: different words of one bank, or atomics in it", 560}})
+    draw(item);
   svg.line(x, y + kCellHeight / 2, x + 40, y + kCellHeight / 2, kInk, 6);
   svg.label(x + 50, y + 21, "barrier: all threads wait", font);
   return y + kStripHeight;

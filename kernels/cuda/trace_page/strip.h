@@ -12,7 +12,13 @@ inline constexpr int kPageWidth = 1600, kMargin = 40, kStripHeight = 42;
 // The first lane's left edge, the width of each, and where words about them begin.
 inline constexpr int kLanesLeft = 440, kCell = 27, kWordsLeft = kLanesLeft + kLanes * kCell + 16;
 
-// "tile[0, 33, ... 1023]": what the lanes want of the array.
+// What acts of a kind are marked with: a symbol, and its letter.
+struct Badge {
+  const char *id, *letter;
+};
+const Badge& badge_of(Kind kind);
+
+// "tile[0, 33, ... 1023]": what the lanes want of the array; with ", 4 each" the first elements of each.
 std::string elements_in_words(const Act& act, const Array& array);
 // "4-way conflict", and why: "4 words of bank 0".
 std::string degree_in_words(int degree);
@@ -22,7 +28,7 @@ std::string reason_in_words(const Act& act, const Array& array);
 void define_strips(Svg& svg);
 // y: the upper end. `times`: that an exchange is made in a row.
 void draw_strip(Svg& svg, const Trace& trace, const Act& act, long times, int y);
-// Two rows, from y on; returns where they end.
+// Three rows, from y on; returns where they end.
 int draw_legend(Svg& svg, int y);
 
 }  // namespace kernels::trace_page

@@ -3,98 +3,10 @@
 #include "kernels/attention/attention.h"
 
 #include "kernels/simd/isa.h"
-#include "tests/kernels/cases.h"
+#include "tests/kernels/attention/problem.h"
 
 namespace lookhere {
 namespace {
-
-using kernels::AttentionSizes;
-
-template <class T>
-struct Result {
-  std::vector<T> out, lse, dqkv;
-};
-
-// One problem with random inputs; `size` scales queries and keys.
-template <class T>
-struct Problem {
-  AttentionSizes sizes;
-  std::vector<LookHereHead> heads;  // empty: plain attention
-  std::vector<T> relative, key, qkv, dout;
-
-  Problem(Grid grid, long prefix, long head_dim, std::vector<LookHereHead> views, long head_count, double size = 1)
-      : sizes{.images = 2,
-              .tokens = grid.patches() + prefix,
-              .heads = views.empty() ? head_count : static_cast<long>(views.size()),
-              .head_dim = head_dim,
-              .grid = grid},
-        heads(std::move(views)),
-        qkv(random_values<T>(sizes.images * sizes.tokens * sizes.head_stride(), 1, -size, size)),
-        dout(random_values<T>(sizes.images * sizes.tokens * sizes.heads * head_dim, 2)) {
-    if (heads.empty()) return;
-    relative.resize(sizes.heads * kernels::relative_size(grid));
-    key.resize(sizes.heads * grid.patches());
-    for (long h = 0; h < sizes.heads; ++h) {
-      kernels::relative_bias(relative.data() + h * kernels::relative_size(grid), heads[h], grid);
-      kernels::key_bias(key.data() + h * grid.patches(), heads[h], grid);
-    }
-  }
-  Problem(Grid grid, long prefix, long head_dim, const std::vector<LookHereHead>& views)
-      : Problem(grid, prefix, head_dim, views, 0) {}
-
-  kernels::AttentionBias<T> bias() const {
-    return {.heads = heads.empty() ? nullptr : heads.data(),
-            .relative = relative.empty() ? nullptr : relative.data(),
-            .key = key.empty() ? nullptr : key.data()};
-  }
-  // Tables without heads want a plan whose heads see everything.
-  std::shared_ptr<const kernels::AttentionPlan> plan() const {
-    std::vector<LookHereHead> views = heads;
-    if (views.empty() && !relative.empty()) views.resize(sizes.heads);
-    return kernels::make_attention_plan(views, sizes.heads, sizes.grid, sizes.prefix(), sizes.head_dim);
-  }
-  T scale() const { return 1 / std::sqrt(static_cast<T>(sizes.head_dim)); }
-
-  template <class Forward, class Backward>
-  Result<T> run(Forward forward, Backward backward) const {
-    Result<T> r{std::vector<T>(dout.size(), kNaN<T>),
-                std::vector<T>(sizes.images * sizes.heads * sizes.tokens, kNaN<T>),
-                std::vector<T>(qkv.size(), kNaN<T>)};
-    const auto plan = this->plan();
-    std::vector<T> workspace(kernels::attention_workspace(*plan, sizes), kNaN<T>);
-    forward(kernels::Attention<T>{.out = r.out.data(),
-                                  .lse = r.lse.data(),
-                                  .qkv = qkv.data(),
-                                  .bias = bias(),
-                                  .sizes = sizes,
-                                  .scale = scale(),
-                                  .plan = plan.get(),
-                                  .workspace = workspace.data()});
-    backward(kernels::AttentionBackward<T>{.dqkv = r.dqkv.data(),
-                                           .dout = dout.data(),
-                                           .out = r.out.data(),
-                                           .qkv = qkv.data(),
-                                           .lse = r.lse.data(),
-                                           .bias = bias(),
-                                           .sizes = sizes,
-                                           .scale = scale(),
-                                           .plan = plan.get(),
-                                           .workspace = workspace.data()});
-    return r;
-  }
-  Result<T> fast() const {
-    return run([](const auto& p) { kernels::attention(Cpu{}, p); },
-               [](const auto& p) { kernels::attention_backward(Cpu{}, p); });
-  }
-  Result<T> tiled() const {
-    return run([](const auto& p) { kernels::attention_tiled(Cpu{}, p); },
-               [](const auto& p) { kernels::attention_tiled_backward(Cpu{}, p); });
-  }
-  Result<T> naive() const {
-    return run([](const auto& p) { kernels::attention_naive(Cpu{}, p); },
-               [](const auto& p) { kernels::attention_naive_backward(Cpu{}, p); });
-  }
-};
 
 template <class T>
 void expect_rungs_agree(const Problem<T>& problem, double tolerance) {
@@ -340,22 +252,9 @@ TEST(Attention, LearnedBiasHasAGradient) {
     for (double& value : p.relative)
       if (std::isfinite(value)) value += 0.3 * std::sin(100 * value + 1);  // any values
     const long size = kernels::relative_size(grid);
-    const auto plan = p.plan();
-    std::vector<double> workspace(kernels::attention_workspace(*plan, p.sizes), kNaN<double>), gradient(2 * size);
-    const Result<double> got = p.fast();
-    std::vector<double> dqkv(p.qkv.size());
-    kernels::attention_backward(Cpu{}, kernels::AttentionBackward<double>{.dqkv = dqkv.data(),
-                                                                          .drelative = gradient.data(),
-                                                                          .dout = p.dout.data(),
-                                                                          .out = got.out.data(),
-                                                                          .qkv = p.qkv.data(),
-                                                                          .lse = got.lse.data(),
-                                                                          .bias = p.bias(),
-                                                                          .sizes = p.sizes,
-                                                                          .scale = p.scale(),
-                                                                          .plan = plan.get(),
-                                                                          .workspace = workspace.data()});
-    EXPECT_LT(worst_error(dqkv, got.dqkv), 1e-12);
+    const Result<double> with = p.fast(true);
+    const std::vector<double>& gradient = with.drelative;
+    EXPECT_LT(worst_error(with.dqkv, p.fast().dqkv), 1e-12);
     const auto loss = [&] {
       const Result<double> r = p.fast();
       double sum = 0;

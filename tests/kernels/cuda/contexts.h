@@ -7,16 +7,22 @@
 
 namespace lookhere {
 
+// f() in the emulator under each schedule; not at all where the tests run again for an instruction set, which CUDA has
+// nothing to do with.
+template <class F>
+void for_each_schedule(F f) {
+  if (std::getenv("LOOKHERE_ISA")) return;
+  for (const std::uint64_t seed : {0, 1, 2, 3, 4, 5}) {
+    kernels::emulator::set_seed(seed);
+    f();
+  }
+  kernels::emulator::set_seed(0);
+}
+
 template <class F>
 void for_each_context(F f) {
   f(kernels::Cpu{});
-  if (std::getenv("LOOKHERE_ISA"))
-    return;  // the tests run again for an instruction set, which CUDA has nothing to do with
-  for (const std::uint64_t seed : {0, 1, 2, 3, 4, 5}) {
-    kernels::emulator::set_seed(seed);
-    f(kernels::Cuda{});
-  }
-  kernels::emulator::set_seed(0);
+  for_each_schedule([&] { f(kernels::Cuda{}); });
 }
 
 // f(context, T()) for every type that values between layers may have.

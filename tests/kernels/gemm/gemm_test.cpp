@@ -59,7 +59,7 @@ const Sizes kSizes[] = {{1, 1, 1},
 
 // All transposes, with and without `accumulate`.
 template <class T>
-void expect_products(const Sizes& sizes, GemmBackend backend) {
+void expect_products(const Sizes& sizes, Engine engine) {
   const auto [m, n, k] = sizes;
   for (const Transpose ta : {Transpose::no, Transpose::yes})
     for (const Transpose tb : {Transpose::no, Transpose::yes})
@@ -79,9 +79,9 @@ void expect_products(const Sizes& sizes, GemmBackend backend) {
                                        .accumulate = accumulate};
         std::vector<double> want = triple_loop(problem, c);
         want.resize(c.size(), 7);
-        kernels::gemm(Cpu{}, problem, backend);
+        engine(problem);
         EXPECT_LT(worst_error(c, want), 8 * kEpsilon<T> * static_cast<double>(k + 1))
-            << name_of(backend) << " " << m << " " << n << " " << k << " transposes " << int(ta) << int(tb)
+            << engine.name() << " " << m << " " << n << " " << k << " transposes " << int(ta) << int(tb)
             << " accumulate " << accumulate;
       }
 }
@@ -93,24 +93,24 @@ TEST(Gemm, HasEveryBackEnd) {
 }
 
 TEST(Gemm, MatchesTripleLoop) {
-  for_each_kind([]<class T>(T, GemmBackend backend) {
-    for (const Sizes& sizes : kSizes) expect_products<T>(sizes, backend);
+  for_each_kind([]<class T>(T, Engine engine) {
+    for (const Sizes& sizes : kSizes) expect_products<T>(sizes, engine);
   });
 }
 
 TEST(Gemm, AnySizeUpToSeventy) {
   for (long size = 1; size <= 70; ++size) {
-    expect_products<float>({size, 19, 5}, GemmBackend::own);
-    expect_products<float>({7, size, 5}, GemmBackend::own);
-    expect_products<float>({13, 21, size}, GemmBackend::own);
+    expect_products<float>({size, 19, 5}, Engine{GemmBackend::own});
+    expect_products<float>({7, size, 5}, Engine{GemmBackend::own});
+    expect_products<float>({13, 21, size}, Engine{GemmBackend::own});
   }
 }
 
 TEST(Gemm, EmptySizesTouchNothing) {
-  for_each_kind([]<class T>(T, GemmBackend backend) {
+  for_each_kind([]<class T>(T, Engine engine) {
     T c = 7;
-    kernels::gemm<T>(Cpu{}, {.c = &c, .a = nullptr, .b = nullptr, .m = 0, .n = 3, .k = 2}, backend);
-    kernels::gemm<T>(Cpu{}, {.c = &c, .a = nullptr, .b = nullptr, .m = 3, .n = 0, .k = 2}, backend);
+    engine(kernels::Gemm<T>{.c = &c, .a = nullptr, .b = nullptr, .m = 0, .n = 3, .k = 2});
+    engine(kernels::Gemm<T>{.c = &c, .a = nullptr, .b = nullptr, .m = 3, .n = 0, .k = 2});
     EXPECT_EQ(c, 7);
   });
 }

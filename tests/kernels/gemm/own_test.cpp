@@ -64,30 +64,28 @@ struct LinearCase {
     std::vector<T> y, activated;
     std::vector<Acc<T>> sum;
   };
-  Result run(int wanted, GemmBackend backend) const {
+  Result run(int wanted, Engine engine) const {
     const long n = sizes.rows * sizes.out;
     const T nan = static_cast<T>(kNaN<Acc<T>>);
     Result r{std::vector<T>(n, nan), std::vector<T>(n, nan), std::vector<Acc<T>>(n, kNaN<Acc<T>>)};
     if (wanted & kSumInPlace) r.sum = residual;
     const bool sum = wanted & (kSum | kSumInPlace);
-    kernels::linear<T>(Cpu{},
-                       {.y = wanted & kY ? r.y.data() : nullptr,
-                        .activated = wanted & kActivated ? r.activated.data() : nullptr,
-                        .sum = sum ? r.sum.data() : nullptr,
-                        .x = x.data(),
-                        .w = w.data(),
-                        .b = bias ? b.data() : nullptr,
-                        .residual = !sum                   ? nullptr
-                                    : wanted & kSumInPlace ? r.sum.data()
-                                                           : residual.data(),
-                        .gamma = gamma ? g.data() : nullptr,
-                        .keep = keep ? k.data() : nullptr,
-                        .rows = sizes.rows,
-                        .in = sizes.in,
-                        .out = sizes.out,
-                        .tokens = tokens(),
-                        .activation = activation},
-                       backend);
+    engine(kernels::Linear<T>{.y = wanted & kY ? r.y.data() : nullptr,
+                              .activated = wanted & kActivated ? r.activated.data() : nullptr,
+                              .sum = sum ? r.sum.data() : nullptr,
+                              .x = x.data(),
+                              .w = w.data(),
+                              .b = bias ? b.data() : nullptr,
+                              .residual = !sum                   ? nullptr
+                                          : wanted & kSumInPlace ? r.sum.data()
+                                                                 : residual.data(),
+                              .gamma = gamma ? g.data() : nullptr,
+                              .keep = keep ? k.data() : nullptr,
+                              .rows = sizes.rows,
+                              .in = sizes.in,
+                              .out = sizes.out,
+                              .tokens = tokens(),
+                              .activation = activation});
     return r;
   }
   // In f64: y, its activation and the sum.
@@ -106,7 +104,7 @@ struct LinearCase {
 };
 
 TEST(Linear, WritesWhateverIsWanted) {
-  for_each_kind_and_bf16([]<class T>(T, GemmBackend backend) {
+  for_each_kind_and_bf16([]<class T>(T, Engine engine) {
     for (const Sizes& sizes : kSizes)
       for (const int wanted : {int{kY}, int{kActivated}, int{kSum}, int{kSumInPlace}, kY | kActivated, kY | kSum,
                                kActivated | kSum, kY | kActivated | kSumInPlace}) {
@@ -117,8 +115,8 @@ TEST(Linear, WritesWhateverIsWanted) {
                         .keep = wanted >= kSum && !odd,
                         .activation = odd ? Activation::silu : Activation::gelu};
         c.compute();
-        const auto got = c.run(wanted, backend);
-        const auto name = std::string(name_of(backend)) + " " + std::to_string(sizes.rows) + " " +
+        const auto got = c.run(wanted, engine);
+        const auto name = std::string(engine.name()) + " " + std::to_string(sizes.rows) + " " +
                           std::to_string(sizes.in) + " " + std::to_string(sizes.out) + " wanted " +
                           std::to_string(wanted) + " of " + std::to_string(sizeof(T)) + " bytes";
         if (wanted & kY) {
@@ -140,9 +138,9 @@ TEST(Linear, OwnGivesTheSameBitsForAnyThreads) {
       for (const int wanted : {int{kY}, int{kSumInPlace}, kY | kActivated | kSum}) {
         const LinearCase<T> c{
             .sizes = sizes, .bias = true, .gamma = true, .keep = true, .activation = Activation::gelu};
-        expect_same_for_any_threads([&] { return c.run(wanted, GemmBackend::own).y; });
-        expect_same_for_any_threads([&] { return c.run(wanted, GemmBackend::own).activated; });
-        expect_same_for_any_threads([&] { return c.run(wanted, GemmBackend::own).sum; });
+        expect_same_for_any_threads([&] { return c.run(wanted, Engine{GemmBackend::own}).y; });
+        expect_same_for_any_threads([&] { return c.run(wanted, Engine{GemmBackend::own}).activated; });
+        expect_same_for_any_threads([&] { return c.run(wanted, Engine{GemmBackend::own}).sum; });
       }
   };
   check(float{});
@@ -150,7 +148,7 @@ TEST(Linear, OwnGivesTheSameBitsForAnyThreads) {
 }
 
 TEST(Linear, InputGradient) {
-  for_each_kind_and_bf16([]<class T>(T, GemmBackend backend) {
+  for_each_kind_and_bf16([]<class T>(T, Engine engine) {
     for (const auto& [rows, out, in] : kSizes)  // the sums are over `out`, which is the long one here
       for (const std::optional<Activation> activation :
            {std::optional<Activation>(), {Activation::gelu}, {Activation::silu}}) {
@@ -165,28 +163,26 @@ TEST(Linear, InputGradient) {
           }
         const auto run = [&, rows = rows, in = in, out = out] {
           std::vector<T> dx(rows * in, static_cast<T>(kNaN<Acc<T>>));
-          kernels::linear_input_gradient<T>(Cpu{},
-                                            {.dx = dx.data(),
-                                             .dy = dy.data(),
-                                             .w = w.data(),
-                                             .pre = activation ? pre.data() : nullptr,
-                                             .rows = rows,
-                                             .in = in,
-                                             .out = out,
-                                             .activation = activation.value_or(Activation{})},
-                                            backend);
+          engine(kernels::LinearInputGradient<T>{.dx = dx.data(),
+                                                 .dy = dy.data(),
+                                                 .w = w.data(),
+                                                 .pre = activation ? pre.data() : nullptr,
+                                                 .rows = rows,
+                                                 .in = in,
+                                                 .out = out,
+                                                 .activation = activation.value_or(Activation{})});
           return dx;
         };
         EXPECT_LT(worst_error(numbers(run()), want), (tolerance<T, T>(out)))
-            << name_of(backend) << " " << rows << " " << in << " " << out << " "
+            << engine.name() << " " << rows << " " << in << " " << out << " "
             << (activation ? name_of(*activation) : "none");
-        if (backend == GemmBackend::own) expect_same_for_any_threads(run);
+        if (engine.is_own()) expect_same_for_any_threads(run);
       }
   });
 }
 
 TEST(Linear, WeightGradient) {
-  for_each_kind_and_bf16([]<class T>(T, GemmBackend backend) {
+  for_each_kind_and_bf16([]<class T>(T, Engine engine) {
     for (const auto& [out, rows, in] : kSizes)  // the sums are over the rows
       for (const bool accumulate : {false, true})
         for (const bool with_db : {false, true}) {
@@ -205,23 +201,21 @@ TEST(Linear, WeightGradient) {
           const auto run = [&, rows = rows, in = in, out = out] {
             std::vector<Acc<T>> dw = accumulate ? dw0 : std::vector<Acc<T>>(out * in, kNaN<Acc<T>>);
             db = db0;
-            kernels::linear_weight_gradient<T>(Cpu{},
-                                               {.dw = dw.data(),
-                                                .db = with_db ? db.data() : nullptr,
-                                                .dy = dy.data(),
-                                                .x = x.data(),
-                                                .rows = rows,
-                                                .in = in,
-                                                .out = out,
-                                                .accumulate = accumulate},
-                                               backend);
+            engine(kernels::LinearWeightGradient<T>{.dw = dw.data(),
+                                                    .db = with_db ? db.data() : nullptr,
+                                                    .dy = dy.data(),
+                                                    .x = x.data(),
+                                                    .rows = rows,
+                                                    .in = in,
+                                                    .out = out,
+                                                    .accumulate = accumulate});
             return dw;
           };
-          const auto name = std::string(name_of(backend)) + " " + std::to_string(rows) + " " + std::to_string(in) +
-                            " " + std::to_string(out) + " accumulate " + std::to_string(accumulate);
+          const auto name = std::string(engine.name()) + " " + std::to_string(rows) + " " + std::to_string(in) + " " +
+                            std::to_string(out) + " accumulate " + std::to_string(accumulate);
           EXPECT_LT(worst_error(numbers(run()), want), (tolerance<T, Acc<T>>(rows))) << name;
           EXPECT_LT(worst_error(numbers(db), want_db), (tolerance<T, Acc<T>>(rows))) << name;
-          if (backend == GemmBackend::own) {
+          if (engine.is_own()) {
             expect_same_for_any_threads(run);
             expect_same_for_any_threads([&] { return run(), db; });
           }

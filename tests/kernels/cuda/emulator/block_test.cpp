@@ -1,40 +1,14 @@
 // The emulator: what kernels compute in it, that schedules repeat, and that it names the mistakes that they make.
-#include "kernels/cuda/cuda.h"
-
 #include <set>
 
-#include "tests/testing.h"
+#include "tests/kernels/cuda/emulator/failures.h"
 
 namespace lookhere {
 namespace {
 
 using kernels::Cuda;
-namespace emulator = kernels::emulator;
 
-class Emulator : public testing::Test {
- protected:
-  void TearDown() override { emulator::set_seed(0); }
-  // What the launch says under every one of a few schedules; all must say something that begins alike.
-  static std::string failure_of(const std::function<void()>& launch, std::uint64_t seed = 0) {
-    emulator::set_seed(seed);
-    try {
-      launch();
-    } catch (const emulator::Failure& failure) {
-      return failure.what();
-    }
-    return "";
-  }
-};
 constexpr std::uint64_t kSeeds[] = {0, 1, 2, 3, 4, 5, 6, 7};
-
-// The line of this file that holds `text`, as the emulator says it.
-std::string line_of(const std::string& text) {
-  std::istringstream lines(read_file("tests/kernels/cuda/emulator/block_test.cpp"));
-  long number = 0;
-  for (std::string line; std::getline(lines, line);)
-    if (++number, line.find("// " + text) != line.npos) return concat("block_test.cpp:", number);
-  return "no such line";
-}
 
 __global__ void number(int* out) {
   const unsigned block = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);

@@ -1,25 +1,17 @@
 // Traces: what they hold, letter by letter, whose they are, and that a mistake in what is asked for ends in one line.
 #include "kernels/cuda/emulator/trace.h"
 
-#include <set>
-
-#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/instructions.h"
+#include "tests/kernels/cuda/emulator/failures.h"
 #include "tests/kernels/cuda/environment.h"
 
 namespace lookhere {
 namespace {
 
 using kernels::Cuda;
-namespace emulator = kernels::emulator;
+namespace cuda = kernels::cuda;
 
-// The line of this file that holds `text`, as a trace says it.
-std::string line_of(const std::string& text) {
-  std::istringstream lines(read_file("tests/kernels/cuda/emulator/trace_test.cpp"));
-  long number = 0;
-  for (std::string line; std::getline(lines, line);)
-    if (++number, line.find("// " + text) != line.npos) return concat("trace_test.cpp:", number);
-  return "no such line";
-}
+class Trace : public Emulator {};
 
 __global__ void neighbours(double* out) {
   SHARED(char, flags, 3);
@@ -36,26 +28,79 @@ void launch_neighbours(dim3 grid = {1}) {
   LAUNCH(neighbours, grid, dim3(2), Cuda{}, out);  // starts
 }
 
-TEST(Trace, HoldsEveryEventInOrder) {
+TEST_F(Trace, HoldsEveryEventInOrder) {
   const TemporaryFolder folder;
   const Environment trace("LOOKHERE_TRACE", folder / "t");
   launch_neighbours();
   const std::string fills = line_of("fills"), meet = line_of("meet"), takes = line_of("takes"),
                     swaps = line_of("swaps"), marks = line_of("marks"), starts = line_of("starts");
-  EXPECT_EQ(
-      read_file(folder / "t"),
-      concat("lookhere trace 1\nkernel neighbours\nlaunched ", starts,
-             "\ngrid 1 1 1\nblock 2 1 1\nindex 0 0 0\nseed 0\narray 0 0 1 3 flags\narray 1 8 8 2 row\n",
-             "write 0 1 0 8 ", fills, "\nbarrier 0 ", meet, "\nwrite 1 1 1 16 ", fills, "\nbarrier 1 ", meet,
-             "\nrelease ", meet, "\nread 1 1 0 8 ", takes, "\nexchange 1 3 __shfl_xor_sync ", swaps, "\nread 0 1 1 16 ",
-             takes, "\nexchange 0 3 __shfl_xor_sync ", swaps, "\nwrite 0 0 2 2 ", marks, "\ndone 0\ndone 1\nend 14\n"));
+  EXPECT_EQ(read_file(folder / "t"),
+            concat("lookhere trace 1\nkernel neighbours\nlaunched ", starts,
+                   "\ngrid 1 1 1\nblock 2 1 1\nindex 0 0 0\nseed 0\narray 0 0 1 3 flags\narray 1 16 8 2 row\n",
+                   "write 0 1 0 1 16 ", fills, "\nbarrier 0 ", meet, "\nwrite 1 1 1 1 24 ", fills, "\nbarrier 1 ", meet,
+                   "\nrelease ", meet, "\nread 1 1 0 1 16 ", takes, "\nexchange 1 3 __shfl_xor_sync ", swaps,
+                   "\nread 0 1 1 1 24 ", takes, "\nexchange 0 3 __shfl_xor_sync ", swaps, "\nwrite 0 0 2 1 2 ", marks,
+                   "\ndone 0\ndone 1\nend 14\n"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);  // nothing is left beside it
+}
+
+// Two views of the same bytes behind an array, and whatever else uses them.
+__global__ void instructions(float* out, const float* x) {
+  SHARED(int, users, 1);
+  SHARED_VIEW(float, floats, 128, 32);
+  SHARED_VIEW(std::uint16_t, halves, 256, 32);
+  SHARED_VIEW(double, none, 0, 16);
+  static_cast<void>(none);
+  const int i = static_cast<int>(threadIdx.x);
+  cuda::cp_async<16>(&floats[4 * i], &x[4 * i]);  // copies
+  cuda::cp_async_wait_all();
+  __syncwarp();  // gathers
+  unsigned b[2], a[4] = {};
+  cuda::ldmatrix(b, &halves[8 * i]);  // loads
+  float sum[4] = {};
+  cuda::mma_m16n8k16(sum, a, b[0], b[1]);  // multiplies
+  atomicAdd(users, 1);                     // counts
+  out[i] = sum[0];
+}
+
+// What one thread did, whatever the schedule. The rows of two matrices are lanes 0 to 15's.
+TEST_F(Trace, HoldsInstructionsAndAtomics) {
+  alignas(16) const float x[128] = {};
+  float out[32];
+  for (const std::uint64_t seed : {0, 1, 2, 3}) {
+    const TemporaryFolder folder;
+    const Environment trace("LOOKHERE_TRACE", folder / "t");
+    const auto launch = [&] {
+      LAUNCH_WITH_SHARED(instructions, dim3(1), dim3(32), 544, Cuda{}, out, x);  // begins
+    };
+    EXPECT_EQ(failure_of(launch, seed), "");
+    const std::string text = read_file(folder / "t");
+    EXPECT_NE(text.find(concat("\nkernel instructions\nlaunched ", line_of("begins"), "\n")), text.npos) << text;
+    EXPECT_NE(text.find(concat("\nseed ", seed, "\narray 0 0 4 1 users\narray 1 48 4 128 floats\n",
+                               "array 2 48 2 256 halves\narray 3 32 8 0 none\n")),
+              text.npos)
+        << text;
+    for (const int thread : {15, 16}) {
+      std::string did;
+      std::istringstream lines(text);
+      for (std::string line; std::getline(lines, line);)
+        if (line.find(concat(" ", thread, " ")) == line.find(' ') || line == concat("done ", thread))
+          did += line + "\n";
+      const std::string loads = line_of("loads");
+      EXPECT_EQ(did, concat("copy ", thread, " 1 ", 4 * thread, " 4 ", 48 + 16 * thread, " ", line_of("copies"),
+                            "\nexchange ", thread, " ffffffff __syncwarp ", line_of("gathers"), "\n",
+                            thread < 16 ? concat("read ", thread, " 2 120 8 288 ", loads, "\n") : "", "instruction ",
+                            thread, " ffffffff ldmatrix ", loads, "\ninstruction ", thread, " ffffffff mma_m16n8k16 ",
+                            line_of("multiplies"), "\nupdate ", thread, " 0 0 1 0 ", line_of("counts"), "\ndone ",
+                            thread, "\n"));
+    }
+  }
 }
 
 __global__ void says_where(int* at) { at[blockIdx.x + 2 * blockIdx.y + 6 * blockIdx.z] = 1; }
 __global__ void another() { __syncwarp(1U); }
 
-TEST(Trace, IsOfTheLaunchAndBlockAskedFor) {
+TEST_F(Trace, IsOfTheLaunchAndBlockAskedFor) {
   const TemporaryFolder folder;
   const Environment trace("LOOKHERE_TRACE", folder / "t"), kernel("LOOKHERE_TRACE_KERNEL", "s_wh"),
       block("LOOKHERE_TRACE_BLOCK", "1,2,3");
@@ -72,17 +117,7 @@ TEST(Trace, IsOfTheLaunchAndBlockAskedFor) {
   EXPECT_EQ(read_file(folder / "t"), first);  // the first launch alone
 }
 
-template <class F>
-std::string failure_of(F f) {
-  try {
-    f();
-  } catch (const emulator::Failure& failure) {
-    return failure.what();
-  }
-  return "";
-}
-
-TEST(Trace, RefusesWhatCannotBeHadInOneLine) {
+TEST_F(Trace, RefusesWhatCannotBeHadInOneLine) {
   const TemporaryFolder folder;
   const Environment trace("LOOKHERE_TRACE", folder / "t");
   for (const char* bad : {"0", "0,0", "0,0,", "0,0,0,", "0,0,0,0", "-1,0,0", "0, 0,0", "x,0,0", "2,0,0", "0,3,0",
@@ -109,7 +144,7 @@ __global__ void misses_barrier() {
   if (blockIdx.x > 0) one[1] = 0;
 }
 
-TEST(Trace, OfALaunchThatFailsHoldsTheReport) {
+TEST_F(Trace, OfALaunchThatFailsHoldsTheReport) {
   const TemporaryFolder folder;
   const Environment trace("LOOKHERE_TRACE", folder / "t");
   EXPECT_NE(failure_of([] { LAUNCH(misses_barrier, dim3(1), dim3(2), Cuda{}); }), "");
@@ -122,7 +157,7 @@ TEST(Trace, OfALaunchThatFailsHoldsTheReport) {
 }
 
 // Of a block that another one's failure keeps from running there is none.
-TEST(Trace, IsWholeOrIsNot) {
+TEST_F(Trace, IsWholeOrIsNot) {
   const TemporaryFolder folder;
   const Threads one(1);
   const Environment trace("LOOKHERE_TRACE", folder / "t"), block("LOOKHERE_TRACE_BLOCK", "1,0,0");
@@ -130,9 +165,9 @@ TEST(Trace, IsWholeOrIsNot) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST(Trace, SaysAtTheEndIfNoKernelHadTheName) {
-  const TemporaryFolder folder;
-  const Environment trace("LOOKHERE_TRACE", folder / "t"), kernel("LOOKHERE_TRACE_KERNEL", "nobody");
+TEST_F(Trace, SaysAtTheEndIfNoKernelHadTheName) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";  // OpenMP's threads are there
+  const Environment trace("LOOKHERE_TRACE", "none/t"), kernel("LOOKHERE_TRACE_KERNEL", "nobody");
   EXPECT_EXIT((launch_neighbours(), std::exit(0)), testing::ExitedWithCode(0),
               "no kernel with nobody in its name was launched, only .*neighbours");
 }

@@ -11,11 +11,11 @@ namespace kernels::trace_page {
 namespace {
 
 Conflicts conflicts_of_all(std::int64_t bytes, const std::function<std::int64_t(int lane)>& element,
-                           std::uint32_t lanes = ~0U, std::int64_t address = 0) {
+                           std::uint32_t lanes = ~0U, std::int64_t address = 0, bool atomic = false) {
   std::vector<LaneAddress> addresses;
   for (int lane = 0; lane < kLanes; ++lane)
     if (lanes >> lane & 1) addresses.push_back({lane, address + element(lane) * bytes});
-  return conflicts_of(addresses, bytes);
+  return conflicts_of(addresses, bytes, atomic);
 }
 int degree_of_stride(std::int64_t bytes, std::int64_t stride, std::uint32_t lanes = ~0U, std::int64_t address = 0) {
   return conflicts_of_all(
@@ -73,6 +73,18 @@ TEST(Conflicts, OfLargeElements) {
   // The same bank in different halves costs nothing.
   EXPECT_EQ(conflicts_of_all(8, [](int lane) { return lane < 16 ? 0 : 16; }).degree, 1);
   EXPECT_EQ(conflicts_of_all(8, [](int lane) { return lane % 2 ? 0 : 16; }).degree, 2);
+}
+
+// Lanes with atomics on one word wait for each other.
+TEST(Conflicts, OfAtomics) {
+  const auto of = [](std::int64_t bytes, const std::function<std::int64_t(int lane)>& element) {
+    return conflicts_of_all(bytes, element, ~0U, 0, true);
+  };
+  EXPECT_EQ(of(4, [](int) { return 5; }), (Conflicts{32, ~0U, false}));
+  EXPECT_EQ(of(4, [](int lane) { return lane; }), (Conflicts{1, 0, false}));
+  EXPECT_EQ(of(4, [](int lane) { return lane == 7 ? 0 : lane; }), (Conflicts{2, 0x81U, false}));
+  EXPECT_EQ(of(4, [](int lane) { return lane % 4 * 32; }), (Conflicts{32, ~0U, false}));
+  EXPECT_EQ(of(8, [](int) { return 0; }), (Conflicts{16, ~0U, false}));
 }
 
 TEST(Conflicts, SayWhoWaitsAndWhoShares) {

@@ -5,7 +5,7 @@
 
 #include <numeric>
 
-#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/instructions.h"
 #include "kernels/cuda/trace_page/steps.h"
 #include "tests/kernels/cuda/environment.h"
 #include "tests/program.h"
@@ -43,13 +43,40 @@ void expect_transposed() {
 TEST(TracePage, TransposesWithConflicts) { expect_transposed<kSide>(); }
 TEST(TracePage, TransposesWithoutConflicts) { expect_transposed<kSide + 1>(); }
 
+// 16 rows of 16 values of 2 bytes go to the matrix units by way of shared memory; four counters say who came.
 template <int kRow>
-trace_page::Trace trace_of_transposition(std::uint64_t seed) {
+__global__ void load_tile(float* out, const std::uint16_t* in) {
+  SHARED(int, counts, 4);
+  SHARED_VIEW(std::uint16_t, tile, 16 * kRow, 0);
+  const int lane = static_cast<int>(threadIdx.x);
+  kernels::cuda::cp_async<16>(&tile[lane / 2 * kRow + lane % 2 * 8], &in[8 * lane]);
+  kernels::cuda::cp_async_wait_all();
+  __syncthreads();
+  unsigned a[4];
+  float sum[4] = {};
+  kernels::cuda::ldmatrix(a, &tile[lane % 16 * kRow + lane / 16 * 8]);
+  kernels::cuda::mma_m16n8k16(sum, a, a[0], a[1]);
+  kernels::cuda::mma_m16n8k16(sum, a, a[2], a[3]);
+  atomicAdd(&counts[lane % 4], 1);
+  out[lane] = sum[0];
+}
+
+template <int kRow>
+void launch_load_tile() {
+  alignas(16) const std::uint16_t in[16 * 16] = {};
+  float out[32];
+  LAUNCH_WITH_SHARED(load_tile<kRow>, dim3(1), dim3(32), 16 * kRow * 2, kernels::Cuda{}, out, in);
+}
+// Another example: rows of 128 bytes begin in one bank, of 144 bytes in every fourth.
+TEST(TracePage, LoadsMatricesWithConflicts) { launch_load_tile<64>(); }
+TEST(TracePage, LoadsMatricesWithoutConflicts) { launch_load_tile<72>(); }
+
+trace_page::Trace trace_of(std::uint64_t seed, void (*launch)()) {
   const TemporaryFolder folder;
   const Environment trace("LOOKHERE_TRACE", folder / "t"), kernel("LOOKHERE_TRACE_KERNEL", ""),
       block("LOOKHERE_TRACE_BLOCK", "");
   kernels::emulator::set_seed(seed);
-  expect_transposed<kRow>();
+  launch();
   kernels::emulator::set_seed(0);
   return trace_page::read_trace(read_file(folder / "t"));
 }
@@ -68,13 +95,13 @@ TEST(TracePage, CountsWhatATranspositionCosts) {
         EXPECT_DOUBLE_EQ(line.mean(), line.worst);
       }
     };
-    expect_lines(trace_of_transposition<kSide>(seed), 32);
-    expect_lines(trace_of_transposition<kSide + 1>(seed), 1);
+    expect_lines(trace_of(seed, expect_transposed<kSide>), 32);
+    expect_lines(trace_of(seed, expect_transposed<kSide + 1>), 1);
   }
 }
 
 TEST(TracePage, ShowsWhatATranspositionCosts) {
-  const std::string page = page_of(trace_of_transposition<kSide>(0));
+  const std::string page = page_of(trace_of(0, expect_transposed<kSide>));
   EXPECT_EQ(xml_error(page), "");
   EXPECT_THAT(texts_outside(page), IsEmpty());
   const std::vector<std::string> words = texts(page);
@@ -91,9 +118,46 @@ TEST(TracePage, ShowsWhatATranspositionCosts) {
   for (const char* foreign : {"<script", "http://", "https://", "url(", "@import", "<image"})
     EXPECT_EQ(count(page, foreign), foreign == std::string("http://")) << foreign;  // the name space
 
-  const std::string better = page_of(trace_of_transposition<kSide + 1>(0));
+  const std::string better = page_of(trace_of(0, expect_transposed<kSide + 1>));
   EXPECT_EQ(count(better, "-way conflict"), 0);
   EXPECT_EQ(count(better, "#conflict"), 1);
+}
+
+TEST(TracePage, CountsWhatLoadingMatricesCosts) {
+  using trace_page::Kind;
+  for (const std::uint64_t seed : {0, 1, 2, 3})
+    for (const bool padded : {false, true}) {
+      const auto steps = trace_page::steps_of(trace_of(seed, padded ? launch_load_tile<72> : launch_load_tile<64>));
+      ASSERT_EQ(steps.size(), 2U);
+      std::vector<Kind> kinds;
+      for (const trace_page::Act& act : steps[1].acts) {
+        EXPECT_EQ(act.lanes, ~0U);
+        kinds.push_back(act.kind);
+      }
+      EXPECT_EQ(kinds,
+                (std::vector{Kind::read, Kind::instruction, Kind::instruction, Kind::instruction, Kind::update}));
+      const auto lines = trace_page::summaries_of(steps);
+      ASSERT_EQ(lines.size(), 3U);
+      const Kind kind_of[] = {Kind::copy, Kind::read, Kind::update};
+      const int degrees[] = {padded ? 2 : 4, padded ? 1 : 8, 8};
+      for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(lines[i].kind, kind_of[i]);
+        EXPECT_EQ(lines[i].warp_accesses, 1);
+        EXPECT_EQ(lines[i].worst, degrees[i]) << i;
+      }
+    }
+}
+
+TEST(TracePage, ShowsWhatLoadingMatricesCosts) {
+  const std::string page = page_of(trace_of(0, launch_load_tile<64>));
+  EXPECT_EQ(xml_error(page), "");
+  EXPECT_THAT(texts_outside(page), IsEmpty());
+  const std::vector<std::string> words = texts(page);
+  for (const char* said :
+       {"C1", "R1 A1 M3", "tile[0, 8, ... 968], 8 each", "tile[0, 64, ... 968], 8 each", "counts[0, 1, ... 3]",
+        "4-way conflict", "8-way conflict", "up to 4 in each of 8 banks", "up to 8 in each of 8 banks",
+        "up to 8 in each of 4 banks", "ldmatrix", "mma_m16n8k16", "32 lanes, no barrier"})
+    EXPECT_THAT(words, Contains(said));
 }
 
 // A block of 1024 threads in which `steps` times all write, each warp elsewhere, and some lanes meet.
@@ -123,19 +187,18 @@ TEST(TracePage, OfALongTraceHasAnEndAndSaysWhatItLacks) {
     const std::vector<std::string> words = texts(page);
     if (steps == 60) {
       EXPECT_THAT(words, Contains("51 more steps not drawn here"));
-      EXPECT_THAT(words, Contains("Not drawn: steps 3-60, with 5568 reads, writes and exchanges of warps"));
-      EXPECT_THAT(words, Contains("Not drawn: 72 reads, writes and exchanges of further warps"));
+      EXPECT_THAT(words, Contains("Not drawn: steps 3-60, with 5568 accesses and exchanges of warps"));
+      EXPECT_THAT(words, Contains("Not drawn: 72 accesses and exchanges of further warps"));
     }
     if (lines == 600) {
       EXPECT_THAT(words, Contains("... and 480 more of these, no conflict"));
-      EXPECT_THAT(words, Contains("Not drawn: 18600 reads, writes and exchanges of further warps"));
+      EXPECT_THAT(words, Contains("Not drawn: 18600 accesses and exchanges of further warps"));
       EXPECT_THAT(words, Contains("560 more lines with no worse conflicts"));
     }
   }
   std::string barriers_alone = page_of(long_trace(100'000, 0));
   EXPECT_LT(barriers_alone.size(), 100'000U);
-  EXPECT_THAT(texts(barriers_alone),
-              Contains("Not drawn: steps 33-100000, with 0 reads, writes and exchanges of warps"));
+  EXPECT_THAT(texts(barriers_alone), Contains("Not drawn: steps 33-100000, with 0 accesses and exchanges of warps"));
 }
 
 // Warps are drawn together where they do alike and follow each other.
@@ -152,6 +215,15 @@ TEST(TracePage, DrawsWarpsThatDoAlikeOnce) {
     EXPECT_THAT(words, Contains(said));
   EXPECT_EQ(std::ranges::count(words, "a[0, 1, ... 31]"), 3);
   EXPECT_EQ(std::ranges::count(words, "other warps: other elements"), 1);
+}
+
+TEST(TracePage, DrawsWarpsApartThatWantMoreOrLess) {
+  trace_page::Trace trace = long_trace(0, 1);
+  for (const int warp : {0, 1})
+    trace.events.push_back({.kind = trace_page::Kind::read, .thread = 32 * warp, .value = 8, .count = 1 + warp});
+  const std::vector<std::string> words = texts(page_of(trace));
+  EXPECT_THAT(words, Contains("a[8]"));
+  EXPECT_THAT(words, Contains("a[8], 2 each"));
 }
 
 // Of what a line does again and again some are drawn and all are counted.

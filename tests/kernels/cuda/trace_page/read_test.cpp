@@ -14,9 +14,10 @@ const std::string kHeader =
     "lookhere trace 1\nkernel k<float, 2>\nlaunched my file.cu:12\ngrid 3 2 1\nblock 8 4 1\nindex 2 1 0\n"
     "seed 18446744073709551615\n";
 const std::string kEvents =
-    "array 0 0 4 32 values\narray 1 128 8 2 x\nwrite 31 0 31 124 a.h:7\nbarrier 31 a.h:8\nrelease a.h:8\n"
-    "read 0 1 1 136 a.h:9\nexchange 5 ffffffff __shfl_sync a.h:8\ndone 3\n";
-const std::string kWhole = kHeader + kEvents + "end 8\n";
+    "array 0 0 4 32 values\narray 1 128 8 2 x\nwrite 31 0 31 1 124 a.h:7\nbarrier 31 a.h:8\nrelease a.h:8\n"
+    "read 0 1 1 1 136 a.h:9\nexchange 5 ffffffff __shfl_sync a.h:8\ndone 3\n"
+    "array 2 128 2 0 none\ncopy 7 0 8 4 32 a.h:7\nupdate 7 1 0 1 128 a.h:8\ninstruction 7 80 mma a.h:9\n";
+const std::string kWhole = kHeader + kEvents + "end 12\n";
 
 std::string problem_of(const std::string& text) {
   try {
@@ -37,13 +38,13 @@ TEST(ReadTrace, TakesAWholeOne) {
   EXPECT_EQ(trace.seed, ~std::uint64_t{0});
   EXPECT_EQ(trace.threads, 32);
   EXPECT_EQ(trace.failure, "");
-  ASSERT_EQ(trace.arrays.size(), 2U);
+  ASSERT_EQ(trace.arrays.size(), 3U);
   EXPECT_EQ(trace.arrays[1].name, "x");
   EXPECT_EQ(trace.arrays[1].address, 128);
   EXPECT_EQ(trace.arrays[1].bytes, 8);
   EXPECT_EQ(trace.arrays[1].elements, 2);
-  EXPECT_EQ(trace.words, (std::vector<std::string>{"a.h:7", "a.h:8", "a.h:9", "__shfl_sync"}));
-  ASSERT_EQ(trace.events.size(), 6U);
+  EXPECT_EQ(trace.words, (std::vector<std::string>{"a.h:7", "a.h:8", "a.h:9", "__shfl_sync", "mma"}));
+  ASSERT_EQ(trace.events.size(), 9U);
   EXPECT_EQ(trace.events[0].kind, Kind::write);
   EXPECT_EQ(trace.events[0].thread, 31);
   EXPECT_EQ(trace.events[0].value, 31);
@@ -56,7 +57,17 @@ TEST(ReadTrace, TakesAWholeOne) {
   EXPECT_EQ(trace.events[4].kind, Kind::exchange);
   EXPECT_EQ(trace.events[4].what, 3);
   EXPECT_EQ(trace.events[4].value, 0xffffffff);
+  EXPECT_EQ(trace.events[4].count, 1);
   EXPECT_EQ(trace.events[5].kind, Kind::done);
+  EXPECT_EQ(trace.arrays[2].elements, 0);
+  EXPECT_EQ(trace.events[6].kind, Kind::copy);
+  EXPECT_EQ(trace.events[6].value, 8);
+  EXPECT_EQ(trace.events[6].count, 4);
+  EXPECT_EQ(trace.events[7].kind, Kind::update);
+  EXPECT_EQ(trace.events[7].what, 1);
+  EXPECT_EQ(trace.events[8].kind, Kind::instruction);
+  EXPECT_EQ(trace.events[8].what, 4);
+  EXPECT_EQ(trace.events[8].value, 0x80);
   EXPECT_EQ(read_trace(kHeader + "failed it, really\nend 1\n").failure, "it, really");
 }
 
@@ -90,19 +101,23 @@ TEST(ReadTrace, NamesTheLineAndWhatItShouldBe) {
            {"array 0 0 4 32 values", "array 0 0 0 32 values",
             "8: wanted an element's bytes from 1 to 65536, got \"0\""},
            {"array 0 0 4 32 values", "array 0 0 4 99999999999999999999 values",
-            "8: wanted a number of elements from 1"},
+            "8: wanted a number of elements from 0"},
            {"array 0 0 4 32 values", "array 0 0 4 32", "8: wanted the array's name, got nothing"},
-           {"write 31 0 31 124 a.h:7", "write 32 0 31 124 a.h:7", "10: wanted a thread from 0 to 31, got \"32\""},
-           {"write 31 0 31 124 a.h:7", "write 31 2 31 124 a.h:7", "10: wanted an array from 0 to 1, got \"2\""},
-           {"write 31 0 31 124 a.h:7", "write 31 0 -1 -4 a.h:7", "10: wanted an element from 0 to 31, got \"-1\""},
-           {"write 31 0 31 124 a.h:7", "write 31 0 32 128 a.h:7", "10: wanted an element from 0 to 31, got \"32\""},
-           {"write 31 0 31 124 a.h:7", "write 31 0 31 120 a.h:7",
+           {"write 31 0 31 1 124 a.h:7", "write 32 0 31 1 124 a.h:7", "10: wanted a thread from 0 to 31, got \"32\""},
+           {"write 31 0 31 1 124 a.h:7", "write 31 2 31 1 124 a.h:7", "10: wanted an array from 0 to 1, got \"2\""},
+           {"write 31 0 31 1 124 a.h:7", "write 31 0 -1 1 -4 a.h:7", "10: wanted an element from 0 to 31, got \"-1\""},
+           {"write 31 0 31 1 124 a.h:7", "write 31 0 32 1 128 a.h:7", "10: wanted an element from 0 to 31, got \"32\""},
+           {"write 31 0 31 1 124 a.h:7", "write 31 0 31 2 124 a.h:7",
+            "10: wanted a number of elements from 1 to 1, got \"2\""},
+           {"write 31 0 31 1 124 a.h:7", "write 31 0 31 0 124 a.h:7",
+            "10: wanted a number of elements from 1 to 1, got \"0\""},
+           {"write 31 0 31 1 124 a.h:7", "write 31 0 31 1 120 a.h:7",
             "10: wanted its address from 124 to 124, got \"120\""},
-           {"write 31 0 31 124 a.h:7", "write 31 0 31 124", "10: wanted a place, got nothing"},
-           {"write 31 0 31 124 a.h:7", "write  31 0 31 124 a.h:7", "10: wanted a thread from 0 to 31, got \"\""},
-           {"write 31 0 31 124 a.h:7", "write 0x1f 0 31 124 a.h:7", "10: wanted a thread from 0 to 31, got \"0x1f\""},
-           {"write 31 0 31 124 a.h:7", "scribble 31",
-            "10: wanted array, read, write, barrier, release, exchange, done, "
+           {"write 31 0 31 1 124 a.h:7", "write 31 0 31 1 124", "10: wanted a place, got nothing"},
+           {"write 31 0 31 1 124 a.h:7", "write  31 0 31 1 124 a.h:7", "10: wanted a thread from 0 to 31, got \"\""},
+           {"write 31 0 31 1 124 a.h:7", "write 0x1f 0 31 124 a.h:7", "10: wanted a thread from 0 to 31, got \"0x1f\""},
+           {"write 31 0 31 1 124 a.h:7", "scribble 31",
+            "10: wanted array, read, write, copy, update, barrier, release, exchange, instruction, done, "
             "failed or end, got \"scribble\""},
            {"exchange 5 ffffffff __shfl_sync a.h:8", "exchange 5 1ffffffff s a.h:8",
             "14: wanted a mask in hexadecimal"},
@@ -110,10 +125,12 @@ TEST(ReadTrace, NamesTheLineAndWhatItShouldBe) {
            {"exchange 5 ffffffff __shfl_sync a.h:8", "exchange 5 1 s a.h:8",
             "14: wanted a mask that has the thread's lane"},
            {"exchange 5 ffffffff __shfl_sync a.h:8", "exchange 5 ffffffff s", "14: wanted a place, got nothing"},
+           {"copy 7 0 8 4 32", "copy 7 2 0 1 128", "17: wanted an element from 0 to -1, got \"0\""},
+           {"instruction 7 80 mma", "instruction 7 40 mma", "19: wanted a mask that has the thread's lane"},
            {"done 3", "done 3 3", "15: wanted the end of the line, got \"3\""},
-           {"done 3", "failed here", ""},
-           {"end 8", "end 7", "16: wanted the number of events from 8 to 8, got \"7\""},
-           {"end 8", "end 8\nend 8", "17: wanted nothing after \"end\", got \"end 8\""},
+           {"instruction 7 80 mma a.h:9", "failed here", ""},
+           {"end 12", "end 11", "20: wanted the number of events from 12 to 12, got \"11\""},
+           {"end 12", "end 12\nend 8", "21: wanted nothing after \"end\", got \"end 8\""},
            {"release a.h:8", "failed here", "13: wanted \"end\" after a failure, got \"read\""},
        }) {
     std::string text = kWhole;
@@ -126,7 +143,9 @@ TEST(ReadTrace, NamesTheLineAndWhatItShouldBe) {
     else
       EXPECT_EQ(said, "") << c.instead;
   }
-  EXPECT_EQ(problem_of(kHeader + "read 0 0 0 0 a.h:1\n"), "8: wanted an array before it is used, got none");
+  EXPECT_EQ(problem_of(kHeader + "read 0 0 0 1 0 a.h:1\n"), "8: wanted an array before it is used, got none");
+  EXPECT_EQ(problem_of(kHeader + "array 0 0 4 4294967296 a\nread 0 0 0 16385 0 a.h:1\n"),
+            "9: wanted a number of elements from 1 to 16384, got \"16385\"");
 }
 
 // Wherever a trace ends too early, it says so in one line; what is still a trace has all of it.

@@ -14,11 +14,12 @@ struct Written {
     trace.arrays = {{"a", 0, 4, 2048}, {"b", 8192, 8, 64}};
     trace.words = {"k.cu:1", "k.cu:2", "k.cu:3", "__syncwarp"};
   }
-  void access(Kind kind, int thread, int line, std::int64_t element, int array = 0) {
-    trace.events.push_back({.kind = kind, .thread = thread, .place = line, .what = array, .value = element});
+  void access(Kind kind, int thread, int line, std::int64_t element, int array = 0, std::int64_t count = 1) {
+    trace.events.push_back(
+        {.kind = kind, .thread = thread, .place = line, .what = array, .value = element, .count = count});
   }
-  void meet(int thread, std::uint32_t mask) {
-    trace.events.push_back({.kind = Kind::exchange, .thread = thread, .place = 2, .what = 3, .value = mask});
+  void meet(int thread, std::uint32_t mask, Kind kind = Kind::exchange) {
+    trace.events.push_back({.kind = kind, .thread = thread, .place = 2, .what = 3, .value = mask});
   }
   void release() { trace.events.push_back({.kind = Kind::release, .place = 2}); }
   void done(int thread) { trace.events.push_back({.kind = Kind::done, .thread = thread}); }
@@ -74,15 +75,36 @@ TEST(Steps, TheSameLineTheSameTimeIsOneAccess) {
 
 // Lane 0 is at the line once before and once after the warp met, lane 1 only after.
 TEST(Steps, AccessesAreBetweenTwoMeetingsOfTheWarp) {
-  Written w(2);
-  w.access(Kind::read, 0, 0, 1), w.meet(0, ~0U), w.meet(1, ~0U);
-  w.access(Kind::read, 0, 0, 2), w.access(Kind::read, 1, 0, 3);
+  for (const Kind kind : {Kind::exchange, Kind::instruction}) {
+    Written w(2);
+    w.access(Kind::read, 0, 0, 1), w.meet(0, ~0U, kind), w.meet(1, ~0U, kind);
+    w.access(Kind::read, 0, 0, 2), w.access(Kind::read, 1, 0, 3);
+    const std::vector<Act> acts = w.steps()[0].acts;
+    ASSERT_EQ(acts.size(), 3U);
+    EXPECT_EQ(acts[0].lanes, 1U);
+    EXPECT_EQ(acts[1].kind, kind);
+    EXPECT_EQ(acts[1].lanes, 3U);  // those that there are
+    EXPECT_EQ(acts[2].lanes, 3U);
+  }
+}
+
+// 16 bytes of each lane are one access, served to 8 lanes at a time; of atomics each lane has its turn.
+TEST(Steps, CostWhatTheirKindAndSizeDo) {
+  Written w(32);
+  for (int lane = 0; lane < 32; ++lane) {
+    w.access(Kind::copy, lane, 0, 4 * lane, 0, 4);
+    w.access(Kind::copy, lane, 0, 32 * lane, 0, 2);
+    w.access(Kind::update, lane, 0, 1);
+    w.access(Kind::read, lane, 0, 1);
+  }
   const std::vector<Act> acts = w.steps()[0].acts;
-  ASSERT_EQ(acts.size(), 3U);
-  EXPECT_EQ(acts[0].lanes, 1U);
-  EXPECT_EQ(acts[1].kind, Kind::exchange);
-  EXPECT_EQ(acts[1].lanes, 3U);  // those that there are
-  EXPECT_EQ(acts[2].lanes, 3U);
+  ASSERT_EQ(acts.size(), 4U);
+  const int degrees[] = {1, 16, 32, 1};
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(acts[i].lanes, ~0U) << i;
+    EXPECT_EQ(acts[i].count, i == 0 ? 4 : i == 1 ? 2 : 1);
+    EXPECT_EQ(acts[i].conflicts.degree, degrees[i]) << i;
+  }
 }
 
 // What some lanes do among themselves does not set them apart from the others.
@@ -94,6 +116,16 @@ TEST(Steps, SomeLanesAloneAreNoMeeting) {
   ASSERT_EQ(acts.size(), 2U);
   EXPECT_EQ(acts[0].lanes, 0xffU);
   EXPECT_EQ(acts[1].lanes, ~0U);
+}
+
+TEST(Steps, AccessesOfSeveralSizesAreSeveral) {
+  Written w(32);
+  for (int lane = 0; lane < 32; ++lane) w.access(Kind::copy, lane, 0, 4 * lane, 0, lane % 2 ? 4 : 2);
+  const std::vector<Act> acts = w.steps()[0].acts;
+  ASSERT_EQ(acts.size(), 2U);
+  EXPECT_EQ(acts[0].lanes, 0x55555555U);
+  EXPECT_EQ(acts[1].lanes, 0xaaaaaaaaU);
+  EXPECT_EQ(acts[1].count, 4);
 }
 
 TEST(Steps, OrderIsThatOfEachWarp) {

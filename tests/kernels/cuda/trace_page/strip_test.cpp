@@ -14,15 +14,15 @@ using namespace kernels::trace_page;
 
 // Lanes of `mask` read elements of an array of `bytes` bytes each.
 template <class F>
-Act act_of(const Array& array, F element, std::uint32_t mask = ~0U) {
-  Act act{.kind = Kind::read, .warp = 0, .place = 0, .what = 0, .lanes = mask};
+Act act_of(const Array& array, F element, std::uint32_t mask = ~0U, Kind kind = Kind::read, std::int64_t count = 1) {
+  Act act{.kind = kind, .warp = 0, .place = 0, .what = 0, .count = count, .lanes = mask};
   std::vector<LaneAddress> addresses;
   for (int lane = 0; lane < kLanes; ++lane)
     if (mask >> lane & 1) {
       act.elements[lane] = element(lane);
       addresses.push_back({lane, array.address + act.elements[lane] * array.bytes});
     }
-  act.conflicts = conflicts_of(addresses, array.bytes);
+  act.conflicts = conflicts_of(addresses, count * array.bytes, kind == Kind::update);
   return act;
 }
 
@@ -52,6 +52,18 @@ TEST(Strip, SaysWhichElementsAndWhatTheyCost) {
            {act_of(floats, [](int l) { return 2 * l; }), floats, "a[0, 2, ... 62]", "2-way conflict",
             "up to 2 in each of 16 banks"},
            {act_of(doubles, [](int l) { return l; }), doubles, "d[0, 1, ... 31]", "no conflict", "16 lanes at a time"},
+           {act_of(
+                doubles, [](int l) { return 4 * l; }, ~0U, Kind::copy, 2),
+            doubles, "d[0, 4, ... 124], 2 each", "2-way conflict", "up to 2 in each of 16 banks"},
+           {act_of(
+                floats, [](int) { return 7; }, ~0U, Kind::read, 4),
+            floats, "a[7], 4 each", "no conflict", "lanes share words"},
+           {act_of(
+                floats, [](int) { return 7; }, ~0U, Kind::update),
+            floats, "a[7]", "32-way conflict", "32 updates in bank 9"},
+           {act_of(
+                floats, [](int l) { return l; }, ~0U, Kind::update),
+            floats, "a[0, 1, ... 31]", "no conflict", "a bank for each lane"},
        }) {
     EXPECT_EQ(elements_in_words(c.act, c.array), c.elements);
     EXPECT_EQ(degree_in_words(c.act.conflicts.degree), c.degree);
@@ -82,9 +94,16 @@ TEST(Strip, HasACellForEachLane) {
   doubles.what = 1, doubles.kind = Kind::write;
   EXPECT_EQ(count(drawn(doubles), "<line "), 1);  // between the halves
   EXPECT_EQ(count(drawn(doubles), "#write"), 1);
+  doubles.kind = Kind::copy, doubles.count = 2;
+  EXPECT_EQ(count(drawn(doubles), "<line "), 3);  // between the quarters
+  EXPECT_EQ(count(drawn(doubles), "#copy"), 1);
   const std::string exchange = drawn({.kind = Kind::exchange, .warp = 0, .place = 0, .what = 1, .lanes = 0xf0U}, 5);
   EXPECT_EQ(count(exchange, "#joins"), 4);
   EXPECT_EQ(texts(exchange), (std::vector<std::string>{"k.cu:1", "__shfl_sync, 5 times", "4 lanes exchange"}));
+  const std::string together = drawn({.kind = Kind::instruction, .warp = 0, .place = 0, .what = 1, .lanes = ~0U});
+  EXPECT_EQ(count(together, "#joins"), 32);
+  EXPECT_EQ(count(together, "#instruction"), 1);
+  EXPECT_EQ(texts(together), (std::vector<std::string>{"k.cu:1", "__shfl_sync", "32 lanes, no barrier"}));
 }
 
 TEST(Strip, BanksHaveColoursOfTheirOwn) {

@@ -1,0 +1,52 @@
+// The GPU as the host sees it. A program links one of three versions of it: gpu/ (CUDA), emulator/ (the processor plays
+// the GPU) or none/ (there is no GPU, and this says why).
+#pragma once
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/context.h"
+
+namespace kernels::cuda {
+
+// A call to CUDA that failed: what was to be done, and CUDA's words.
+class DeviceError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Why no GPU can be worked with here, as one line; empty if one can. Settled by the first call.
+const std::string& problem();
+// What there is, as one line: "NVIDIA H100 80GB HBM3 (sm_90), 79 GiB, driver 13.0, cuBLAS 13.1".
+std::string description();
+// Where everything is launched: one stream, and nothing overtakes on it. Throws DeviceError if there is a problem().
+Cuda context();
+
+// Memory of the device, aligned to 256 bytes, uninitialised; null if there is no more.
+std::byte* allocate(long bytes);
+void release(std::byte* memory) noexcept;
+// After all that was launched before. Host memory may be used again when they return.
+void copy_to_device(void* to, const void* from, long bytes);
+void copy_to_host(void* to, const void* from, long bytes);
+void copy_within_device(void* to, const void* from, long bytes);  // they may overlap
+void clear(void* memory, long bytes);
+void synchronise();  // until all that was launched is done; throws DeviceError if it failed
+
+// Memory for the length of a call: taken and given back in the stream's order, so nobody waits for the device.
+std::byte* take_scratch(Cuda cuda, long bytes);  // throws DeviceError if there is no more
+void give_back_scratch(Cuda cuda, std::byte* memory) noexcept;
+template <class T>
+class Scratch {
+ public:
+  Scratch(Cuda cuda, long n) : cuda_(cuda), memory_(take_scratch(cuda, n > 0 ? n * static_cast<long>(sizeof(T)) : 1)) {}
+  ~Scratch() { give_back_scratch(cuda_, memory_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* get() const { return reinterpret_cast<T*>(memory_); }
+
+ private:
+  Cuda cuda_;
+  std::byte* memory_;
+};
+
+}  // namespace kernels::cuda

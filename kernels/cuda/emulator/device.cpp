@@ -1,0 +1,39 @@
+// The processor plays the GPU: everything is done when its call returns.
+#include "kernels/cuda/device.h"
+
+#include <cstring>
+
+#include "kernels/cuda/emulator/memory.h"
+
+namespace kernels::cuda {
+
+const std::string& problem() {
+  static const std::string none;
+  return none;
+}
+std::string description() { return "the emulator, on the processor: slow, for tiny models"; }
+Cuda context() { return {}; }
+
+std::byte* allocate(long bytes) { return emulator::take_memory(bytes); }
+void release(std::byte* memory) noexcept { emulator::give_back_memory(memory); }
+
+void copy_to_device(void* to, const void* from, long bytes) { copy_within_device(to, from, bytes); }
+void copy_to_host(void* to, const void* from, long bytes) { copy_within_device(to, from, bytes); }
+void copy_within_device(void* to, const void* from, long bytes) {
+  const emulator::OpenMemory open;
+  std::memmove(to, from, bytes);
+}
+void clear(void* memory, long bytes) {
+  const emulator::OpenMemory open;
+  std::memset(memory, 0, bytes);
+}
+void synchronise() {}
+
+std::byte* take_scratch(Cuda, long bytes) {
+  std::byte* memory = emulator::take_memory(bytes);
+  if (!memory) throw DeviceError("out of memory of the emulated device");
+  return memory;
+}
+void give_back_scratch(Cuda, std::byte* memory) noexcept { emulator::give_back_memory(memory); }
+
+}  // namespace kernels::cuda

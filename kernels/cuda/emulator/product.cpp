@@ -1,0 +1,36 @@
+// cuBLAS' place, taken by a loop on the host: each element of C is one sum over k in order.
+#include "kernels/cuda/product.h"
+
+#include "kernels/cuda/emulator/memory.h"
+
+namespace kernels::cuda {
+namespace {
+
+template <class C, class AB>
+void multiply(const Product<C, AB>& p) {
+  using Sum = Acc<C>;
+  const emulator::OpenMemory open;
+  const bool ta = p.transpose_a == Transpose::yes, tb = p.transpose_b == Transpose::yes;
+  parallel_for(p.count * p.m, p.n * p.k, [&](long i) {
+    const long batch = i / p.m, row = i % p.m;
+    const AB *a = p.a + batch * p.a_next, *b = p.b + batch * p.b_next;
+    C* c = p.c + batch * p.c_next + row * p.c_row;
+    for (long column = 0; column < p.n; ++column) {
+      Sum sum = 0;
+      for (long k = 0; k < p.k; ++k)
+        sum += static_cast<Sum>(static_cast<Acc<AB>>(a[ta ? k * p.a_row + row : row * p.a_row + k])) *
+               static_cast<Sum>(static_cast<Acc<AB>>(b[tb ? column * p.b_row + k : k * p.b_row + column]));
+      sum *= static_cast<Sum>(p.alpha);
+      c[column] = static_cast<C>(p.accumulate ? static_cast<Sum>(c[column]) + sum : sum);
+    }
+  });
+}
+
+}  // namespace
+
+void product(Cuda, const Product<float, float>& p) { multiply(p); }
+void product(Cuda, const Product<double, double>& p) { multiply(p); }
+void product(Cuda, const Product<float, bf16>& p) { multiply(p); }
+void product(Cuda, const Product<bf16, bf16>& p) { multiply(p); }
+
+}  // namespace kernels::cuda

@@ -1,0 +1,108 @@
+// CUDA's own GPU: the first one that the process sees (CUDA_VISIBLE_DEVICES chooses).
+#include "kernels/cuda/device.h"
+
+#include "kernels/cuda/gpu/cublas.h"
+#include "kernels/cuda/gpu/error.h"
+
+namespace kernels::cuda {
+namespace {
+
+std::string version_text(int version) {  // CUDA's: 13000 is 13.0
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// What CUDA says to the question whether there is a GPU. It is the first that this program asks of it: a machine
+// without a driver comes as far as this.
+std::string found_problem() {
+  int count = 0, driver = 0, runtime = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  cudaDriverGetVersion(&driver), cudaRuntimeGetVersion(&runtime);
+  if (driver == 0) return "no NVIDIA driver is installed here";
+  if (error == cudaErrorInsufficientDriver)
+    return "the NVIDIA driver is for CUDA " + version_text(driver) + ", wanted " + version_text(runtime) + " or later";
+  if (error != cudaSuccess) return std::string("CUDA finds no GPU: ") + cudaGetErrorString(error);
+  if (count == 0) return "CUDA finds no GPU";
+  return cublas_problem();
+}
+
+cudaStream_t stream() {
+  static const cudaStream_t only = [] {
+    cudaStream_t made = nullptr;
+    check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "make a stream");
+    // What scratch memory has once taken stays with it.
+    cudaMemPool_t pool = nullptr;
+    check(cudaDeviceGetDefaultMemPool(&pool, 0), "find the memory pool");
+    std::uint64_t all = ~std::uint64_t{0};
+    check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "set up the memory pool");
+    return made;
+  }();
+  return only;
+}
+
+}  // namespace
+
+const std::string& problem() {
+  static const std::string found = found_problem();
+  return found;
+}
+
+std::string description() {
+  if (!problem().empty()) return problem();
+  cudaDeviceProp device;
+  int driver = 0;
+  check(cudaGetDeviceProperties(&device, 0), "describe the GPU");
+  check(cudaDriverGetVersion(&driver), "ask for the driver's version");
+  return std::string(device.name) + " (sm_" + std::to_string(device.major) + std::to_string(device.minor) + "), " +
+         std::to_string(device.totalGlobalMem >> 30) + " GiB, driver for CUDA " + version_text(driver) + ", " +
+         cublas_description();
+}
+
+Cuda context() {
+  if (!problem().empty()) throw DeviceError(problem());
+  return {stream()};
+}
+
+std::byte* allocate(long bytes) {
+  void* memory = nullptr;
+  const cudaError_t error = cudaMalloc(&memory, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // it is told by the null pointer, and not once more by the next launch
+    return nullptr;
+  }
+  check(error, "allocate memory");
+  return static_cast<std::byte*>(memory);
+}
+void release(std::byte* memory) noexcept { cudaFree(memory); }
+
+// CUDA takes the host's memory, which is no special kind, before the call returns.
+void copy_to_device(void* to, const void* from, long bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream()), "copy to the GPU");
+}
+void copy_to_host(void* to, const void* from, long bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream()), "copy from the GPU");
+  synchronise();
+}
+// CUDA copies blocks that do not overlap; of two that do, by way of a third.
+void copy_within_device(void* to, const void* from, long bytes) {
+  const auto* begin = static_cast<const std::byte*>(from);
+  const auto* target = static_cast<std::byte*>(to);
+  const auto copy = [&](void* destination, const void* source) {
+    check(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToDevice, stream()), "copy on the GPU");
+  };
+  if (target + bytes <= begin || begin + bytes <= target) return copy(to, from);
+  const Scratch<std::byte> between(context(), bytes);
+  copy(between.get(), from), copy(to, between.get());
+}
+void clear(void* memory, long bytes) { check(cudaMemsetAsync(memory, 0, bytes, stream()), "clear memory"); }
+void synchronise() { check(cudaStreamSynchronize(stream()), "run what was launched"); }
+
+std::byte* take_scratch(Cuda cuda, long bytes) {
+  void* memory = nullptr;
+  check(cudaMallocAsync(&memory, bytes, static_cast<cudaStream_t>(cuda.stream)), "allocate memory for a kernel");
+  return static_cast<std::byte*>(memory);
+}
+void give_back_scratch(Cuda cuda, std::byte* memory) noexcept {
+  cudaFreeAsync(memory, static_cast<cudaStream_t>(cuda.stream));
+}
+
+}  // namespace kernels::cuda

@@ -1,0 +1,22 @@
+// No GPU: this program was built without nvcc.
+#include "kernels/cuda/device.h"
+
+namespace kernels::cuda {
+
+const std::string& problem() {
+  static const std::string text = "this build has no CUDA back end: nvcc was not found";
+  return text;
+}
+std::string description() { return problem(); }
+Cuda context() { throw DeviceError(problem()); }
+std::byte* allocate(long) { throw DeviceError(problem()); }
+void release(std::byte*) noexcept {}
+void copy_to_device(void*, const void*, long) { throw DeviceError(problem()); }
+void copy_to_host(void*, const void*, long) { throw DeviceError(problem()); }
+void copy_within_device(void*, const void*, long) { throw DeviceError(problem()); }
+void clear(void*, long) { throw DeviceError(problem()); }
+void synchronise() { throw DeviceError(problem()); }
+std::byte* take_scratch(Cuda, long) { throw DeviceError(problem()); }
+void give_back_scratch(Cuda, std::byte*) noexcept {}
+
+}  // namespace kernels::cuda
