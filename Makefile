@@ -75,7 +75,8 @@ KINDS     := nvcc emulated none
 $(if $(filter-out $(KINDS),$(CUDA)),$(error CUDA=$(CUDA): wanted one of: $(KINDS)))
 $(if $(filter nvcc,$(CUDA)),$(if $(NVCC),,$(error CUDA_HOME=$(CUDA_HOME): wanted a folder with bin/nvcc, 12 or later)))
 CUDA_KERNELS := $(filter-out kernels/cuda/%,$(sort $(shell find kernels -name '*.cu')))
-EMULATED := $(CUDA_KERNELS:%.cu=$(DIR)/%.cu.emulated.o) $(filter-out %/device.o,$(call objects,$(call sources,kernels/cuda)))
+TRACE_PAGE := $(call sources,kernels/cuda/trace_page)
+EMULATED := $(CUDA_KERNELS:%.cu=$(DIR)/%.cu.emulated.o) $(filter-out %/device.o,$(call objects,$(filter-out $(TRACE_PAGE),$(call sources,kernels/cuda))))
 GPU_emulated := $(EMULATED) $(DIR)/kernels/cuda/emulator/device.o
 GPU_none     := $(EMULATED) $(DIR)/kernels/cuda/none/device.o
 GPU_nvcc     := $(patsubst %.cu,$(DIR)/%.cu.nvcc.o,$(CUDA_KERNELS) $(wildcard kernels/cuda/gpu/*.cu))
@@ -98,10 +99,12 @@ $(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_$(H
 	$(call link,$(CUDA_LINK_$(HARDWARE)))
 $(OUT)/emulated/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_emulated)
 	$(call link)
-$(OUT)/tests: $(call objects,$(TESTS)) $(DIR)/liblookhere.a $(GPU_emulated)
+$(OUT)/tests: $(call objects,$(TESTS) $(filter-out %/main.cpp,$(TRACE_PAGE))) $(DIR)/liblookhere.a $(GPU_emulated)
 	$(call link,-lgtest -lgmock)
 $(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a $(GPU_$(HARDWARE))
 	$(call link,$(CUDA_LINK_$(HARDWARE)))
+$(OUT)/trace_page: $(call objects,$(TRACE_PAGE) kernels/cuda/emulator/whole_file.cpp)
+	$(call link)
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
 $(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
 	$(call link,-lbenchmark)
@@ -164,7 +167,7 @@ ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter tests/
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/trace_page $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')

@@ -37,8 +37,8 @@ template <class A, int kSums, class F>
 void for_each_column(Cuda cuda, const ColumnSums<A, kSums>& p, F f) {
   const auto blocks = static_cast<unsigned>((p.cols + kColumns - 1) / kColumns);
   if (blocks == 0) return;
-  const auto kernel = sum_columns<A, kSums, F>;
-  LAUNCH(kernel, dim3(blocks), dim3(kColumns, kRowGroups), cuda, p, f);
+  const auto column_sums = sum_columns<A, kSums, F>;  // the name that a trace has
+  LAUNCH(column_sums, dim3(blocks), dim3(kColumns, kRowGroups), cuda, p, f);
 }
 
 }  // namespace kernels::cuda

@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/emulator/memory.h"
 #include "kernels/cuda/emulator/shared.h"
+#include "kernels/cuda/emulator/trace.h"
 
 namespace kernels::emulator {
 namespace {
@@ -64,11 +65,12 @@ Block::Block(const Launch& launch, Dim3 index)
 }
 Block::~Block() = default;
 
-void Block::run() {
-  current_block = this;
+void Block::run(Trace* trace) {
+  current_block = this, trace_ = trace;
   while (ended_ < static_cast<int>(threads_.size()) && failure_.empty())
     if (!run_some()) failure_ = text("block ", in_brackets(index_), ": deadlock, no thread can go on", who_waits());
   current_block = nullptr;
+  if (trace_) failure_ += trace_->finish(failure_);
   if (!failure_.empty()) throw Failure(failure_);
 }
 
@@ -89,7 +91,9 @@ bool Block::run_some() {
       thread.fiber->resume();
       running_ = nullptr;
       if (!failure_.empty()) return true;
-      if (thread.fiber->ended()) ++ended_;
+      if (!thread.fiber->ended()) continue;
+      ++ended_;
+      if (trace_) trace_->done(thread.number);
     }
   }
   return any;
@@ -109,6 +113,7 @@ void Block::fail(const std::string& what) {
 void Block::barrier(const Where& where) {
   Thread& me = *running_;
   me.waits_at = "__syncthreads", me.where = where;
+  if (trace_) trace_->barrier(me.number, where);
   if (++at_barrier_ == static_cast<int>(threads_.size()))
     release_barrier();
   else
@@ -120,6 +125,7 @@ void Block::release_barrier() {
     if (thread.where != threads_[0].where)
       fail(text("threads meet at different barriers: thread 0 at ", text_of(threads_[0].where), ", thread ",
                 thread.number, " at ", text_of(thread.where)));
+  if (trace_) trace_->release(threads_[0].where);
   at_barrier_ = 0;
   for (Thread& thread : threads_) thread.waits_at = nullptr, ++thread.barriers;
 }
@@ -128,6 +134,7 @@ const std::byte (*Block::exchange(unsigned mask, const char* what, const void* v
                                   const Where& where, bool is_barrier))[kExchangeBytes] {
   Thread& me = *running_;
   if (!(mask >> me.lane() & 1)) fail(text(what, " at ", text_of(where), ": its mask lacks this lane"));
+  if (trace_) trace_->exchange(me.number, mask, what, where, is_barrier);
   Exchange& exchange = exchanges_[me.warp()][mask];
   if (exchange.arrived && (exchange.what != what || exchange.where != where))
     fail(text("lanes of a warp meet at different places: ", exchange.what, " at ", text_of(exchange.where), " and ",
@@ -167,12 +174,14 @@ void run_grid(const Block::Launch& launch) {
   constexpr long kMostShared = 227 * 1024;  // of sm_90; sm_80 has 163 KiB
   if (launch.shared_bytes < 0 || launch.shared_bytes > kMostShared)
     throw Failure(text("a block has 0 to ", kMostShared, " bytes of shared memory, wanted ", launch.shared_bytes));
+  const std::unique_ptr<Trace> trace = Trace::of(launch);
   std::atomic<unsigned> next{0};
   std::mutex mutex;
   std::map<unsigned, std::exception_ptr> failures;
   const auto work = [&] {
     for (unsigned i = next++; i < blocks; i = next++) try {
-        Block(launch, index_in(launch.grid, i)).run();
+        const Dim3 index = index_in(launch.grid, i);
+        Block(launch, index).run(trace && trace->is_of(index) ? trace.get() : nullptr);
       } catch (...) {
         const std::lock_guard lock(mutex);
         failures[i] = std::current_exception();

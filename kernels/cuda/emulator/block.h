@@ -24,6 +24,7 @@ struct Dim3 {
   unsigned x = 1, y = 1, z = 1;
   constexpr Dim3(unsigned x_size = 1, unsigned y_size = 1, unsigned z_size = 1) : x(x_size), y(y_size), z(z_size) {}
   constexpr unsigned count() const { return x * y * z; }
+  bool operator==(const Dim3& other) const = default;
 };
 
 // What went wrong in a kernel, in one or several lines.
@@ -82,6 +83,8 @@ struct Exchange {
   alignas(16) std::byte values[2][kWarpSize][kExchangeBytes];  // of this generation and the one before
 };
 
+class Trace;
+
 class Block {
  public:
   struct Launch {
@@ -89,6 +92,8 @@ class Block {
     std::uint64_t seed;  // 0: threads in order
     std::function<void()> kernel;
     long shared_bytes = 0;  // beyond the arrays that the kernel declares
+    const char* name = "";  // of the kernel, as LAUNCH spells it
+    Where where{};          // of the launch
   };
   Block(const Launch& launch, Dim3 index);
   ~Block();
@@ -96,13 +101,14 @@ class Block {
   Block& operator=(const Block&) = delete;
 
   // Until all threads have ended. Throws Failure.
-  void run();
+  void run(Trace* trace = nullptr);
 
   // -- for the thread that runs ---------------------------------------------------------------------------------------
   static Block& current();  // *current_block
   Thread& thread() { return *running_; }
   Dim3 index() const { return index_; }
   const Launch& launch() const { return launch_; }
+  Trace* trace() const { return trace_; }  // null: nobody wants one of this block
   void barrier(const Where& where);
   // Gives `value` and waits for the lanes of `mask`; returns what each lane gave, valid until this lane's next
   // exchange. One that is no barrier says nothing about what is before or after it in shared memory.
@@ -132,6 +138,7 @@ class Block {
 
   Launch launch_;
   Dim3 index_;
+  Trace* trace_ = nullptr;
   std::vector<Thread> threads_;
   std::vector<std::map<unsigned, Exchange>> exchanges_;  // by warp, by mask
   std::map<Declaration, std::unique_ptr<SharedArrayBase>> shared_;

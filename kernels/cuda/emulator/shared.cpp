@@ -4,17 +4,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/cuda/emulator/trace.h"
+
 namespace kernels::emulator {
 namespace {
 
 struct Verb {
   const char *does, *did, *done;  // "reads it", "read it", "is read"
+  const char* traced;
 };
-constexpr Verb kVerbs[] = {{"reads it", "read it", "read"},
-                           {"reads it for its warp", "read it for its warp", "read"},
-                           {"writes it", "wrote it", "written"},
-                           {"copies to it", "copied to it", "copied to"},
-                           {"updates it", "updated it", "updated"}};
+constexpr Verb kVerbs[] = {{"reads it", "read it", "read", "read"},
+                           {"reads it for its warp", "read it for its warp", "read", "read"},
+                           {"writes it", "wrote it", "written", "write"},
+                           {"copies to it", "copied to it", "copied to", "copy"},
+                           {"updates it", "updated it", "updated", "update"}};
 const Verb& verb_of(Kind kind) { return kVerbs[static_cast<int>(kind)]; }
 
 bool changes(Kind kind) { return kind == Kind::write || kind == Kind::copy; }
@@ -70,6 +73,7 @@ void SharedArrayBase::note(Kind kind, long first, long count, const Where& where
     block.fail(text(name_of(first < 0 ? first : std::max(first, size_)), " at ", text_of(where), ": the array has ",
                     size_, " elements"));
   const Thread& me = block.thread();
+  if (Trace* trace = block.trace()) trace->access(verb_of(kind).traced, me.number, *this, first, count, where);
   for (long i = first; i < first + count; ++i) {
     Cell* const cells = &memory_->cells[first_cell_ + i * cells_each_];
     for (long c = 0; c < cells_each_; ++c) note_cell(cells[c], me, kind, i, where);
@@ -110,6 +114,10 @@ void SharedArrayBase::fail_race(Kind kind, long i, const Where& where, const Sha
                   other.in_flight ? " and has not waited for the copy" : ", without a barrier in between"));
 }
 
+void trace_array(const SharedArrayBase& array) {
+  if (Trace* trace = Block::current().trace()) trace->array(array);
+}
+
 std::shared_ptr<SharedMemory> launched_memory() {
   Block& block = Block::current();
   const long size = (block.launch().shared_bytes + kViewCell - 1) / kViewCell;
@@ -119,12 +127,11 @@ std::shared_ptr<SharedMemory> launched_memory() {
 }
 
 void check_view(const char* name, long byte, long bytes, const Where& where) {
-  constexpr long kAlignment = 16;
   Block& block = Block::current();
   const long most = block.launch().shared_bytes;
   const std::string view = text(name, " at ", text_of(where), " begins at byte ", byte);
-  if (byte < 0 || byte % kAlignment)
-    block.fail(text(view, ", which is no multiple of ", kAlignment, byte < 0 ? " from 0 on" : ""));
+  if (byte < 0 || byte % kSharedAlignment)
+    block.fail(text(view, ", which is no multiple of ", kSharedAlignment, byte < 0 ? " from 0 on" : ""));
   if (bytes < 0 || byte + bytes > most)
     block.fail(text(view, " and has ", bytes, " bytes: the launch gives the block ", most));
 }

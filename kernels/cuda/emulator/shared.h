@@ -19,6 +19,8 @@ struct Index {
       : value(static_cast<long>(i)), where(here) {}  // NOLINT: implicit on purpose
 };
 
+inline constexpr long kSharedAlignment = 16;  // of arrays and of what is in the launch's memory, in bytes
+
 // What a thread does to shared memory: atomics update it; a read for the warp is one of all its lanes.
 enum class Kind : std::uint8_t { read, read_for_warp, write, copy, update };
 
@@ -66,7 +68,9 @@ class SharedArrayBase {
   // The thread has waited for its copy to them.
   void note_copied(long first, long count);
 
+  const std::string& name() const { return name_; }
   std::string name_of(long i) const { return text(name_, "[", i, "]"); }
+  long size() const { return size_; }
   long element_bytes() const { return element_bytes_; }
   long byte_of(long i) const { return first_byte_ + i * element_bytes_; }  // within the memory
   std::byte* at(long i) { return memory_->bytes.data() + byte_of(i); }
@@ -162,12 +166,15 @@ SharedPointer<T> operator+(SharedArray<T>& array, long n) {
   return {array, n};
 }
 
+// To the trace, if there is one: `array` is declared.
+void trace_array(const SharedArrayBase& array);
+
 // What SHARED declares: one array for the block, made by whichever of its threads comes first.
 template <class T>
 SharedArray<T>& shared_array(const char* name, long size, const Where& where = Where::current()) {
   std::unique_ptr<SharedArrayBase>& array =
       Block::current().shared({name, where.file, where.line, &typeid(T), size, 0});
-  if (!array) array = std::make_unique<SharedArray<T>>(name, size);
+  if (!array) array = std::make_unique<SharedArray<T>>(name, size), trace_array(*array);
   return static_cast<SharedArray<T>&>(*array);
 }
 
@@ -182,7 +189,10 @@ SharedPointer<T> shared_view(const char* name, long size, long byte, const Where
   check_view(name, byte, size * sizeof(T), where);
   std::unique_ptr<SharedArrayBase>& array =
       Block::current().shared({name, where.file, where.line, &typeid(T), size, byte});
-  if (!array) array = std::make_unique<SharedArray<T>>(name, size, sizeof(T) / kViewCell, launched_memory(), byte);
+  if (!array) {
+    array = std::make_unique<SharedArray<T>>(name, size, sizeof(T) / kViewCell, launched_memory(), byte);
+    trace_array(*array);
+  }
   return static_cast<SharedArray<T>&>(*array);
 }
 
