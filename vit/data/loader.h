@@ -61,7 +61,7 @@ class Loader {
     Fence in_use;  // up to here the device needs what is there
     long rows = 0;
     bool ready = false;
-    std::exception_ptr error;
+    std::exception_ptr error = nullptr;
   };
   void take_slots(long height, long width);
   void start_workers(long height, long width);

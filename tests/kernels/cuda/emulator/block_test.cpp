@@ -233,6 +233,35 @@ TEST_F(Emulator, SharedMemoryHasBordersAndNoValuesOfItsOwn) {
   for (const float value : out) EXPECT_TRUE(std::isnan(value));
 }
 
+// The sum of n values, 32 at a time. What a tile that is not full holds beyond its end is of the tile before, or
+// nobody's.
+__global__ void sum_of_tiles(float* sum, const float* x, int n, bool masked) {
+  SHARED(float, tile, 32);
+  const int lane = static_cast<int>(threadIdx.x);
+  float total = 0;
+  for (int begin = 0; begin < n; begin += 32) {
+    if (begin + lane < n) tile[lane] = x[begin + lane];
+    __syncwarp();
+    const int end = masked && n - begin < 32 ? n - begin : 32;
+    for (int i = 0; i < end; ++i) total += tile[i];
+    __syncwarp();
+  }
+  if (lane == 0) *sum = total;
+}
+
+TEST_F(Emulator, AMissingMaskOnTheLastTileShowsInTheSum) {
+  for (const std::uint64_t seed : kSeeds)
+    for (int n = 1; n <= 97; ++n) {
+      emulator::set_seed(seed);
+      const std::vector<float> x(n, 1.F);
+      std::vector<float> sum(2);
+      for (const bool masked : {false, true})
+        LAUNCH(sum_of_tiles, dim3(1), dim3(32), Cuda{}, &sum[masked], x.data(), n, masked);
+      EXPECT_EQ(sum[1], n) << "seed " << seed;
+      EXPECT_EQ(sum[0] == static_cast<float>(n), n % 32 == 0) << n << " values, seed " << seed;
+    }
+}
+
 TEST_F(Emulator, TheFirstBlockThatFailsIsNamed) {
   const auto fails_from_3_on = [](int* seen) {
     ++*seen;
