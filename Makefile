@@ -3,6 +3,7 @@
 #   make demo            train, evaluate and draw              make lint                 format, tidy, style
 #   make bench K=gemm    time one kernel                       make SAN=address,undefined test
 #   make fuzz K=recipe   feed one parser or writer any bytes
+#   make gpu-check       all that a GPU proves              make gpu-bundle           the same as a folder to take there
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -47,7 +48,7 @@ VECTOR_KERNELS := $(shell grep -lw KERNELS_ISA $(KERNELS))
 LIBRARY := $(KERNELS) $(filter-out vit/cli/main.cpp,$(call sources,tensor autograd nn vit))
 FAULTS  := $(wildcard tests/faults/*.cpp)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
-TESTS   := $(filter-out tests/faults/% tests/fuzz/%,$(call sources,tests))
+TESTS   := $(filter-out tests/faults/% tests/fuzz/% tests/gpu/%,$(call sources,tests))
 EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
 BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
@@ -74,7 +75,7 @@ CUDA      ?= $(if $(SAN),none,$(if $(NVCC),nvcc,none))
 KINDS     := nvcc emulated none
 $(if $(filter-out $(KINDS),$(CUDA)),$(error CUDA=$(CUDA): wanted one of: $(KINDS)))
 $(if $(filter nvcc,$(CUDA)),$(if $(NVCC),,$(error CUDA_HOME=$(CUDA_HOME): wanted a folder with bin/nvcc, 12 or later)))
-CUDA_KERNELS := $(filter-out kernels/cuda/%,$(sort $(shell find kernels -name '*.cu')))
+CUDA_KERNELS := $(filter-out kernels/cuda/% kernels/bench/%,$(sort $(shell find kernels -name '*.cu')))
 TRACE_PAGE := $(call sources,kernels/cuda/trace_page)
 EMULATED := $(CUDA_KERNELS:%.cu=$(DIR)/%.cu.emulated.o) $(filter-out %/device.o,$(call objects,$(filter-out $(TRACE_PAGE),$(call sources,kernels/cuda))))
 GPU_emulated := $(EMULATED) $(DIR)/kernels/cuda/emulator/device.o
@@ -85,7 +86,7 @@ PROGRAM  := $(OUT)/$(if $(filter emulated,$(CUDA)),emulated/)lookhere
 
 # Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
-.PHONY: all test demo bench fuzz lint format clean deps deps-demo deps-test deps-lint deps-fuzz
+.PHONY: all test demo bench fuzz gpu-check gpu-bundle lint format clean deps deps-demo deps-test deps-lint deps-fuzz
 all: deps-demo
 	@$(PARALLEL) $(PROGRAM) $(EXAMPLES)
 
@@ -167,7 +168,7 @@ ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter tests/
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/trace_page $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
@@ -214,6 +215,39 @@ format:
 
 clean:
 	rm -rf build
+
+# -- A GPU elsewhere ---------------------------------------------------------------------------------------------------
+# build/gpu-bundle needs a driver and cuBLAS where it runs, and nothing else. `bash build/gpu-bundle/check.sh` there writes
+# gpu-check.txt; `make gpu-check` does both where this machine has a GPU.
+BUNDLE    := $(OUT)/gpu-bundle
+BUNDLED   := $(addprefix $(BUNDLE)/bin/,lookhere tests conformance $(if $(wildcard kernels/bench/cuda.cu),bench_cuda))
+GPU_TESTS := $(filter tests/main.cpp tests/kernels/% tests/autograd/% tests/vit/cuda_test.cpp,$(TESTS))
+# Tests name the emulator, but kernels, products and the device are the GPU's.
+EMULATOR  := $(filter-out %/product.o,$(filter $(DIR)/kernels/cuda/emulator/%,$(EMULATED)))
+PORTABLE  := $(DIR)/tests/gpu/portable.o
+$(DIR)/tests/gpu/host_memory.o: FLAGS += -isystem $(CUDA_HOME)/include
+# Libraries that have an archive are linked from it. A run path of the old kind holds for OpenBLAS' own libraries too.
+$(BUNDLE)/bin/%: LINK = -static-libstdc++ -static-libgcc -L/usr/lib/$(MULTI)/$(BLAS) -lopenblas $(if $(ONEDNN),-ldnnl) \
+  -Wl,-Bstatic -lpng -lz -Wl,-Bdynamic -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread \
+  -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/../lib' -s
+$(BUNDLE)/bin/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_nvcc) $(PORTABLE)
+	$(call link)
+$(BUNDLE)/bin/tests: $(call objects,$(GPU_TESTS)) $(DIR)/tests/gpu/host_memory.o $(DIR)/liblookhere.a $(GPU_nvcc) $(EMULATOR) $(PORTABLE)
+	$(call link,-lgtest -lgmock)
+$(BUNDLE)/bin/conformance: $(DIR)/tests/gpu/conformance.cu.nvcc.o $(filter $(DIR)/kernels/cuda/gpu/%,$(GPU_nvcc)) $(PORTABLE)
+	$(call link)
+$(BUNDLE)/bin/bench_cuda: $(DIR)/kernels/bench/cuda.cu.nvcc.o $(DIR)/liblookhere.a $(GPU_nvcc) $(PORTABLE)
+	$(call link)
+$(OUT)/emulated/conformance: $(DIR)/tests/gpu/conformance.cu.emulated.o $(DIR)/liblookhere.a $(GPU_emulated)
+	$(call link)
+gpu-bundle: deps-test
+	@$(if $(NVCC),,echo "gpu-bundle: nvcc is not found here; CUDA_HOME=FOLDER says where it is" && false)
+	@$(PARALLEL) $(BUNDLED) $(OUT)/emulated/conformance
+	@LD_LIBRARY_PATH=/usr/lib/$(MULTI)/$(BLAS) tests/gpu/bundle.sh $(BUNDLE) $(CUDA_HOME) $(OUT)/emulated/conformance
+gpu-check:
+	@tests/gpu/check.sh can-run
+	@$(MAKE) --no-print-directory gpu-bundle
+	@$(BUNDLE)/check.sh
 
 # -- What Debian packages are needed: each target asks only for its own ------------------------------------------------
 CLANG      := $(patsubst clang++%,clang% libomp-dev,$(filter clang++%,$(notdir $(CXX))))

@@ -77,12 +77,12 @@ TEST(AdamW, MatchesTheFormulas) {
 // With no gradient ever, 0 / (0 + ε): weights only shrink.
 TEST(AdamW, ZeroGradientOnlyDecays) {
   for_each_context([](auto context) {
-    double w = 2, m = 0, v = 0;
-    const double g = 0;
-    kernels::adamw<double>(context, {.w = &w,
-                                     .m = &m,
-                                     .v = &v,
-                                     .g = &g,
+    std::vector<double> w{2}, m{0}, v{0};
+    const std::vector<double> g{0};
+    kernels::adamw<double>(context, {.w = w.data(),
+                                     .m = m.data(),
+                                     .v = v.data(),
+                                     .g = g.data(),
                                      .n = 1,
                                      .lr = 0.1,
                                      .beta1 = kBeta1,
@@ -91,7 +91,7 @@ TEST(AdamW, ZeroGradientOnlyDecays) {
                                      .decay = 0.5,
                                      .bias1 = 0.1,
                                      .bias2 = 0.001});
-    EXPECT_DOUBLE_EQ(w, 1.9);
+    EXPECT_DOUBLE_EQ(w[0], 1.9);
   });
 }
 

@@ -10,9 +10,9 @@ namespace {
 
 template <class Context, class T>
 double squares_of(Context context, const std::vector<T>& x) {
-  double sum = kNaN<double>;
-  kernels::sum_of_squares<T>(context, {.sum = &sum, .x = x.data(), .n = static_cast<long>(x.size())});
-  return sum;
+  std::vector<double> sum{kNaN<double>};
+  kernels::sum_of_squares<T>(context, {.sum = sum.data(), .x = x.data(), .n = static_cast<long>(x.size())});
+  return sum[0];
 }
 
 constexpr long kCounts[] = {1, 3, 64, 255, 256, 257, 4095, 4096, 4097, 30001};  // around a block of parallel_blocks

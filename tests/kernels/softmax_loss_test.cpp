@@ -84,16 +84,16 @@ TEST(SoftmaxLoss, LargeLogits) {
   for_each_context([](auto context) {
     for_each_type([&]<class T>(T) {
       const std::vector<T> x{100, -100, 0, -1000, 1000, 999};
-      const std::int64_t right[] = {0, 1}, wrong[] = {1, 0};
-      const Result<T> good = run<T>(context, Kind::softmax, x, {.labels = right}, 2, 1);
+      const std::vector<std::int64_t> right{0, 1}, wrong{1, 0};
+      const Result<T> good = run<T>(context, Kind::softmax, x, {.labels = right.data()}, 2, 1);
       EXPECT_NEAR(good.loss[0], 0, 1e-30);
       EXPECT_NEAR(good.loss[1], std::log(1 + std::exp(-1.)), 1e-4);
-      const Result<T> bad = run<T>(context, Kind::softmax, x, {.labels = wrong}, 2, 1);
+      const Result<T> bad = run<T>(context, Kind::softmax, x, {.labels = wrong.data()}, 2, 1);
       EXPECT_NEAR(bad.loss[0], 200, 1e-4);
       EXPECT_NEAR(bad.loss[1], 2000 + std::log(1 + std::exp(-1.)), 1e-3);
       EXPECT_NEAR(bad.dlogits[0], 1, 1e-6);
       EXPECT_NEAR(bad.dlogits[1], -1, 1e-6);
-      const Result<T> binary = run<T>(context, Kind::binary, x, {.labels = wrong}, 2, 1);
+      const Result<T> binary = run<T>(context, Kind::binary, x, {.labels = wrong.data()}, 2, 1);
       EXPECT_NEAR(binary.loss[0], 100 + 100 + std::log(2.), 1e-4);
       EXPECT_NEAR(binary.loss[1], 1000 + 1000 + 999, 1e-3);
       for (const T value : binary.dlogits) EXPECT_TRUE(std::abs(value) <= 1);
@@ -108,8 +108,8 @@ TEST(SoftmaxLoss, NanReachesTheLoss) {
       for (long at = 0; at < 3; ++at) {
         std::vector<float> x{1, 2, 3};
         x[at] = kNaN<float>;
-        const std::int64_t label = 1;
-        EXPECT_TRUE(std::isnan(run<float>(context, kind, x, {.labels = &label}, 1, 1).loss[0])) << at;
+        const std::vector<std::int64_t> label{1};
+        EXPECT_TRUE(std::isnan(run<float>(context, kind, x, {.labels = label.data()}, 1, 1).loss[0])) << at;
       }
   });
 }

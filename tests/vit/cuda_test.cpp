@@ -1,10 +1,11 @@
-// --device cuda, in the emulator: a run's numbers are the processor's but for rounding, it repeats byte for byte, and a
-// checkpoint goes on on either.
+// --device cuda, in the emulator or, where this is linked with it, on a GPU: a run's numbers are the processor's but
+// for rounding, it repeats byte for byte, and a checkpoint goes on on either.
 #include <nlohmann/json.hpp>
 
 #include <sstream>
 
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/device.h"
 #include "tensor/npy.h"
 #include "tensor/pool.h"
 #include "tests/kernels/cases.h"
@@ -99,14 +100,15 @@ TEST(OnCuda, AStepAfterTheFirstTakesNoMemory) {
 TEST(OnCuda, EveryCommand) {
   const TemporaryFolder folder;
   const std::string run = folder / "run", model = run + "/last.safetensors";
-  const Surroundings emulated{.program = built("emulated/lookhere")};
+  const std::string gpu = kernels::cuda::description();
+  const Surroundings with_gpu{.program = built(gpu.starts_with("the emulator") ? "emulated/lookhere" : "lookhere")};
   const auto go = [&](const Words& words, const Words& more = {}) {
-    const Finished end = run_program(words + more, emulated);
+    const Finished end = run_program(words + more, with_gpu);
     EXPECT_EQ(end.code, 0) << words[0] << ": " << end.err << " signal " << end.signal;
     return end;
   };
   const Words cuda{"--device", "cuda"};
-  EXPECT_NE(go({"info"}).out.find("gpu       the emulator"), std::string::npos);
+  EXPECT_NE(go({"info"}).out.find("gpu       " + gpu), std::string::npos);
   go({"train", "--data",   "shapes", "--shapes-train", "16", "--shapes-test", "8",  "--dim",
       "12",    "--depth",  "1",      "--heads",        "3",  "--img-size",    "16", "--batch-size",
       "8",     "--epochs", "1",      "--output",       run},

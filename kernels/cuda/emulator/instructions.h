@@ -53,7 +53,10 @@ inline void mma_m16n8k8(float (&sum)[4], const unsigned (&a)[4], unsigned b0, un
   multiply_tf32(sum, a, b0, b1, where);
 }
 
-inline unsigned pack_bf16(float low, float high) { return bf16(low).bits | unsigned{bf16(high).bits} << 16; }
+inline unsigned pack_bf16(float low, float high) {
+  const auto bits = [](float value) { return value != value ? 0x7FFFU : bf16(value).bits; };  // NaN as in cuda_bf16.hpp
+  return bits(low) | bits(high) << 16;
+}
 inline unsigned to_tf32(float value) {
   return value != value ? 0x7FFFE000U : (std::bit_cast<unsigned>(value) + 0x1000U) & ~0x1FFFU;
 }

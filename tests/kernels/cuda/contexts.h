@@ -1,4 +1,5 @@
-// Where kernels are tested: on the CPU, and as CUDA in the emulator, there under several schedules.
+// Where kernels are tested: on the CPU, and as CUDA in the emulator, there under several schedules. What a kernel gets
+// lies in vectors and not on the stack: on a GPU, which runs the same tests, it can reach those (tests/gpu).
 #pragma once
 #include <cstdlib>
 

@@ -254,6 +254,7 @@ TEST_F(Instructions, MultipliesTf32AsADoubleSumDoes) {
 TEST_F(Instructions, RoundsOperands) {
   EXPECT_EQ(cuda::pack_bf16(1.F, -2.F), 0xC0003F80U);
   EXPECT_EQ(cuda::pack_bf16(1.00390625F, 1.01171875F), 0x3F823F80U);  // ties to even
+  EXPECT_EQ(cuda::pack_bf16(std::bit_cast<float>(0xFFC00001U), INFINITY), 0x7F807FFFU);
   const auto tf32 = [](float x) { return std::bit_cast<float>(cuda::to_tf32(x)); };
   EXPECT_EQ(tf32(1 + 0x1p-10F), 1 + 0x1p-10F);
   EXPECT_EQ(tf32(1 + 0x1p-11F), 1 + 0x1p-10F);  // ties away from zero
