@@ -74,7 +74,8 @@ NVCC      := $(wildcard $(CUDA_HOME)/bin/nvcc)
 CUDA      ?= $(if $(SAN),none,$(if $(NVCC),nvcc,none))
 KINDS     := nvcc emulated none
 $(if $(filter-out $(KINDS),$(CUDA)),$(error CUDA=$(CUDA): wanted one of: $(KINDS)))
-$(if $(filter nvcc,$(CUDA)),$(if $(NVCC),,$(error CUDA_HOME=$(CUDA_HOME): wanted a folder with bin/nvcc, 12 or later)))
+$(if $(NVCC),,$(if $(filter nvcc,$(CUDA))$(filter command environment,$(firstword $(origin CUDA_HOME))),\
+  $(error CUDA_HOME=$(CUDA_HOME): wanted a folder with bin/nvcc, 12 or later)))
 CUDA_KERNELS := $(filter-out kernels/cuda/% kernels/bench/%,$(sort $(shell find kernels -name '*.cu')))
 TRACE_PAGE := $(call sources,kernels/cuda/trace_page)
 EMULATED := $(CUDA_KERNELS:%.cu=$(DIR)/%.cu.emulated.o) $(filter-out %/device.o,$(call objects,$(filter-out $(TRACE_PAGE),$(call sources,kernels/cuda))))

@@ -100,7 +100,7 @@ struct Pool::State {
     auto block = std::make_unique<Block>(Block{.memory = nullptr, .size = size, .kept = &list, .next = nullptr});
     block->memory = take_from_system(size);
     if (!block->memory) release_kept(), block->memory = take_from_system(size);
-    if (!block->memory) throw OutOfMemory(size);
+    if (!block->memory) throw device == Device::cuda ? OutOfMemory(size, "allocate", "on the GPU") : OutOfMemory(size);
     stats.reserved += size;
     ++stats.allocations;
     return block.release();

@@ -21,9 +21,12 @@ struct Chunk {
   long image, images, head, heads, row, rows;
 };
 
+// From a row of logits to the next: matrix units want rows that begin at multiples of 16 bytes.
+HOST_DEVICE long row_stride(long tokens) { return (tokens + 7) / 8 * 8; }
+
 // The largest, which is the first: whole images if they fit, else heads of one image, else queries of one head.
 Chunk first_chunk(const AttentionSizes& z, long most_logits) {
-  const long whole_heads = most_logits / std::max(1L, z.tokens * z.tokens);
+  const long whole_heads = most_logits / std::max(1L, z.tokens * row_stride(z.tokens));
   const long heads = std::clamp(whole_heads, 1L, z.heads);
   constexpr long kMostImages = 65535;  // CUDA's limit for the third dimension of a grid
   return {.image = 0,
@@ -31,7 +34,7 @@ Chunk first_chunk(const AttentionSizes& z, long most_logits) {
           .head = 0,
           .heads = heads,
           .row = 0,
-          .rows = std::clamp(whole_heads > 0 ? z.tokens : most_logits / z.tokens, 1L, z.tokens)};
+          .rows = std::clamp(whole_heads > 0 ? z.tokens : most_logits / row_stride(z.tokens), 1L, z.tokens)};
 }
 
 template <class F>
@@ -72,7 +75,8 @@ struct Layout {
   }
   template <class T>
   Matrices<T> logits(T* first) const {
-    return {first, z.tokens, chunk.rows * z.tokens, chunk.heads * chunk.rows * z.tokens};
+    const long row = row_stride(z.tokens);
+    return {first, row, chunk.rows * row, chunk.heads * chunk.rows * row};
   }
 };
 
@@ -123,7 +127,8 @@ struct Rows {
   __device__ long head() const { return chunk.head + blockIdx.y; }
   __device__ long query() const { return chunk.row + blockIdx.x; }
   __device__ long begin() const {  // of the row
-    return ((static_cast<long>(blockIdx.z) * chunk.heads + blockIdx.y) * chunk.rows + blockIdx.x) * z.tokens;
+    return ((static_cast<long>(blockIdx.z) * chunk.heads + blockIdx.y) * chunk.rows + blockIdx.x) *
+           row_stride(z.tokens);
   }
   __device__ long out_begin() const { return z.out_begin(image(), head()) + query() * z.heads * z.head_dim; }
   __device__ long lse() const { return (image() * z.heads + head()) * z.tokens + query(); }
@@ -211,13 +216,13 @@ void add_bias_gradient(Cuda cuda, const AttentionBackward<T>& p, const Chunk& ch
           const long row = z.prefix() + y * z.grid.x + x - chunk.row;
           if (row < 0 || row >= chunk.rows) continue;
           const long key = z.prefix() + (y + dy) * z.grid.x + x + dx;
-          sum += ds[((image * chunk.heads + head) * chunk.rows + row) * z.tokens + key];
+          sum += ds[((image * chunk.heads + head) * chunk.rows + row) * row_stride(z.tokens) + key];
         }
     out[i] = sum;
   });
 }
 
-long logits_of(const Chunk& chunk, long tokens) { return chunk.images * chunk.heads * chunk.rows * tokens; }
+long logits_of(const Chunk& chunk, long tokens) { return chunk.images * chunk.heads * chunk.rows * row_stride(tokens); }
 
 // Where `values` of T stand: in the place of those of Acc<T> if they are of one type, else behind `after` values.
 template <class T>

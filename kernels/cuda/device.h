@@ -50,7 +50,7 @@ class Moment {
 };
 
 // Memory for the length of a call: taken and given back in the stream's order, so nobody waits for the device.
-std::byte* take_scratch(Cuda cuda, long bytes);  // throws DeviceError if there is no more
+std::byte* take_scratch(Cuda cuda, long bytes);  // throws std::bad_alloc if there is no more
 void give_back_scratch(Cuda cuda, std::byte* memory) noexcept;
 template <class T>
 class Scratch {

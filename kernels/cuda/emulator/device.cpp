@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <new>
 
 #include "kernels/cuda/emulator/memory.h"
 
@@ -44,7 +45,7 @@ double Moment::seconds_until(const Moment& later) const {
 
 std::byte* take_scratch(Cuda, long bytes) {
   std::byte* memory = emulator::take_memory(bytes);
-  if (!memory) throw DeviceError("out of memory of the emulated device");
+  if (!memory) throw std::bad_alloc();
   return memory;
 }
 void give_back_scratch(Cuda, std::byte* memory) noexcept { emulator::give_back_memory(memory); }

@@ -1,6 +1,8 @@
 // CUDA's own GPU: the first one that the process sees (CUDA_VISIBLE_DEVICES chooses).
 #include "kernels/cuda/device.h"
 
+#include <new>
+
 #include "kernels/cuda/gpu/cublas.h"
 #include "kernels/cuda/gpu/error.h"
 
@@ -123,7 +125,12 @@ double Moment::seconds_until(const Moment& later) const {
 
 std::byte* take_scratch(Cuda cuda, long bytes) {
   void* memory = nullptr;
-  check(cudaMallocAsync(&memory, bytes, static_cast<cudaStream_t>(cuda.stream)), "allocate memory for a kernel");
+  const cudaError_t error = cudaMallocAsync(&memory, bytes, static_cast<cudaStream_t>(cuda.stream));
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // as in allocate
+    throw std::bad_alloc();
+  }
+  check(error, "allocate memory for a kernel");
   return static_cast<std::byte*>(memory);
 }
 void give_back_scratch(Cuda cuda, std::byte* memory) noexcept {
