@@ -74,11 +74,12 @@ CUDA      ?= $(if $(SAN),none,$(if $(NVCC),nvcc,none))
 KINDS     := nvcc emulated none
 $(if $(filter-out $(KINDS),$(CUDA)),$(error CUDA=$(CUDA): wanted one of: $(KINDS)))
 $(if $(filter nvcc,$(CUDA)),$(if $(NVCC),,$(error CUDA_HOME=$(CUDA_HOME): wanted a folder with bin/nvcc, 12 or later)))
-CUDA_KERNELS := $(filter-out kernels/cuda/%,$(sort $(shell find kernels -name '*.cu')))
+CUDA_KERNELS := $(filter-out kernels/cuda/% kernels/bench/%,$(sort $(shell find kernels -name '*.cu')))
 EMULATED := $(CUDA_KERNELS:%.cu=$(DIR)/%.cu.emulated.o) $(filter-out %/device.o,$(call objects,$(call sources,kernels/cuda)))
 GPU_emulated := $(EMULATED) $(DIR)/kernels/cuda/emulator/device.o
 GPU_none     := $(EMULATED) $(DIR)/kernels/cuda/none/device.o
 GPU_nvcc     := $(patsubst %.cu,$(DIR)/%.cu.nvcc.o,$(CUDA_KERNELS) $(wildcard kernels/cuda/gpu/*.cu))
+BENCHES += $(if $(filter nvcc,$(CUDA)),cuda)
 CUDA_LINK_nvcc := -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread
 PROGRAM  := $(OUT)/$(if $(filter emulated,$(CUDA)),emulated/)lookhere
 
@@ -105,6 +106,10 @@ $(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a $(GPU_$(HARDWARE))
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
 $(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
 	$(call link,-lbenchmark)
+# The CUDA one needs none of the CPU's libraries.
+$(OUT)/bench/cuda: LINK :=
+$(OUT)/bench/cuda: $(DIR)/kernels/bench/cuda.cu.nvcc.o $(GPU_nvcc)
+	$(call link,$(CUDA_LINK_nvcc))
 # Makes allocations fail, for tests of what happens then.
 $(OUT)/faults.so: $(FAULTS) $(DIR)/made-with
 	@mkdir -p $(@D)
