@@ -13,9 +13,8 @@ namespace {
 
 using namespace kernels::gpu_bench;
 
-// No size is another's, or a multiple of a warp; and sizes of which arrays fill whole blocks of the emulator's memory,
-// behind which AddressSanitizer sees the first byte.
-const Sizes kOdd{.images = 2,
+// No size is another's, or a multiple of a warp.
+const Sizes kToy{.images = 2,
                  .side = 3,
                  .patch = 2,
                  .heads = 3,
@@ -28,19 +27,6 @@ const Sizes kOdd{.images = 2,
                  .pixel_classes = 11,
                  .attention = {{2, 3}, {5, 2}},
                  .naive = {3, 2}};
-const Sizes kWhole{.images = 64,
-                   .side = 2,
-                   .patch = 2,
-                   .heads = 2,
-                   .head_dim = 32,
-                   .hidden = 128,
-                   .classes = 64,
-                   .weights = 1024,
-                   .product = 16,
-                   .copied = 4096,
-                   .pixel_classes = 128,
-                   .attention = {{64, 2}},
-                   .naive = {32, 2}};
 constexpr Effort kOnce{.seconds = 0, .least = 1, .most = 1};
 
 template <class T>
@@ -51,22 +37,20 @@ long not_finite(const Memory::Result& result) {
 }
 
 TEST(CudaBench, EveryCaseGivesAllItsResults) {
-  for (const Sizes& sizes : {kOdd, kWhole})
-    for (const Case& c : every_case(sizes)) {
-      SCOPED_TRACE(concat(c.kernel, ", ", c.shape, ", ", c.dtype));
-      EXPECT_GT(c.work, 0);
-      Memory memory;
-      c.prepare(memory)(kernels::cuda::context());
-      EXPECT_TRUE(!memory.results().empty() || c.kernel.starts_with("adamw"));
-      for (std::size_t i = 0; i < memory.results().size(); ++i) {
-        const Memory::Result& result = memory.results()[i];
-        EXPECT_EQ(result.bytes_each == 2   ? not_finite<bf16>(result)
-                  : result.bytes_each == 4 ? not_finite<float>(result)
-                                           : not_finite<double>(result),
-                  0)
-            << "result " << i;
-      }
+  for (const Case& c : every_case(kToy)) {
+    SCOPED_TRACE(concat(c.kernel, ", ", c.shape, ", ", c.dtype));
+    EXPECT_GT(c.work, 0);
+    Memory memory;
+    c.prepare(memory)(kernels::cuda::context());
+    EXPECT_TRUE(!memory.results().empty() || c.kernel.starts_with("adamw"));
+    for (std::size_t i = 0; i < memory.results().size(); ++i) {
+      const Memory::Result& result = memory.results()[i];
+      const long missing = result.bytes_each == 2   ? not_finite<bf16>(result)
+                           : result.bytes_each == 4 ? not_finite<float>(result)
+                                                    : not_finite<double>(result);
+      EXPECT_EQ(missing, 0) << "result " << i;
     }
+  }
 }
 
 // Names differ, so that a filter can mean one case, and fit their columns.
@@ -86,7 +70,7 @@ TEST(CudaBench, TableAndJson) {
   const auto run = [](std::vector<const char*> words) {
     words.insert(words.begin(), "cuda");
     testing::internal::CaptureStdout();
-    const int code = run_cases(static_cast<int>(words.size()), words.data(), kOdd, kOnce);
+    const int code = run_cases(static_cast<int>(words.size()), words.data(), kToy, kOnce);
     return std::pair(code, testing::internal::GetCapturedStdout());
   };
   const auto [code, table] = run({"--filter", "layer_norm", "--json", json.c_str()});
