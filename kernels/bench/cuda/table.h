@@ -43,7 +43,8 @@ class Table {
 
   bool failed() const { return failed_; }
   void begin() {
-    std::printf("%s\n", cuda::description().c_str());
+    device_ = cuda::description();
+    std::printf("%s\n", device_.c_str());
     std::printf(
         "Medians of 10 to 100 runs, one behind the other. %% of what this device reached in the first lines.\n");
     std::printf("\n%-32s %-26s %-4s %9s %8s %8s %7s\n", "kernel", "shape", "type", "ms", "GB/s", "TFLOP/s", "% limit");
@@ -75,11 +76,12 @@ class Table {
     std::fprintf(json_, R"({"kernel": "%s", "shape": "%s", "dtype": "%s", "seconds": %.6g, "%s": %.6g, )",
                  c.kernel.c_str(), c.shape.c_str(), c.dtype, seconds, bytes ? "bytes" : "flops", c.work);
     std::fprintf(json_, R"("per_second": %.6g, "limit_per_second": %.6g, "device": "%s"})", rate, limit,
-                 cuda::description().c_str());
+                 device_.c_str());
     failed_ |= std::fputc('\n', json_) == EOF || std::fflush(json_) != 0;
   }
 
   std::FILE* json_;
+  std::string device_;  // in words
   bool failed_ = false;
   double limits_[3] = {};
 };
