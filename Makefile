@@ -82,6 +82,7 @@ EMULATED := $(CUDA_KERNELS:%.cu=$(DIR)/%.cu.emulated.o) $(filter-out %/device.o,
 GPU_emulated := $(EMULATED) $(DIR)/kernels/cuda/emulator/device.o
 GPU_none     := $(EMULATED) $(DIR)/kernels/cuda/none/device.o
 GPU_nvcc     := $(patsubst %.cu,$(DIR)/%.cu.nvcc.o,$(CUDA_KERNELS) $(wildcard kernels/cuda/gpu/*.cu))
+BENCHES += $(if $(filter nvcc,$(CUDA)),cuda)
 CUDA_LINK_nvcc := -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread
 PROGRAM  := $(OUT)/$(if $(filter emulated,$(CUDA)),emulated/)lookhere
 
@@ -110,6 +111,10 @@ $(OUT)/trace_page: $(call objects,$(TRACE_PAGE) kernels/cuda/emulator/whole_file
 # A kernel's bench links the kernels alone: the linker proves that they stand without the rest.
 $(OUT)/bench/%: $(DIR)/kernels/bench/%.o $(KERNEL_OBJECTS)
 	$(call link,-lbenchmark)
+# The CUDA one needs none of the CPU's libraries.
+$(OUT)/bench/cuda: LINK :=
+$(OUT)/bench/cuda: $(DIR)/kernels/bench/cuda.cu.nvcc.o $(GPU_nvcc)
+	$(call link,$(CUDA_LINK_nvcc))
 # Makes allocations fail, for tests of what happens then.
 $(OUT)/faults.so: $(FAULTS) $(DIR)/made-with
 	@mkdir -p $(@D)

@@ -3,56 +3,15 @@
 #include "kernels/attention/attention.h"
 
 #include "kernels/bench/bench.h"
+#include "kernels/bench/layouts.h"
 
 namespace {
 
 using namespace kernels;
 using namespace kernels::bench;
 
-// The published layouts: four and four directed heads, the rest sees all; with six heads, four directed ones.
-constexpr HalfPlane kUp{-1, 0}, kDown{1, 0}, kLeft{0, -1}, kRight{0, 1};
-constexpr HalfPlane kUpLeft{-1, -1}, kUpRight{-1, 1}, kDownLeft{1, -1}, kDownRight{1, 1};
-const std::map<std::string, std::vector<FieldOfView>> kViews{{"lh180",
-                                                              {{kUp, {}},
-                                                               {kDown, {}},
-                                                               {kLeft, {}},
-                                                               {kRight, {}},
-                                                               {kUpRight, {}},
-                                                               {kUpLeft, {}},
-                                                               {kDownRight, {}},
-                                                               {kDownLeft, {}}}},
-                                                             {"lh90",
-                                                              {{kUp, kLeft},
-                                                               {kUp, kRight},
-                                                               {kDown, kLeft},
-                                                               {kDown, kRight},
-                                                               {kUpLeft, kUpRight},
-                                                               {kDownLeft, kDownRight},
-                                                               {kUpLeft, kDownLeft},
-                                                               {kUpRight, kDownRight}}},
-                                                             {"lh45",
-                                                              {{kUpRight, kLeft},
-                                                               {kDownRight, kLeft},
-                                                               {kDownLeft, kUp},
-                                                               {kDownRight, kUp},
-                                                               {kUpLeft, kRight},
-                                                               {kDownLeft, kRight},
-                                                               {kUpLeft, kDown},
-                                                               {kUpRight, kDown}}}};
-
 // What a head does not see is masked by its table in any case; `masked` plans as if every head saw everything.
 enum class How { naive, tiled, masked, fused };
-
-std::vector<LookHereHead> heads_of(const std::string& layout, const AttentionSizes& z) {
-  std::vector<LookHereHead> heads;
-  if (layout == "dense") return heads;  // sees all, without a bias
-  const auto& views = kViews.at(layout);
-  for (long h = 0; h < z.heads; ++h) {
-    const bool directed = h < (2 * z.heads + 1) / 3;
-    heads.push_back({.view = directed ? views[h % views.size()] : FieldOfView{}, .slope = directed ? 0.5 : 0.25});
-  }
-  return heads;
-}
 
 template <class S>
 Values<S> random_as(long n, std::uint32_t seed) {
@@ -66,7 +25,7 @@ template <class S>
 class Rung {
  public:
   Rung(How how, const std::string& layout, const AttentionSizes& sizes)
-      : how_(how), sizes_(sizes), heads_(heads_of(layout, sizes)) {
+      : how_(how), sizes_(sizes), heads_(heads_of(layout, sizes.heads)) {
     std::vector<LookHereHead> planned = heads_;
     if (how == How::masked)
       for (LookHereHead& head : planned) head.view = {};

@@ -85,17 +85,22 @@ def run_bench(name, pattern, min_time):
             return [json.loads(line) for line in file if line.strip()]
 
 
-def run_lookhere(arguments):
-    """[the JSON object of build/lookhere bench ...], or [] with a message where it refuses the case."""
+def lookhere_json(arguments, program=BUILD / "lookhere"):
+    """The JSON object of `lookhere bench ...`; RuntimeError with its message where it refuses the case."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "result.json")
-        try:
-            run_ours([BUILD / "lookhere", "bench", *arguments, "--json", path])
-        except RuntimeError as error:
-            print(error, file=sys.stderr)
-            return []
+        run_ours([program, "bench", *arguments, "--json", path])
         with open(path, encoding="utf-8") as file:
-            return [json.load(file)]
+            return json.load(file)
+
+
+def run_lookhere(arguments):
+    """[that object], or [] with the message."""
+    try:
+        return [lookhere_json(arguments)]
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return []
 
 
 def seconds_per_call(f, min_time):

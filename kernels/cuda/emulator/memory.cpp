@@ -30,9 +30,8 @@ Blocks& blocks() {
   static Blocks& only = *new Blocks;
   return only;
 }
-#endif
-
 long rounded(long bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+#endif
 
 }  // namespace
 
@@ -40,7 +39,10 @@ long rounded(long bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlign
 
 OpenMemory::OpenMemory() = default;
 OpenMemory::~OpenMemory() = default;
-std::byte* take_memory(long bytes) { return static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded(bytes))); }
+std::byte* take_memory(long bytes) {
+  void* memory = nullptr;  // not a byte more than asked for
+  return posix_memalign(&memory, kAlignment, bytes) == 0 ? static_cast<std::byte*>(memory) : nullptr;
+}
 void give_back_memory(std::byte* memory) noexcept { std::free(memory); }
 
 #else
