@@ -165,7 +165,7 @@ step_bench() {
 step_pytorch() {
   [ -e "$here/rivals/gpu_step.py" ] || { echo "the bundle has no rivals/gpu_step.py" && return 77; }
   python3 -c 'import torch' 2>/dev/null || { echo "python3 has no torch" && return 77; }
-  python3 "$here/rivals/gpu_step.py" 2>&1 && echo "the table above"
+  python3 "$here/rivals/gpu_step.py" --quick 2>&1 && echo "the table above"
 }
 
 # -- All of them -------------------------------------------------------------------------------------------------------
@@ -213,14 +213,14 @@ check_all() {
   for tool in memcheck racecheck initcheck synccheck; do
     check "compute-sanitizer $tool" 35 sanitizer $tool "$([ $tool = racecheck ] && echo bf16 || echo f32)"
   done
-  check "training in f32, cpu against cuda" 25 training f32 1e-4
-  check "training in f32, cuda twice" 15 repeated f32
-  check "training in bf16, cpu against cuda" 25 training bf16 5e-2
-  check "training in bf16, cuda twice" 15 repeated bf16
-  check "nano on the processor" 60 nano cpu
+  check "training in f32, cpu against cuda" 20 training f32 1e-4
+  check "training in f32, cuda twice" 10 repeated f32
+  check "training in bf16, cpu against cuda" 20 training bf16 5e-2
+  check "training in bf16, cuda twice" 10 repeated bf16
+  check "nano on the processor" 40 nano cpu
   check "nano on the GPU" 30 nano cuda
-  check "kernels" 60 bench
-  check "against PyTorch" 60 pytorch
+  check "kernels" 90 bench
+  check "against PyTorch" 100 pytorch
   echo "$failed failed" | tee -a "$file"
   [ $failed = 0 ]
 }
