@@ -156,6 +156,8 @@ const std::byte (*Block::exchange(unsigned mask, const char* what, const void* v
   return values;
 }
 
+std::unique_ptr<SharedArrayBase>& Block::shared(const Declaration& declaration) { return shared_[declaration]; }
+
 std::string Block::who_waits() const {
   std::map<std::string, std::vector<int>> by_place;
   for (const Thread& thread : threads_)

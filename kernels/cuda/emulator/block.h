@@ -126,7 +126,7 @@ class Block {
     long size = 0, byte = 0;
     auto operator<=>(const Declaration&) const = default;
   };
-  std::unique_ptr<SharedArrayBase>& shared(const Declaration& declaration) { return shared_[declaration]; }
+  std::unique_ptr<SharedArrayBase>& shared(const Declaration& declaration);
   // Ends the launch. Names the block, and the thread that runs if there is one.
   [[noreturn]] void fail(const std::string& what);
 
