@@ -156,8 +156,8 @@ $(DIR)/%.cu.nvcc.o: %.cu $(DIR)/made-with
 # Kept, and made where missing: as intermediate files they would not be missed once what is linked of them is newer.
 .PRECIOUS: $(DIR)/%.o
 
-# Every header stands alone, and all stand together: no two give one name to different things.
-HEADERS := $(shell find kernels tensor autograd nn vit -name '*.h' -not -path 'kernels/bench/*')
+# Every header stands alone, and all stand together: no two give one name to different things. nvcc's own are left out.
+HEADERS := $(shell find kernels tensor autograd nn vit -name '*.h' -not -path 'kernels/bench/*' -not -path 'kernels/cuda/gpu/*')
 HEADER_CHECKS := $(HEADERS:%=$(DIR)/headers/%.ok) $(DIR)/headers/all.ok
 define check-headers
 	@mkdir -p $(@D)
