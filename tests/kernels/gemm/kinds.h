@@ -30,6 +30,7 @@ struct Engine {
   }
 };
 
+// Of products alone CUDA has no kernel that could depend on a schedule.
 // f(T{}, engine): f32 by each back end that this build has, f64, which is always OpenBLAS' on the CPU, and both as
 // CUDA. A back end that it lacks is told by Gemm.HasEveryBackEnd.
 template <class F>
@@ -37,14 +38,14 @@ void for_each_kind(F f) {
   for (const kernels::GemmBackend backend : kernels::kEveryGemmBackend)
     if (kernels::can_run(backend)) f(float{}, Engine{backend});
   f(double{}, Engine{kernels::GemmBackend::openblas});
-  for_each_schedule([&] { for_each_type([&](auto type) { f(type, Engine{}); }); });
+  for_each_type([&](auto type) { f(type, Engine{}); });
 }
-// The same and bf16, which on the CPU is always the library's own.
+// The same and bf16, which on the CPU is always the library's own; CUDA under every schedule.
 template <class F>
 void for_each_kind_and_bf16(F f) {
   for_each_kind(f);
   f(bf16{}, Engine{kernels::GemmBackend::own});
-  for_each_schedule([&] { f(bf16{}, Engine{}); });
+  for_each_schedule([&] { for_each_type_and_bf16([&](auto type) { f(type, Engine{}); }); });
 }
 
 }  // namespace lookhere
