@@ -30,9 +30,9 @@ struct Engine {
   }
 };
 
-// Of products alone CUDA has no kernel that could depend on a schedule.
-// f(T{}, engine): f32 by each back end that this build has, f64, which is always OpenBLAS' on the CPU, and both as
-// CUDA. A back end that it lacks is told by Gemm.HasEveryBackEnd.
+// f(T{}, engine): f32 by each back end that this build has, f64, which is always OpenBLAS' on the CPU, and both as CUDA,
+// whose products alone are no kernels of ours and know no schedules. A back end that it lacks is told by
+// Gemm.HasEveryBackEnd.
 template <class F>
 void for_each_kind(F f) {
   for (const kernels::GemmBackend backend : kernels::kEveryGemmBackend)
