@@ -30,8 +30,8 @@ struct Engine {
   }
 };
 
-// f(T{}, engine): f32 by each back end that this build has, f64, which is always OpenBLAS' on the CPU, and both as CUDA,
-// whose products alone are no kernels of ours and know no schedules. A back end that it lacks is told by
+// f(T{}, engine): f32 by each back end that this build has, f64, which is always OpenBLAS' on the CPU, and both as
+// CUDA, whose products alone are no kernels of ours and know no schedules. A back end that it lacks is told by
 // Gemm.HasEveryBackEnd.
 template <class F>
 void for_each_kind(F f) {
