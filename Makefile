@@ -229,7 +229,7 @@ clean:
 # gpu-check.txt; `make gpu-check` does both where this machine has a GPU.
 BUNDLE    := $(OUT)/gpu-bundle
 BUNDLED   := $(addprefix $(BUNDLE)/bin/,lookhere tests conformance $(if $(wildcard kernels/bench/cuda.cu),bench_cuda))
-GPU_TESTS := $(filter tests/main.cpp tests/kernels/% tests/autograd/% tests/vit/cuda_test.cpp,$(TESTS))
+GPU_TESTS := $(filter-out tests/kernels/cuda/%,$(filter tests/main.cpp tests/kernels/% tests/autograd/% tests/vit/cuda_test.cpp,$(TESTS)))
 # Tests name the emulator, but kernels, products and the device are the GPU's.
 EMULATOR  := $(filter-out %/product.o,$(filter $(DIR)/kernels/cuda/emulator/%,$(EMULATED)))
 PORTABLE  := $(DIR)/tests/gpu/portable.o
