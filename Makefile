@@ -228,7 +228,7 @@ clean:
 # build/gpu-bundle needs a driver and cuBLAS where it runs, and nothing else. `bash build/gpu-bundle/check.sh` there writes
 # gpu-check.txt; `make gpu-check` does both where this machine has a GPU.
 BUNDLE    := $(OUT)/gpu-bundle
-BUNDLED   := $(addprefix $(BUNDLE)/bin/,lookhere tests conformance $(if $(wildcard kernels/bench/cuda.cu),bench_cuda))
+BUNDLED   := $(addprefix $(BUNDLE)/bin/,lookhere tests conformance bench_cuda)
 GPU_TESTS := $(filter-out tests/kernels/cuda/%,$(filter tests/main.cpp tests/kernels/% tests/autograd/% tests/vit/cuda_test.cpp,$(TESTS)))
 # Tests name the emulator, but kernels, products and the device are the GPU's.
 EMULATOR  := $(filter-out %/product.o,$(filter $(DIR)/kernels/cuda/emulator/%,$(EMULATED)))

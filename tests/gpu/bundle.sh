@@ -30,7 +30,7 @@ tar -C "$folder" -czf "$folder/lib.tar.gz" lib && rm -r "${folder:?}/lib"
 "$emulated" "$folder/conformance.expected"
 install -m 755 tests/gpu/check.sh "$folder/check.sh"
 mkdir -p "$folder/tests/golden" && cp tests/golden/lookhere.json "$folder/tests/golden/"
-if [ -e tests/rivals/gpu_step.py ]; then mkdir -p "$folder/rivals" && cp tests/rivals/*.py "$folder/rivals/"; fi
+mkdir -p "$folder/rivals" && cp tests/rivals/*.py "$folder/rivals/"
 cat >"$folder/about" <<END
 revision $(git describe --always --dirty 2>/dev/null || echo unknown)
 cuda $("$cuda/bin/nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p')
