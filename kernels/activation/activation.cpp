@@ -1,4 +1,6 @@
 // One pass over memory each.
+#include "kernels/activation/activation.h"
+
 #include "kernels/activation/functions.h"
 #include "kernels/simd/map.h"
 
