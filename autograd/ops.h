@@ -37,8 +37,12 @@ Var cast(const Var& x, Dtype dtype);  // f64, f32, bf16
 struct DropoutKey {
   std::uint64_t seed = 0;
   std::uint32_t a = 0, b = 0;
+  Tensor live_a = {};  // i64 [1] on x's device: if defined, a is what it holds when the device comes to it
 };
 Var dropout(const Var& x, double p, const DropoutKey& key);
+// Stochastic depth per image: [n] of 0 with probability p or else 1 / (1 - p), of the stream (seed, Purpose::drop_path,
+// a, b).
+Tensor drop_path(long n, double p, const DropoutKey& key, Dtype dtype, Device device);
 
 // x + γ ⊙ branch · keep: [B, T, D]; gamma [D] or undefined; keep [B] (0 or 1/keep probability) or undefined.
 Var residual(const Var& x, const Var& branch, const Var& gamma = {}, const Tensor& keep = {});
@@ -94,7 +98,8 @@ Var mean_tokens(const Var& x, long first = 0);          // [B, T, D] → [B, D],
 Var resize_grid(const Var& table, Grid from, Grid to);  // [1, from.patches(), D] → [1, to.patches(), D], bilinear
 
 // -- losses: mean over the batch, [1] --------------------------------------------------------------------------------
-// Labels are taken from any device, targets from that of the logits.
+// Labels are taken from any device, targets from that of the logits. A label that is no class is an Error in host
+// memory; elsewhere the loss is NaN.
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels, double smoothing = 0);  // [B, K]; labels i64 [B]
 Var softmax_cross_entropy_soft(const Var& logits, const Tensor& targets);                  // targets [B, K]
 Var binary_cross_entropy(const Var& logits, const Tensor& labels, double smoothing = 0);   // summed over classes

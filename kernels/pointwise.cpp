@@ -20,8 +20,15 @@ void add(const Add<T>& p) {
 }
 
 template <class T>
+void fill(const Fill<T>& p) {
+  parallel_blocks(p.n, [=](long begin, long end) {
+    for (long i = begin; i < end; ++i) p.y[i] = p.value;
+  });
+}
+
+template <class T>
 void scale(const Scale<T>& p) {
-  const Acc<T> factor = p.scale;
+  const Acc<T> factor = p.times ? p.scale * *p.times : p.scale;
   if (p.accumulate)
     map<T>(
         p.n, 1, p.y, [=](Acc<T> y, Acc<T> x) { return y + factor * x; }, p.y, p.x);
@@ -99,7 +106,7 @@ void sum_of_squares(const SumOfSquares<T>& p) {
 template <class T>
 void dropout(const Dropout<T>& p) {
   using A = Acc<T>;
-  const Philox random{p.seed, p.a, p.b};
+  const Philox random{p.seed, p.live_a ? static_cast<std::uint32_t>(*p.live_a) : p.a, p.b};
   const A scale = A(1) / static_cast<A>(p.keep);
   // word / 2^32 < keep, cut to the 24 bits of a float: as whole numbers.
   const auto limit = static_cast<std::int32_t>(std::ceil(p.keep * 0x1p24F));
@@ -119,6 +126,18 @@ void dropout(const Dropout<T>& p) {
         }
       },
       4);
+}
+
+template <class T>
+void drop_path(const DropPath<T>& p) {
+  const Philox random{p.seed, p.live_a ? static_cast<std::uint32_t>(*p.live_a) : p.a, p.purpose};
+  constexpr long kWords = 4 * Philox::kCounters;
+  for (long begin = 0; begin < p.n; begin += kWords) {
+    std::uint32_t words[kWords];
+    random.generate(words, std::uint64_t{p.b} << 32 | static_cast<std::uint64_t>(begin / 4));
+    for (long i = begin; i < smaller(p.n, begin + kWords); ++i)
+      p.y[i] = static_cast<T>((words[i - begin] >> 8) * 0x1p-24 < p.p ? 0 : 1 / (1 - p.p));
+  }
 }
 
 template <class T>
@@ -161,12 +180,16 @@ void residual_backward(const ResidualBackward<T>& p) {
 }  // namespace KERNELS_ISA
 
 KERNELS(add, Add);
+KERNELS(fill, Fill);
+KERNEL(fill, Fill, std::int64_t);
 KERNELS(scale, Scale);
 KERNELS(multiply, Multiply);
 KERNELS(column_sum, ColumnSum);
 KERNELS(tanh, Tanh);
 KERNELS(tanh_backward, TanhBackward);
 KERNELS(dropout, Dropout);
+KERNEL(drop_path, DropPath, float);
+KERNEL(drop_path, DropPath, double);
 KERNELS(residual, Residual);
 KERNELS(residual_backward, ResidualBackward);
 KERNEL(sum_of_squares, SumOfSquares, float);

@@ -39,9 +39,14 @@ void add(Cuda cuda, const Add<T>& p) {
 }
 
 template <class T>
+void fill(Cuda cuda, const Fill<T>& p) {
+  cuda::for_each(cuda, p.n, [p] __device__(long i) { p.y[i] = p.value; });
+}
+
+template <class T>
 void scale(Cuda cuda, const Scale<T>& p) {
   cuda::for_each(cuda, p.n, [p] __device__(long i) {
-    const Acc<T> scaled = p.scale * static_cast<Acc<T>>(p.x[i]);
+    const Acc<T> factor = p.times ? p.scale * *p.times : p.scale, scaled = factor * static_cast<Acc<T>>(p.x[i]);
     p.y[i] = static_cast<T>(p.accumulate ? static_cast<Acc<T>>(p.y[i]) + scaled : scaled);
   });
 }
@@ -88,13 +93,24 @@ template <class T>
 void dropout(Cuda cuda, const Dropout<T>& p) {
   const auto limit = static_cast<std::uint32_t>(std::ceil(p.keep * 0x1p24F));
   cuda::for_each(cuda, (p.n + 3) / 4, [p, limit] __device__(long counter) {
-    const cuda::PhiloxWords random = cuda::philox(
-        p.seed, {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), p.a, p.b});
+    const cuda::PhiloxWords random =
+        cuda::philox(p.seed, {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+                              p.live_a ? static_cast<std::uint32_t>(*p.live_a) : p.a, p.b});
     const Acc<T> scale = Acc<T>(1) / static_cast<Acc<T>>(p.keep);
     for (long k = 0; k < 4 && 4 * counter + k < p.n; ++k) {
       const long i = 4 * counter + k;
       p.y[i] = static_cast<T>(random.word[k] >> 8 < limit ? static_cast<Acc<T>>(p.x[i]) * scale : Acc<T>(0));
     }
+  });
+}
+
+template <class T>
+void drop_path(Cuda cuda, const DropPath<T>& p) {
+  const double kept = 1 / (1 - p.p);
+  cuda::for_each(cuda, p.n, [p, kept] __device__(long i) {
+    const std::uint32_t a = p.live_a ? static_cast<std::uint32_t>(*p.live_a) : p.a;
+    const cuda::PhiloxWords random = cuda::philox(p.seed, {static_cast<std::uint32_t>(i / 4), p.b, a, p.purpose});
+    p.y[i] = static_cast<T>((random.word[i % 4] >> 8) * 0x1p-24 < p.p ? 0 : kept);
   });
 }
 
@@ -125,6 +141,8 @@ void residual_backward(Cuda cuda, const ResidualBackward<T>& p) {
 }
 
 KERNELS_ON_GPU(add, Add);
+KERNELS_ON_GPU(fill, Fill);
+template void fill(Cuda, const Fill<std::int64_t>&);
 KERNELS_ON_GPU(scale, Scale);
 KERNELS_ON_GPU(multiply, Multiply);
 KERNELS_ON_GPU(column_sum, ColumnSum);
@@ -133,6 +151,8 @@ KERNELS_ON_GPU(tanh_backward, TanhBackward);
 KERNELS_ON_GPU(dropout, Dropout);
 KERNELS_ON_GPU(residual, Residual);
 KERNELS_ON_GPU(residual_backward, ResidualBackward);
+template void drop_path(Cuda, const DropPath<float>&);
+template void drop_path(Cuda, const DropPath<double>&);
 template void sum_of_squares(Cuda, const SumOfSquares<float>&);
 template void sum_of_squares(Cuda, const SumOfSquares<double>&);
 

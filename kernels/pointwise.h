@@ -19,6 +19,18 @@ void add(Cpu, const Add<T>&);
 template <class T>
 void add(Cuda, const Add<T>&);
 
+// y = value
+template <class T>
+struct Fill {
+  T* y;  // (n) out
+  long n;
+  T value;
+};
+template <class T>
+void fill(Cpu, const Fill<T>&);
+template <class T>
+void fill(Cuda, const Fill<T>&);
+
 // y = scale · x (+ y if accumulate)
 template <class T>
 struct Scale {
@@ -26,6 +38,7 @@ struct Scale {
   const T* x;  // (n)
   long n;
   Acc<T> scale;
+  const Acc<T>* times = nullptr;  // (1): another factor, where one is known only to the device
   bool accumulate = false;
 };
 template <class T>
@@ -104,11 +117,28 @@ struct Dropout {
   float keep;  // in (0, 1]
   std::uint64_t seed;
   std::uint32_t a, b;
+  const std::int64_t* live_a = nullptr;  // (1): if given, a is what stands there when the kernel runs
 };
 template <class T>
 void dropout(Cpu, const Dropout<T>&);
 template <class T>
 void dropout(Cuda, const Dropout<T>&);
+
+// Stochastic depth (Huang et al. 2016), the factors of n images: y = 0 with probability p, else 1 / (1 - p). Image i
+// has word i % 4 of Philox4x32-10 at counter (i / 4, b, a, purpose).
+template <class T>
+struct DropPath {
+  T* y;  // (n) out
+  long n;
+  double p;  // in [0, 1)
+  std::uint64_t seed;
+  std::uint32_t a, b, purpose;
+  const std::int64_t* live_a = nullptr;  // as Dropout's
+};
+template <class T>
+void drop_path(Cpu, const DropPath<T>&);
+template <class T>
+void drop_path(Cuda, const DropPath<T>&);
 
 // Residual with LayerScale and stochastic depth: y = x + γ ⊙ branch · keep[image]
 template <class T>

@@ -37,7 +37,8 @@ void with_target(const ClassLoss<T>& p, long r, F f) {
   if (t.labels) {
     // 32 bits wide, so that labels are compared in as many lanes as floats have.
     const int label = static_cast<int>(t.labels[r]);
-    const T other = t.smoothing / static_cast<T>(p.classes), own = other + (1 - t.smoothing);
+    const bool is_class = 0 <= t.labels[r] && t.labels[r] < p.classes;
+    const T other = is_class ? t.smoothing / static_cast<T>(p.classes) : T(NAN), own = other + (1 - t.smoothing);
     return f([=](int c) { return c == label ? own : other; }, T(1));
   }
   const T* weights = t.weights + r * p.classes;

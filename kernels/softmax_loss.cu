@@ -17,8 +17,10 @@ struct Target {
   __device__ Target(const ClassLoss<T>& p, long r)
       : weights(p.targets.labels ? nullptr : p.targets.weights + r * p.classes),
         label(p.targets.labels ? p.targets.labels[r] : 0),
-        own(p.targets.smoothing / static_cast<T>(p.classes) + (1 - p.targets.smoothing)),
-        other(p.targets.smoothing / static_cast<T>(p.classes)) {}
+        own(0),
+        other(0 <= label && label < p.classes ? p.targets.smoothing / static_cast<T>(p.classes) : T(NAN)) {
+    own = other + (1 - p.targets.smoothing);
+  }
   __device__ T operator()(long c) const { return weights ? weights[c] : c == label ? own : other; }
 };
 

@@ -10,7 +10,7 @@ namespace kernels {
 // What each image should be: either a class index, smoothed over all classes, or a row of class weights (mixup).
 template <class T>
 struct Targets {
-  const std::int64_t* labels = nullptr;  // (rows) in [0, classes)
+  const std::int64_t* labels = nullptr;  // (rows) in [0, classes); another makes the loss and the gradient NaN
   const T* weights = nullptr;            // (rows, classes), used if labels is null
   T smoothing = 0;                       // with labels: (1 - s) on the label plus s / classes everywhere
 };

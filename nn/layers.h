@@ -12,20 +12,19 @@ struct Pass {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;  // counts forward passes of the training run
   std::uint32_t site = 0;
+  Tensor live_step = {};            // i64 [1] on the model's device: if defined, the step when the device comes to it
   std::optional<Dtype> dtype = {};  // inside of the branches; by default that of the weights
 
   // DropPath (stochastic depth, per image): [batch] of 0 or 1 / (1 - p); undefined when off.
   Tensor keep(long batch, Dtype dtype, Device device) {
     if (drop_path == 0) return {};
-    Rng rng(seed, Purpose::drop_path, step, site++);
-    Tensor factors = empty({batch}, Dtype::f64, Device::cpu);
-    for (long i = 0; i < batch; ++i) factors.host<double>()[i] = rng.uniform() < drop_path ? 0 : 1 / (1 - drop_path);
-    return factors.to(dtype).to(device);
+    return lookhere::drop_path(batch, drop_path, {.seed = seed, .a = step, .b = site++, .live_a = live_step}, dtype,
+                               device);
   }
   Var drop(const Var& x) {
     if (dropout == 0) return x;
     const std::uint32_t purpose = static_cast<std::uint32_t>(Purpose::dropout) << 24;
-    return lookhere::dropout(x, dropout, {.seed = seed, .a = step, .b = purpose + site++});
+    return lookhere::dropout(x, dropout, {.seed = seed, .a = step, .b = purpose + site++, .live_a = live_step});
   }
 };
 

@@ -1,6 +1,7 @@
 // The devices' names.
 #include "tensor/device.h"
 
+#include "kernels/cuda/product.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 
@@ -28,6 +29,11 @@ std::string available_devices() { return kernels::cuda::problem().empty() ? "cpu
 
 void check_device(Device device) {
   check(device != Device::cuda || kernels::cuda::problem().empty(), "device cuda: ", kernels::cuda::problem());
+}
+
+Device use_device(const std::string& name, bool tf32) {
+  kernels::cuda::tf32_allowed = tf32;
+  return device_from_name(name);
 }
 
 void synchronise(Device device) {

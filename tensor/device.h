@@ -21,6 +21,9 @@ Device device_from_name(const std::string& name);
 std::string available_devices();
 // Throws Error if this machine or this build has no such device.
 void check_device(Device device);
+// The device of that name, as above, for all that follows; tf32: a GPU may multiply f32 as TF32
+// (kernels/cuda/product.h).
+Device use_device(const std::string& name, bool tf32);
 // Waits until the device has done what operations have asked of it.
 void synchronise(Device device);
 // Tells when a device has come to a place in what it was asked to do.

@@ -4,9 +4,11 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "kernels/cuda/device.h"
@@ -43,7 +45,7 @@ long size_class(long bytes) {
 // Blocks go back to the thread that took them: what one thread finds kept then never depends on how far another is, and
 // tasks that repeat ask the system for nothing new.
 struct BlockClass {
-  int thread;
+  int owner;  // a thread's number, or below 0 that of a Pool::Own
   long size;
   auto operator<=>(const BlockClass&) const = default;
 };
@@ -65,6 +67,7 @@ struct Pool::State {
   LargeBlocks large;
   PoolStats stats;
   long limit = 0;
+  std::set<int> owners;  // every Pool::Own that lives
 
   ~State() { release_kept(); }
   std::byte* take_from_system(long size) {
@@ -84,7 +87,7 @@ struct Pool::State {
   void release_kept() noexcept {
     if (device == Device::guarded) return;
     for (auto& [kind, first] : kept)
-      while (first) {
+      while (first && !owners.contains(kind.owner)) {
         const Block* block = std::exchange(first, first->next);
         give_to_system(block->memory, block->size);
         stats.reserved -= block->size;
@@ -125,6 +128,35 @@ struct Pool::State {
   }
 };
 
+namespace {
+
+// Whose blocks this thread takes of a device's memory, if not its own.
+thread_local const std::pair<Device, int>* taken_from = nullptr;
+
+}  // namespace
+
+Pool::Own::Own(Device device) : device_(device) {
+  static std::atomic<int> last = 0;
+  owner_ = --last;
+  State& state = *Pool::of(device).state_;
+  const std::lock_guard lock(state.mutex);
+  state.owners.insert(owner_);
+}
+Pool::Own::~Own() {
+  State& state = *Pool::of(device_).state_;
+  const std::lock_guard lock(state.mutex);
+  state.owners.erase(owner_);
+  state.release_kept();
+}
+void Pool::Own::use(const std::function<void()>& f) const {
+  struct Taken {
+    std::pair<Device, int> from;
+    const std::pair<Device, int>* before = std::exchange(taken_from, &from);
+    ~Taken() { taken_from = before; }
+  } const taken{.from = {device_, owner_}};
+  f();
+}
+
 Pool::Pool(Device device) : state_(std::make_shared<State>(device)) {}
 
 Pool& Pool::of(Device device) {
@@ -140,7 +172,8 @@ Pool& Pool::of(Device device) {
 std::shared_ptr<std::byte> Pool::allocate(long bytes) {
   check(bytes >= 0, "allocate: negative size ", bytes);
   if (bytes > kLargest) throw OutOfMemory(bytes);
-  Block* block = state_->hand_out({omp_get_thread_num(), size_class(bytes)});
+  const bool own = taken_from && taken_from->first == state_->device;
+  Block* block = state_->hand_out({own ? taken_from->second : omp_get_thread_num(), size_class(bytes)});
   return {block->memory, [state = state_, block](std::byte*) { state->take_back(block); }};
 }
 

@@ -1,6 +1,7 @@
 // Pool: the memory of a device, kept and handed out again.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "tensor/device.h"
@@ -26,6 +27,22 @@ class Pool {
   void set_limit(long bytes);  // 0: none
   void reset_peak();
   void release_kept();  // gives the system what no tensor holds, but for memory of Device::guarded
+
+  // Blocks that are nobody else's as long as it lives, in use or not: for what works in them later on as well, such as
+  // a captured CUDA graph.
+  class Own {
+   public:
+    explicit Own(Device device);
+    ~Own();
+    Own(const Own&) = delete;
+    Own& operator=(const Own&) = delete;
+    // What f() takes of the device's memory on this thread is taken from these blocks, which grow as needed.
+    void use(const std::function<void()>& f) const;
+
+   private:
+    Device device_;
+    int owner_;
+  };
 
  private:
   explicit Pool(Device device);

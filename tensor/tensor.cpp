@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/cuda/device.h"
+#include "kernels/cast.h"
+#include "kernels/pointwise.h"
+#include "tensor/dispatch.h"
 #include "tensor/pool.h"
 
 namespace lookhere {
@@ -77,13 +79,28 @@ Tensor Tensor::view(long first, const Shape& shape) const {
 
 Tensor Tensor::to(Dtype dtype) const {
   if (dtype == dtype_) return *this;
-  if (device_ != Device::cpu) return to(Device::cpu).to(dtype).to(device_);
+  const bool whole = dtype == Dtype::i64 || dtype_ == Dtype::i64;
+  if (whole && device_ != Device::cpu) return to(Device::cpu).to(dtype).to(device_);
+  if (dtype_ != Dtype::f32 && dtype != Dtype::f32 && !whole) return to(Dtype::f32).to(dtype);
   Tensor result(shape_, dtype, device_);
-  with_element_type(dtype_, [&]<class From>(From) {
-    with_element_type(dtype, [&]<class To>(To) {
-      std::transform(host<From>(), host<From>() + numel_, result.host<To>(), convert<To, From>);
+  const bool narrower = size_of(dtype) < size_of(dtype_);
+  const auto cast = [&]<class T>(auto ctx) {
+    using Wide = kernels::Wider<T>;
+    if (narrower)
+      kernels::narrow<T>(ctx, {.y = result.data<T>(), .x = data<Wide>(), .n = numel_});
+    else
+      kernels::widen<T>(ctx, {.y = result.data<Wide>(), .x = data<T>(), .n = numel_});
+  };
+  if (!whole && (dtype == Dtype::bf16 || dtype_ == Dtype::bf16))
+    call_on<bf16>(device_, cast);
+  else if (!whole)
+    call_on<float>(device_, cast);
+  else
+    with_element_type(dtype_, [&]<class From>(From) {
+      with_element_type(dtype, [&]<class To>(To) {
+        std::transform(host<From>(), host<From>() + numel_, result.host<To>(), convert<To, From>);
+      });
     });
-  });
   return result;
 }
 
@@ -107,7 +124,7 @@ void Tensor::check_alike(const Tensor& from) const {
 
 void Tensor::copy_from(const Tensor& from) const {
   check_alike(from);
-  if (!numel_) return;
+  if (!numel_ || raw() == from.raw()) return;
   const bool to_gpu = device_ == Device::cuda, from_gpu = from.device_ == Device::cuda;
   const Access writing(device_), reading(from.device_);
   if (to_gpu && from_gpu)
@@ -149,9 +166,12 @@ Tensor zeros(const Shape& shape, const Tensor& like) { return zeros(shape, like.
 Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like); }
 
 Tensor full(const Shape& shape, double value, Dtype dtype, Device device) {
-  Tensor t(shape, dtype, Device::cpu);
-  with_element_type(dtype, [&]<class T>(T) { std::fill_n(t.host<T>(), t.numel(), convert<T>(value)); });
-  return t.to(device);
+  Tensor t(shape, dtype, device);
+  const auto fill = [&]<class T>(auto ctx) {
+    kernels::fill<T>(ctx, {.y = t.data<T>(), .n = t.numel(), .value = convert<T>(value)});
+  };
+  with_element_type(dtype, [&]<class T>(T) { call_on<T>(device, fill); });
+  return t;
 }
 Tensor full(const Shape& shape, double value, const Tensor& like) {
   return full(shape, value, like.dtype(), like.device());

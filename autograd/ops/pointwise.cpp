@@ -1,6 +1,5 @@
 // Element-wise operations.
 #include "kernels/pointwise.h"
-#include "kernels/cast.h"
 
 #include "autograd/ops.h"
 #include "tensor/dispatch.h"
@@ -16,6 +15,8 @@ Tensor scaled(const Tensor& x, double factor) {
   });
   return y;
 }
+
+const i64* live_part(const DropoutKey& key) { return key.live_a.defined() ? key.live_a.data<i64>() : nullptr; }
 
 Tensor product(const Tensor& a, const Tensor& b) {
   Tensor y = empty_like(a);
@@ -34,21 +35,8 @@ Tensor dropped(const Tensor& x, double p, const DropoutKey& key) {
                               .keep = static_cast<float>(1 - p),
                               .seed = key.seed,
                               .a = key.a,
-                              .b = key.b});
-  });
-  return y;
-}
-
-Tensor converted(const Tensor& x, Dtype dtype) {
-  const bool widen = x.dtype() == Dtype::bf16 && dtype == Dtype::f32;
-  const bool narrow = x.dtype() == Dtype::f32 && dtype == Dtype::bf16;
-  if (!widen && !narrow) return x.to(dtype);
-  Tensor y = empty(x.shape(), dtype, x.device());
-  dispatch_mixed(widen ? x : y, [&]<class T>(auto ctx) {
-    if constexpr (std::is_same_v<T, bf16>) {
-      if (widen) return kernels::widen<T>(ctx, {.y = y.data<float>(), .x = x.data<T>(), .n = x.numel()});
-      kernels::narrow<T>(ctx, {.y = y.data<T>(), .x = x.data<float>(), .n = x.numel()});
-    }
+                              .b = key.b,
+                              .live_a = live_part(key)});
   });
   return y;
 }
@@ -100,8 +88,14 @@ Var sum(const Var& x) {
   dispatch(y, [&]<class T>(auto ctx) {
     kernels::column_sum<T>(ctx, {.out = y.data<T>(), .x = x.value().data<T>(), .rows = x.value().numel(), .cols = 1});
   });
-  return Var::record("sum", y, {x},
-                     [shape = x.shape()](const Tensor& dy) { return Grads{full(shape, dy.item(), dy)}; });
+  return Var::record("sum", y, {x}, [shape = x.shape()](const Tensor& dy) {
+    const Tensor dx = full(shape, 1, dy);
+    dispatch(dx, [&]<class T>(auto ctx) {
+      kernels::scale<T>(ctx,
+                        {.y = dx.data<T>(), .x = dx.data<T>(), .n = dx.numel(), .scale = 1, .times = dy.data<T>()});
+    });
+    return Grads{dx};
+  });
 }
 
 Var dropout(const Var& x, double p, const DropoutKey& key) {
@@ -111,11 +105,26 @@ Var dropout(const Var& x, double p, const DropoutKey& key) {
                      [p, key](const Tensor& dy) { return Grads{dropped(dy, p, key)}; });
 }
 
+Tensor drop_path(long n, double p, const DropoutKey& key, Dtype dtype, Device device) {
+  check(p >= 0 && p < 1, "drop_path: probability must be in [0, 1), got ", p);
+  Tensor factors = empty({n}, dtype, device);
+  dispatch(factors, [&]<class T>(auto ctx) {
+    kernels::drop_path<T>(ctx, {.y = factors.data<T>(),
+                                .n = n,
+                                .p = p,
+                                .seed = key.seed,
+                                .a = key.a,
+                                .b = key.b,
+                                .purpose = static_cast<std::uint32_t>(Purpose::drop_path),
+                                .live_a = live_part(key)});
+  });
+  return factors;
+}
+
 Var cast(const Var& x, Dtype dtype) {
   const Dtype from = x.value().dtype();
   if (from == dtype) return x;
-  return Var::record("cast", converted(x.value(), dtype), {x},
-                     [from](const Tensor& dy) { return Grads{converted(dy, from)}; });
+  return Var::record("cast", x.value().to(dtype), {x}, [from](const Tensor& dy) { return Grads{dy.to(from)}; });
 }
 
 Var residual(const Var& x, const Var& branch, const Var& gamma, const Tensor& keep) {

@@ -46,15 +46,18 @@ void allow_shared(Kernel* kernel, long bytes) {
 
 #else
 
+#include "kernels/cuda/emulator/graph.h"
 #include "kernels/cuda/emulator/names.h"
 
 #define SHARED(T, name, size) auto& name = kernels::emulator::shared_array<T>(#name, size)
 #define SHARED_VIEW(T, name, size, byte) const auto name = kernels::emulator::shared_view<T>(#name, size, byte)
 #define LAUNCH(kernel, grid, block, context, ...) LAUNCH_WITH_SHARED(kernel, grid, block, 0, context, __VA_ARGS__)
 #define LAUNCH_WITH_SHARED(kernel, grid, block, bytes, context, ...)                                               \
-  kernels::emulator::run_grid({grid, block, kernels::emulator::seed(),                                             \
-                               [&] { static_cast<void>(context), kernel(__VA_ARGS__); }, static_cast<long>(bytes), \
-                               #kernel, kernels::emulator::Where::current()})
+  (static_cast<void>(context),                                                                                     \
+   kernels::emulator::launch(                                                                                      \
+       kernel,                                                                                                     \
+       {grid, block, 0, {}, static_cast<long>(bytes), #kernel, kernels::emulator::Where::current()} __VA_OPT__(, ) \
+           __VA_ARGS__))
 
 namespace kernels::cuda {
 using emulator::SharedPointer;

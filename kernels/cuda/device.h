@@ -2,6 +2,7 @@
 // the GPU) or none/ (there is no GPU, and this says why).
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <stdexcept>
 #include <string>
 
@@ -47,6 +48,21 @@ class Moment {
 
  private:
   void* event_ = nullptr;
+};
+
+// A CUDA graph: what the device was asked to do, captured once and then launched again as a whole by one call.
+class Graph {
+ public:
+  // Captures the launches, products, copies within the device and clearing that f() asks for, and does none of it. The
+  // memory that they use must stay theirs. Throws DeviceError where f copies from or to the host, or waits.
+  explicit Graph(const std::function<void()>& f);
+  ~Graph();
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  void launch() const;
+
+ private:
+  void* graph_ = nullptr;
 };
 
 // Memory for the length of a call: taken and given back in the stream's order, so nobody waits for the device.

@@ -1,5 +1,7 @@
 // Matrix products on a GPU: the one place that calls cuBLAS (gpu/product.cu), or a host loop (emulator/product.cpp).
 #pragma once
+#include <atomic>
+
 #include "kernels/gemm/gemm.h"
 
 namespace kernels::cuda {
@@ -18,6 +20,9 @@ struct Product {
   bool accumulate = false;
   long count = 1, c_next = 0, a_next = 0, b_next = 0;
 };
+
+// Whether f32 may be multiplied as TF32, which keeps 10 bits of the mantissa and is several times as fast.
+inline std::atomic<bool> tf32_allowed = false;
 
 void product(Cuda, const Product<float, float>&);
 void product(Cuda, const Product<double, double>&);

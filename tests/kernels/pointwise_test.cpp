@@ -65,6 +65,32 @@ TEST(Pointwise, Scale) {
   });
 }
 
+TEST(Pointwise, ScaleByWhatStandsInMemory) {
+  for_each_context_and_type([]<class T>(auto context, T) {
+    const std::vector<kernels::Acc<T>> factor{2};
+    expect_pointwise<T>(
+        context, 2,
+        [&](T* y, long n) {
+          kernels::scale<T>(context, {.y = y, .x = y, .n = n, .scale = -0.75, .times = factor.data()});
+        },
+        [&](double x, long) { return -1.5 * x; });
+  });
+}
+
+TEST(Pointwise, Fill) {
+  for_each_context([](auto context) {
+    const auto expect = [&]<class T>(T value) {
+      for (const long n : {0, 1, 33, 30001}) {
+        std::vector<T> y(n + 1, T(7));
+        kernels::fill<T>(context, {.y = y.data(), .n = n, .value = value});
+        EXPECT_TRUE(std::all_of(y.begin(), y.end() - 1, [&](T got) { return same_bits(std::vector{got}, {value}); }));
+        EXPECT_EQ(as_f64(y[n]), 7);
+      }
+    };
+    expect(0.5F), expect(-0.0), expect(kernels::bf16(1.5F)), expect(std::int64_t{1} << 60);
+  });
+}
+
 TEST(Pointwise, Multiply) {
   for_each_context_and_type([]<class T>(auto context, T) {
     const std::vector<T> b = random_values<T>(30001, 2);
@@ -160,6 +186,43 @@ TEST(Pointwise, DropoutDrawsWhatRandom123Draws) {
         ASSERT_EQ(y[i], kept ? 1 / keep : 0) << i;
       }
     }
+  });
+}
+
+TEST(Pointwise, DropoutReadsALiveNumber) {
+  for_each_context([](auto context) {
+    const std::vector<float> x(1000, 1.F);
+    const std::vector<std::int64_t> a{7};
+    std::vector<float> y = x;
+    kernels::dropout<float>(
+        context,
+        {.y = y.data(), .x = x.data(), .n = 1000, .keep = 0.5F, .seed = 5, .a = 99, .b = 8, .live_a = a.data()});
+    EXPECT_TRUE(same_bits(y, dropped(context, x, 0.5F, 5, 7, 8)));
+  });
+}
+
+// What a training run repeats since version 0.1, when the host drew it.
+TEST(Pointwise, DropPathDrawsWhatRngDraws) {
+  for_each_context([](auto context) {
+    const std::uint64_t seed = 0x123456789abcdefULL;
+    const std::vector<std::int64_t> live{70};
+    const auto expect = [&]<class T>(T, double p, long n, bool is_live) {
+      std::vector<T> y(n);
+      kernels::drop_path<T>(context, {.y = y.data(),
+                                      .n = n,
+                                      .p = p,
+                                      .seed = seed,
+                                      .a = is_live ? 1U : 70U,
+                                      .b = 3,
+                                      .purpose = static_cast<std::uint32_t>(Purpose::drop_path),
+                                      .live_a = is_live ? live.data() : nullptr});
+      Rng rng(seed, Purpose::drop_path, 70, 3);
+      for (long i = 0; i < n; ++i)
+        ASSERT_EQ(y[i], rng.uniform() < p ? T(0) : static_cast<T>(1 / (1 - p))) << n << " " << i;
+    };
+    for (const double p : {0.0, 0.1, 0.5, 0.999})
+      for (const long n : {1, 3, 4, 129, 1000})
+        for (const bool is_live : {false, true}) expect(0.F, p, n, is_live), expect(0.0, p, n, is_live);
   });
 }
 

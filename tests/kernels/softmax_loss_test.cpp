@@ -114,5 +114,18 @@ TEST(SoftmaxLoss, NanReachesTheLoss) {
   });
 }
 
+TEST(SoftmaxLoss, ALabelThatIsNoClassReachesTheLoss) {
+  for_each_context([](auto context) {
+    for (const Kind kind : kKinds)
+      for (const std::int64_t label : {std::int64_t{-1}, std::int64_t{3}, std::int64_t{1} << 32}) {
+        const std::vector<float> x{1, 2, 3, 1, 2, 3};
+        const std::vector<std::int64_t> labels{label, 1};
+        const Result<float> result = run<float>(context, kind, x, {.labels = labels.data()}, 2, 1);
+        EXPECT_TRUE(std::isnan(result.loss[0]) && std::isnan(result.dlogits[0])) << label;
+        EXPECT_TRUE(std::isfinite(result.loss[1])) << label;
+      }
+  });
+}
+
 }  // namespace
 }  // namespace lookhere

@@ -68,6 +68,37 @@ TEST_P(OtherDevice, CopiesGoBothWays) {
   EXPECT_EQ(first_not_finite(from_vector<float>({1, kInfinity}, {2}, GetParam())), 1);
 }
 
+TEST_P(OtherDevice, CastsAndFillsAreThoseOfTheHost) {
+  const Tensor here = random({1000}, 1, Dtype::f64);
+  const std::vector<Dtype> all{Dtype::f64, Dtype::f32, Dtype::bf16};
+  for (const Dtype from : all)
+    for (const Dtype to : all)
+      EXPECT_TRUE(same_bits(here.to(from).to(GetParam()).to(to).to(Device::cpu), here.to(from).to(to))) << from << to;
+  EXPECT_EQ(to_vector<i64>(full({2}, 1e15, Dtype::i64, GetParam())), std::vector<i64>(2, 1000000000000000));
+  EXPECT_EQ(full({1}, 1.5, Dtype::bf16, GetParam()).item(), 1.5);
+}
+
+TEST_P(OtherDevice, OwnBlocksAreNobodyElses) {
+  Pool& pool = Pool::of(GetParam());
+  const auto make = [] { return empty({1000}, Dtype::f32, GetParam()); };
+  std::byte* own_block = nullptr;
+  {
+    const Pool::Own own(GetParam());
+    own.use([&] { own_block = make().raw(); });
+    if (GetParam() != Device::guarded) pool.release_kept();  // not those
+    const long reserved = pool.stats().reserved;
+    std::vector<Tensor> others;
+    for (int i = 0; i < 4; ++i) others.push_back(make());
+    for (const Tensor& other : others) EXPECT_NE(other.raw(), own_block);
+    const PoolStats before = pool.stats();
+    own.use([&] { EXPECT_EQ(make().raw(), own_block); });
+    EXPECT_EQ(pool.stats().allocations, before.allocations);
+    EXPECT_GE(before.reserved, reserved);
+    EXPECT_THROW(own.use([] { throw std::runtime_error("no"); }), std::runtime_error);
+    EXPECT_NE(make().raw(), own_block);  // back to one's own also after an error
+  }
+}
+
 TEST_P(OtherDevice, FilesHoldTheSameBytes) {
   const TemporaryFolder folder;
   const Tensor here = random({3, 5}, 1), there = here.to(GetParam());

@@ -73,6 +73,54 @@ TEST(OnCuda, EveryPartOfAModelInMixedPrecision) {
   expect_same_numbers(folder / "cuda", folder / "cpu", 0.02);
 }
 
+// As one CUDA graph from the second batch on, with all that changes from one to the next.
+TEST(OnCuda, ACapturedStepIsTheSameStep) {
+  const auto change = [](Recipe& r) {
+    r.drop = 0.1, r.drop_path = 0.2, r.grad_accum_steps = 2, r.batch_size = 4, r.layer_scale = 0.1;
+  };
+  const auto captured = [&](Recipe& r) { change(r), r.cuda_graph = true; };
+  const TemporaryFolder folder;
+  train(small("cuda", change), folder / "eager"), train(small("cuda", captured), folder / "graph");
+  for (const char* name : {"summary.csv", "metrics.jsonl", "best.safetensors"})
+    EXPECT_TRUE(read_file(folder / "eager/" + name) == read_file(folder / "graph/" + name)) << name;
+  train(small("cuda", captured), folder / "again", 7), resume(folder / "again");
+  expect_same_run(folder / "graph", folder / "again");
+}
+
+TEST(OnCuda, ACapturedStepAsksForNothing) {
+  struct Counter : TrainObserver {
+    std::vector<long> taken;
+    void on_step(const Step&) override { taken.push_back(Pool::of(Device::cuda).stats().allocations); }
+  } counter;
+  const TemporaryFolder folder;
+  Recipe recipe = small("cuda", [](Recipe& r) { r.cuda_graph = true; });
+  Trainer(recipe, folder / "run").run(counter, {}, 5);
+  EXPECT_GT(counter.taken[1], counter.taken[0]);  // the second step captures, with blocks of its own
+  for (int step = 2; step < 5; ++step) EXPECT_EQ(counter.taken[step], counter.taken[1]);
+}
+
+TEST(OnCuda, TheGraphIsLeftOutWhereItIsOfNoUse) {
+  const auto notes = [](const char* device, long shards) {
+    return small(device, [=](Recipe& r) { r.cuda_graph = true, r.shards = shards, r.warmup_epochs = 0; }).notes();
+  };
+  EXPECT_EQ(notes("cuda", 1), std::vector<std::string>());
+  EXPECT_EQ(notes("cpu", 1), std::vector<std::string>{"--cuda-graph is for --device cuda: not used"});
+  EXPECT_EQ(notes("cuda", 2), std::vector<std::string>{"--cuda-graph is for one shard, and --shards is 2: not used"});
+}
+
+// TF32 keeps 10 bits of the mantissa, and is only taken where it is asked for.
+TEST(OnCuda, ProductsInTf32WhereAskedFor) {
+  const Tensor a = from_vector<float>({1 + 0x1p-10F, 1 + 0x1p-12F}, {1, 2}), b = full({1, 2}, 1, a);
+  const auto product = [&](bool tf32) {
+    use_device("cuda", tf32);
+    const Tensor y = linear(Var(a.to(Device::cuda)), Var(b.to(Device::cuda)), {}).value();
+    use_device("cuda", false);
+    return y.item();
+  };
+  EXPECT_EQ(product(false), 2 + 0x1p-10 + 0x1p-12);
+  EXPECT_EQ(product(true), 2 + 0x1p-10);
+}
+
 TEST(OnCuda, ARunGoesOnOnTheOther) {
   const TemporaryFolder folder;
   const std::string cpu = folder / "cpu";

@@ -45,7 +45,7 @@ class Bench : public Command {
     o.add({.names = "--json", .help = "write the numbers to this file as well"}, json);
     add_fields(o, recipe,
                {kPositionGroup, "Model", "batch-size", "drop", "drop-path", "bce-loss", "model-ema-decay", "shards",
-                "dtype", "device", "seed"});
+                "dtype", "device", "tf32", "cuda-graph", "seed"});
   }
   void run() const override;
 
@@ -82,7 +82,7 @@ class TrainingStep {
  public:
   TrainingStep(ViT& model, const Recipe& recipe)
       : recipe_(recipe),
-        sharded_(model, recipe.shards),
+        sharded_(model, recipe.shards, recipe.cuda_graph),
         optimizer_(parameters_of(model), optimizer_options(recipe)),
         labels_(random_labels(recipe.batch_size, model.config().classes, static_cast<std::uint64_t>(recipe.seed))) {}
 
@@ -127,12 +127,13 @@ struct Measured {
   }
 };
 
-// Once to warm up, then `steps` times.
-Measured measure(const std::string& label, Device device, long steps, const std::function<void()>& launch) {
+// `warm_ups` times without looking, then `steps` times.
+Measured measure(const std::string& label, Device device, long warm_ups, long steps,
+                 const std::function<void()>& launch) {
   const auto step = [&] { launch(), synchronise(device); };
   Progress progress(label, steps);
   progress.update(0, "warm-up");
-  step();
+  for (long i = 0; i < warm_ups; ++i) step();
   Measured result;
   const Profile profile(device);
   const auto begin = profile::Clock::now();
@@ -222,7 +223,7 @@ void Bench::run() const {
   check(what == "step" || what == "forward", "bench: wanted step or forward, got '", what, "'");
   Recipe valid = recipe;
   valid.validate();
-  const Device on = device_of(valid);
+  const Device on = use_device(valid.device, valid.tf32);
   valid.shards = shards_of(valid);
   announce();
   ViT model(config_of(*this), static_cast<std::uint64_t>(valid.seed), Dtype::f32, on);
@@ -232,9 +233,10 @@ void Bench::run() const {
   Measured measured;
   if (what == "step") {
     TrainingStep step(model, valid);
-    measured = measure("bench step", on, steps, [&] { step(images); });
+    const long warm_ups = valid.cuda_graph ? 2 : 1;  // a graph is captured the second time
+    measured = measure("bench step", on, warm_ups, steps, [&] { step(images); });
   } else {
-    measured = measure("bench forward", on, steps, [&] { logits_of(model, images, dtype_of(valid)); });
+    measured = measure("bench forward", on, 1, steps, [&] { logits_of(model, images, dtype_of(valid)); });
   }
   const nlohmann::ordered_json result = to_json(*this, config, measured);
   print_report(result);

@@ -47,7 +47,13 @@ class Command {
 // One option per field of the recipe, each with timm's name where timm has it: all, or those named by themselves or by
 // their group. Their ranges are the recipe's, which Recipe::validate checks.
 void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only = {});
-void add_device(Options& options, std::string& device);
+// --device and --tf32.
+struct DeviceChoice {
+  std::string name = "cpu";
+  bool tf32 = false;
+  Device use() const { return use_device(name, tf32); }
+};
+void add_device(Options& options, DeviceChoice& choice);
 
 // One line to stderr: version, BLAS, instruction set, threads; a warning where BLAS would run on fewer threads.
 void announce();

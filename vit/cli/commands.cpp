@@ -24,8 +24,9 @@ void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& o
   });
 }
 
-void add_device(Options& options, std::string& device) {
-  options.add({.names = "--device", .help = kDeviceDescription}, device);
+void add_device(Options& options, DeviceChoice& choice) {
+  options.add({.names = "--device", .help = kDeviceDescription}, choice.name);
+  options.add({.names = "--tf32", .help = kTf32Description}, choice.tf32);
 }
 
 void announce() {

@@ -39,13 +39,14 @@ class Eval : public Command {
   void run() const override;
 
  private:
-  std::string model, data = "fashion", device = "cpu";
+  std::string model, data = "fashion";
+  DeviceChoice device;
   long img_size = 0, batch_size = 256, workers = 1;
   bool use_ema = false, json = false;
 };
 
 void Eval::run() const {
-  const Device on = device_from_name(device);
+  const Device on = device.use();
   announce();
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);

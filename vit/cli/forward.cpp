@@ -29,11 +29,12 @@ class Forward : public Command {
   void run() const override;
 
  private:
-  std::string model, images, output, device = "cpu";
+  std::string model, images, output;
+  DeviceChoice device;
 };
 
 void Forward::run() const {
-  const Device on = device_from_name(device);
+  const Device on = device.use();
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
   const Tensor x = load_images(images, file);

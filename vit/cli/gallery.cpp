@@ -33,12 +33,13 @@ class Gallery : public Command {
   void run() const override;
 
  private:
-  std::string model, data = "fashion", output = "predictions.svg", device = "cpu";
+  std::string model, data = "fashion", output = "predictions.svg";
+  DeviceChoice device;
   long count = 40;
 };
 
 void Gallery::run() const {
-  const Device on = device_from_name(device);
+  const Device on = device.use();
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
   const Dataset dataset = load_test_set(data, file, vit.config().height);

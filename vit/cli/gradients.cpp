@@ -36,11 +36,12 @@ class Gradients : public Command {
   void run() const override;
 
  private:
-  std::string model, images, labels, output, device = "cpu";
+  std::string model, images, labels, output;
+  DeviceChoice device;
 };
 
 void Gradients::run() const {
-  const Device on = device_from_name(device);
+  const Device on = device.use();
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
   const Tensor x = load_images(images, file), y = load_npy(labels);

@@ -55,12 +55,13 @@ class Predict : public Command {
   void run() const override;
 
  private:
-  std::string model, image, device = "cpu";
+  std::string model, image;
+  DeviceChoice device;
   long top_k = 5;
 };
 
 void Predict::run() const {
-  const Device on = device_from_name(device);
+  const Device on = device.use();
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
   const std::size_t colon = image.rfind(':');

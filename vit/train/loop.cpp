@@ -29,7 +29,7 @@ std::string first_bad_tensor(ViT& model) {
 // The number of shards is settled once, at the start of a run: a resumed one keeps it on any machine.
 Recipe validated(Recipe recipe) {
   recipe.validate();
-  device_of(recipe);
+  use_device(recipe.device, recipe.tf32);
   recipe.shards = shards_of(recipe);
   return recipe;
 }
@@ -47,7 +47,7 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
       train_(load_dataset(recipe_.data, true, dataset_options(recipe_))),
       test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
       model_(model_config(recipe_, train_), static_cast<std::uint64_t>(recipe_.seed), Dtype::f32, device_of(recipe_)),
-      sharded_(model_, recipe_.shards),
+      sharded_(model_, recipe_.shards, recipe_.cuda_graph),
       loader_(train_, training_loader(recipe_, model_.config(), train_)),
       test_loader_(test_, evaluation_loader(recipe_, model_.config())),
       optimizer_(parameters_of(model_), optimizer_options(recipe_)) {

@@ -63,6 +63,9 @@ std::vector<std::string> Recipe::notes() const {
     lines.push_back(
         fmt::format("--warmup-epochs {} is not below --epochs {}: the learning rate rises up to the last update",
                     warmup_epochs, epochs));
+  if (cuda_graph && device_of(*this) != Device::cuda) lines.emplace_back("--cuda-graph is for --device cuda: not used");
+  if (cuda_graph && shards > 1)
+    lines.push_back(fmt::format("--cuda-graph is for one shard, and --shards is {}: not used", shards));
   return lines;
 }
 

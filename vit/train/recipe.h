@@ -15,6 +15,7 @@
 namespace lookhere {
 
 inline constexpr const char* kDeviceDescription = "where to compute: cpu or cuda";
+inline constexpr const char* kTf32Description = "on a GPU multiply f32 as TF32: faster, with 10 bits of mantissa";
 
 inline constexpr const char* kPositionGroup = "Position";
 
@@ -35,7 +36,7 @@ struct Recipe {
   long epochs = 10, batch_size = 64, grad_accum_steps = 1, seed = 42;
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
   double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0.998;
-  bool bce_loss = false;
+  bool bce_loss = false, tf32 = false, cuda_graph = false;
   std::string dtype = "f32", device = "cpu";
   double hflip = -1;
   long crop_padding = 0;
@@ -95,6 +96,8 @@ struct Recipe {
     group = "Run";
     add("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)");
     add("device", device, kDeviceDescription);
+    add("tf32", tf32, kTf32Description);
+    add("cuda-graph", cuda_graph, "on a GPU launch each batch's hundreds of kernels as one CUDA graph");
     add("seed", seed, "decides initial weights, order and augmentation", {0, 9e15});
     add("eval-batch-size", eval_batch_size, "images per evaluation pass", {1, 1 << 20});
     add("workers", workers, "threads that prepare batches", {1, 256});

@@ -13,7 +13,19 @@ ShardRange shard_range(long size, long i, long n) {
   return {border(i), border(i + 1)};
 }
 
-ShardedModel::ShardedModel(ViT& model, long shards) {
+struct ShardedModel::Part {
+  Tensor trained, cross_entropy;  // [1], on the model's device
+};
+
+struct ShardedModel::Graph {
+  Shape images;
+  bool adds;                             // to gradients that are there already
+  std::unique_ptr<StepGraph> step = {};  // none as long as the shape has come but once
+  std::vector<Var> with_gradient = {};
+};
+
+ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs)
+    : use_graphs_(use_graphs && shards == 1 && model.device() == Device::cuda) {
   check(shards >= 1, "shards: wanted at least 1, got ", shards);
   for (long i = 0; i < shards; ++i) {
     replicas_.push_back(model);  // the same Vars
@@ -22,14 +34,50 @@ ShardedModel::ShardedModel(ViT& model, long shards) {
   }
 }
 
-namespace {
-
-double cross_entropy_of(const Tensor& logits, const Tensor& labels) {
-  const NoGrad measuring;
-  return softmax_cross_entropy(Var(logits), labels).value().item();
+// Nothing here waits for a GPU.
+ShardedModel::Part ShardedModel::add_gradients(long shard, const Tensor& images, const Tensor& labels, const Pass& pass,
+                                               double weight, const Loss& loss) {
+  Part part;
+  const Var value = [&] {  // the logits go out of scope before backward, which frees what nobody holds
+    Pass own = pass;
+    const Var logits = replicas_[shard](Var(images), own);
+    Var result = loss(logits, labels);
+    const NoGrad measuring;
+    part = {result.value(), softmax_cross_entropy(Var(logits.value()), labels).value()};
+    return result;
+  }();
+  scale(value, weight).backward();
+  return part;
 }
 
-}  // namespace
+bool ShardedModel::has_gradients() const {
+  return std::ranges::any_of(arenas_[0].slots(), [](const auto& slot) { return slot.parameter.var.grad().defined(); });
+}
+
+ShardedModel::Part ShardedModel::replay(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
+                                        const Loss& loss) {
+  const bool adds = has_gradients();
+  auto found = std::ranges::find_if(
+      graphs_, [&](const auto& graph) { return graph->images == images.shape() && graph->adds == adds; });
+  if (found == graphs_.end()) {
+    graphs_.push_back(std::make_shared<Graph>(Graph{.images = images.shape(), .adds = adds}));
+    return add_gradients(0, images, labels, pass, weight, loss);
+  }
+  Graph& graph = **found;
+  if (!graph.step) {
+    graph.step = std::make_unique<StepGraph>(images.shape(), [&](const StepGraph::Inputs& inputs) {
+      Pass live = pass;
+      live.live_step = inputs.step;
+      const Part part = add_gradients(0, inputs.images, inputs.labels, live, weight, loss);
+      return std::vector{part.trained, part.cross_entropy};
+    });
+    for (const auto& slot : arenas_[0].slots())
+      if (slot.parameter.var.grad().defined()) graph.with_gradient.push_back(slot.parameter.var);
+  }
+  const std::vector<Tensor>& losses = graph.step->run(images, labels, pass.step);
+  for (Var& parameter : graph.with_gradient) parameter.set_grad(parameter.grad_buffer());
+  return {losses[0], losses[1]};
+}
 
 ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass,
                                                         double weight, const Loss& loss) {
@@ -41,15 +89,10 @@ ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, co
     Pass own = pass;
     own.step = static_cast<std::uint32_t>(pass.step * n + i);
     const double share = static_cast<double>(end - begin) / static_cast<double>(batch);
-    ViT& replica = replicas_[i];
-    const Tensor own_images = images.rows(begin, end).to(replica.device()), own_labels = labels.rows(begin, end);
-    const Var value = [&] {  // the logits go out of scope before backward, which frees what nobody holds
-      const Var logits = replica(Var(own_images), own);
-      Var result = loss(logits, own_labels);
-      losses[i] = {share * result.value().item(), share * cross_entropy_of(logits.value(), own_labels)};
-      return result;
-    }();
-    if (std::isfinite(losses[i].trained)) scale(value, share * weight).backward();
+    const Tensor own_images = images.rows(begin, end).to(replicas_[i].device()), own_labels = labels.rows(begin, end);
+    const Part part = use_graphs_ ? replay(own_images, own_labels, own, share * weight, loss)
+                                  : add_gradients(i, own_images, own_labels, own, share * weight, loss);
+    losses[i] = {share * part.trained.item(), share * part.cross_entropy.item()};
   });
   Losses total;
   for (const Losses& part : losses) total.trained += part.trained, total.cross_entropy += part.cross_entropy;

@@ -6,6 +6,7 @@
 
 #include "nn/arena.h"
 #include "vit/model/vit.h"
+#include "vit/train/step_graph.h"
 
 namespace lookhere {
 
@@ -18,8 +19,9 @@ ShardRange shard_range(long size, long i, long n);
 class ShardedModel {
  public:
   // The replicas share the model's weights, which are moved into a ParameterArena; the first one also its gradients,
-  // the others have gradients of their own.
-  ShardedModel(ViT& model, long shards);
+  // the others have gradients of their own. With use_graphs one shard on a GPU is captured as a CUDA graph when a batch
+  // of its shape comes for the second time; `loss`, `weight` and all of `pass` but its step must then stay the same.
+  ShardedModel(ViT& model, long shards, bool use_graphs = false);
   long shards() const { return static_cast<long>(replicas_.size()); }
 
   // Means over a batch: of the loss whose gradient was taken, and of what evaluations measure, the cross-entropy with
@@ -35,8 +37,17 @@ class ShardedModel {
                               const Loss& loss);
 
  private:
+  struct Part;   // of the losses: a shard's
+  struct Graph;  // of a shape
+  Part add_gradients(long shard, const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
+                     const Loss& loss);
+  Part replay(const Tensor& images, const Tensor& labels, const Pass& pass, double weight, const Loss& loss);
+  bool has_gradients() const;
+
   std::vector<ViT> replicas_;
   std::vector<ParameterArena> arenas_;  // one per replica
+  std::vector<std::shared_ptr<Graph>> graphs_;
+  bool use_graphs_;
 };
 
 }  // namespace lookhere

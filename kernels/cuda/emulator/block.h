@@ -89,8 +89,8 @@ class Block {
  public:
   struct Launch {
     Dim3 grid, block;
-    std::uint64_t seed;  // 0: threads in order
-    std::function<void()> kernel;
+    std::uint64_t seed = 0;  // threads in order
+    std::function<void()> kernel = {};
     long shared_bytes = 0;  // beyond the arrays that the kernel declares
     const char* name = "";  // of the kernel, as LAUNCH spells it
     Where where{};          // of the launch

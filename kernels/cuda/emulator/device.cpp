@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 
+#include "kernels/cuda/emulator/graph.h"
 #include "kernels/cuda/emulator/memory.h"
 
 namespace kernels::cuda {
@@ -19,18 +20,55 @@ Cuda context() { return {}; }
 std::byte* allocate(long bytes) { return emulator::take_memory(bytes); }
 void release(std::byte* memory) noexcept { emulator::give_back_memory(memory); }
 
-void copy_to_device(void* to, const void* from, long bytes) { copy_within_device(to, from, bytes); }
-void copy_to_host(void* to, const void* from, long bytes) { copy_within_device(to, from, bytes); }
-void copy_to_device_beside(void* to, const void* from, long bytes) { copy_within_device(to, from, bytes); }
-void copy_within_device(void* to, const void* from, long bytes) {
+namespace {
+
+void copy(void* to, const void* from, long bytes) {
   const emulator::OpenMemory open;
   std::memmove(to, from, bytes);
 }
-void clear(void* memory, long bytes) {
-  const emulator::OpenMemory open;
-  std::memset(memory, 0, bytes);
+void refuse_in_graph(const char* what) {
+  if (emulator::captured_graph) throw DeviceError(std::string("cuda: cannot ") + what + " while a graph is captured");
 }
-void synchronise() {}
+
+}  // namespace
+
+void copy_to_device(void* to, const void* from, long bytes) {
+  refuse_in_graph("copy to the GPU");
+  copy(to, from, bytes);
+}
+void copy_to_host(void* to, const void* from, long bytes) {
+  refuse_in_graph("copy from the GPU");
+  copy(to, from, bytes);
+}
+void copy_to_device_beside(void* to, const void* from, long bytes) { copy(to, from, bytes); }
+void copy_within_device(void* to, const void* from, long bytes) {
+  emulator::perform([=] { copy(to, from, bytes); });
+}
+void clear(void* memory, long bytes) {
+  emulator::perform([=] {
+    const emulator::OpenMemory open;
+    std::memset(memory, 0, bytes);
+  });
+}
+void synchronise() { refuse_in_graph("wait for the GPU"); }
+
+Graph::Graph(const std::function<void()>& f) {
+  refuse_in_graph("capture a graph");
+  auto captured = std::make_unique<emulator::CapturedGraph>();
+  emulator::captured_graph = captured.get();
+  try {
+    f();
+  } catch (...) {
+    emulator::captured_graph = nullptr;
+    throw;
+  }
+  emulator::captured_graph = nullptr;
+  graph_ = captured.release();
+}
+Graph::~Graph() { delete static_cast<emulator::CapturedGraph*>(graph_); }
+void Graph::launch() const {
+  for (const auto& work : static_cast<emulator::CapturedGraph*>(graph_)->work) work();
+}
 
 // Everything is done at once, so the host's clock is the stream's.
 using Clock = std::chrono::steady_clock;
@@ -46,8 +84,11 @@ double Moment::seconds_until(const Moment& later) const {
 std::byte* take_scratch(Cuda, long bytes) {
   std::byte* memory = emulator::take_memory(bytes);
   if (!memory) throw std::bad_alloc();
+  if (emulator::captured_graph) emulator::captured_graph->scratch.push_back(memory);
   return memory;
 }
-void give_back_scratch(Cuda, std::byte* memory) noexcept { emulator::give_back_memory(memory); }
+void give_back_scratch(Cuda, std::byte* memory) noexcept {
+  if (!emulator::captured_graph) emulator::give_back_memory(memory);
+}
 
 }  // namespace kernels::cuda

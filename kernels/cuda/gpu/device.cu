@@ -41,6 +41,12 @@ cudaStream_t stream() {
   return only;
 }
 
+thread_local bool capturing = false;  // a graph, on this thread
+// CUDA would take a copy from the host into the graph, with the address that the host's memory has now.
+void refuse_in_graph(const char* what) {
+  if (capturing) throw DeviceError(std::string("cuda: cannot ") + what + " while a graph is captured");
+}
+
 }  // namespace
 
 const std::string& problem() {
@@ -66,7 +72,12 @@ Cuda context() {
 
 std::byte* allocate(long bytes) {
   void* memory = nullptr;
-  const cudaError_t error = cudaMalloc(&memory, bytes);
+  cudaError_t error = cudaMalloc(&memory, bytes);
+  cudaMemPool_t scratch = nullptr;
+  if (error == cudaErrorMemoryAllocation && cudaDeviceGetDefaultMemPool(&scratch, 0) == cudaSuccess) {
+    cudaMemPoolTrimTo(scratch, 0);  // what no call uses now
+    error = cudaMalloc(&memory, bytes);
+  }
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // it is told by the null pointer, and not once more by the next launch
     return nullptr;
@@ -78,9 +89,11 @@ void release(std::byte* memory) noexcept { cudaFree(memory); }
 
 // CUDA takes the host's memory, which is no special kind, before the call returns.
 void copy_to_device(void* to, const void* from, long bytes) {
+  refuse_in_graph("copy to the GPU");
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream()), "copy to the GPU");
 }
 void copy_to_host(void* to, const void* from, long bytes) {
+  refuse_in_graph("copy from the GPU");
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream()), "copy from the GPU");
   synchronise();
 }
@@ -105,7 +118,37 @@ void copy_within_device(void* to, const void* from, long bytes) {
   copy(between.get(), from), copy(to, between.get());
 }
 void clear(void* memory, long bytes) { check(cudaMemsetAsync(memory, 0, bytes, stream()), "clear memory"); }
-void synchronise() { check(cudaStreamSynchronize(stream()), "run what was launched"); }
+void synchronise() {
+  refuse_in_graph("wait for the GPU");
+  check(cudaStreamSynchronize(stream()), "run what was launched");
+}
+
+// Relaxed: other threads go on copying beside it, and the pool may take memory.
+Graph::Graph(const std::function<void()>& f) {
+  refuse_in_graph("capture a graph");
+  check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed), "capture a graph");
+  cudaGraph_t captured = nullptr;
+  const auto end = [&] {
+    capturing = false;
+    return cudaStreamEndCapture(stream(), &captured);
+  };
+  capturing = true;
+  try {
+    f();
+  } catch (...) {
+    if (end() == cudaSuccess) cudaGraphDestroy(captured);
+    cudaGetLastError();  // what f threw says more
+    throw;
+  }
+  check(end(), "capture a graph");
+  cudaGraphExec_t made = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&made, captured, 0);
+  cudaGraphDestroy(captured);
+  check(error, "make a graph");
+  graph_ = made;
+}
+Graph::~Graph() { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph_)); }
+void Graph::launch() const { check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph_), stream()), "launch a graph"); }
 
 Moment::Moment() {
   cudaEvent_t event = nullptr;

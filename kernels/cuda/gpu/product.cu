@@ -23,7 +23,12 @@ cublasHandle_t handle_on(Cuda cuda) {
   return handle;
 }
 
-// f32 is multiplied in f32: cuBLAS takes TF32 only where it is told to.
+template <class Scale, class AB>
+cublasComputeType_t precision() {
+  if (std::is_same_v<Scale, double>) return CUBLAS_COMPUTE_64F;
+  return std::is_same_v<AB, float> && tf32_allowed ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
 template <class Scale, class C, class AB>
 void multiply(Cuda cuda, const Product<C, AB>& p) {
   if (p.m == 0 || p.n == 0 || p.count == 0) return;
@@ -36,12 +41,11 @@ void multiply(Cuda cuda, const Product<C, AB>& p) {
   }
   const Scale alpha = static_cast<Scale>(p.alpha), beta = p.accumulate ? 1 : 0;
   const auto op = [](Transpose t) { return t == Transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N; };
-  const cublasStatus_t status =
-      cublas().gemm(handle_on(cuda), op(p.transpose_b), op(p.transpose_a), static_cast<int>(p.n), static_cast<int>(p.m),
-                    static_cast<int>(p.k), &alpha, p.b, kind_of(p.b), static_cast<int>(p.b_row), p.b_next, p.a,
-                    kind_of(p.a), static_cast<int>(p.a_row), p.a_next, &beta, p.c, kind_of(p.c),
-                    static_cast<int>(p.c_row), p.c_next, static_cast<int>(p.count),
-                    std::is_same_v<Scale, double> ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+  const cublasStatus_t status = cublas().gemm(
+      handle_on(cuda), op(p.transpose_b), op(p.transpose_a), static_cast<int>(p.n), static_cast<int>(p.m),
+      static_cast<int>(p.k), &alpha, p.b, kind_of(p.b), static_cast<int>(p.b_row), p.b_next, p.a, kind_of(p.a),
+      static_cast<int>(p.a_row), p.a_next, &beta, p.c, kind_of(p.c), static_cast<int>(p.c_row), p.c_next,
+      static_cast<int>(p.count), precision<Scale, AB>(), CUBLAS_GEMM_DEFAULT);
   if (status != CUBLAS_STATUS_SUCCESS)
     throw DeviceError("cuda: cuBLAS refuses a product of " + std::to_string(p.m) + "x" + std::to_string(p.k) + " and " +
                       std::to_string(p.k) + "x" + std::to_string(p.n) + ", status " + std::to_string(status));
