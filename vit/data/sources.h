@@ -11,7 +11,7 @@ struct DatasetOptions {
   std::uint64_t seed = 0;
   // For folders of photographs (vit/data/image_folder.h).
   bool natural_class_order = false;    // class10 after class2, as timm has it; else torchvision's plain order of bytes
-  std::string class_map;               // file with a class' folder per line: these classes, in this order
+  std::string class_map = {};          // file with a class' folder per line: these classes, in this order
   double val_split = 0.1;              // share held out of each class where there is no folder to test with
   std::string on_bad_image = "error";  // or skip: another image of the class in its place
   long decode_side = 0;                // pixels wanted each way: larger JPEGs are decoded at n/8 of their size; 0: all
