@@ -109,7 +109,7 @@ ImageFiles list_images(const std::string& root, const DatasetOptions& options) {
   ImageFiles files{.root = root, .classes = names_in(root, true), .paths = {}, .labels = {}};
   std::ranges::sort(files.classes);
   const std::set<std::string> folders(files.classes.begin(), files.classes.end());
-  if (options.natural_class_order) std::ranges::stable_sort(files.classes, naturally_before);
+  if (options.natural_class_order) std::ranges::sort(files.classes, naturally_before);
   const bool mapped = !options.class_map.empty();
   if (mapped) files.classes = class_map(options.class_map);
   for (std::size_t label = 0; label < files.classes.size(); ++label) {
