@@ -102,7 +102,7 @@ TEST_F(ImageFolder, OneFolderIsDivided) {
   EXPECT_ERROR(load(true, {.val_split = 1}), "leaves no images to train with");
   EXPECT_ERROR(load(true, {.val_split = 1.5}), "val_split: wanted a share from 0 to 1, got 1.5");
   // The same stay held out while others come.
-  write({"plane/new.png"});
+  write({"plane/!1.png", "plane/!2.png", "plane/!3.png"});
   for (const std::string& name : quarter) EXPECT_THAT(names(load(false, {.val_split = 0.3})), testing::Contains(name));
 }
 
@@ -185,6 +185,7 @@ TEST_F(ImageFolder, SkippingTakesAnotherOfTheClassAndCounts) {
   // What cannot be read at all may be there tomorrow.
   std::filesystem::remove(path("train/a/1.png"));
   EXPECT_ERROR(colour(0), "a/1.png: No such file");
+  EXPECT_EQ(train.images->skipped().size(), 2U);
 }
 
 TEST_F(ImageFolder, ScalesLargeJpegs) {

@@ -91,8 +91,8 @@ TEST(Photo, ScaledJpegsHaveAtLeastWhatIsWanted) {
   EXPECT_EQ(scaled(1000, 1000).rgb, rgb_of_jpeg(file, 8));
   // Of one that lies on its side, height and width are meant as it is seen.
   const std::string turned = jpeg_file(smooth_picture(40, 61, 3), 40, 61, {.exif = exif_saying(6)});
-  EXPECT_EQ(decoded(turned, {.wanted_height = 9}).height, 16);
-  EXPECT_EQ(decoded(turned, {.wanted_width = 9}).width, 10);
+  EXPECT_EQ(decoded(turned, {.wanted_height = 8}).height, 8);
+  EXPECT_EQ(decoded(turned, {.wanted_width = 6}).width, 10);
 }
 
 // One row of every kind, and what it should be.
@@ -168,6 +168,9 @@ TEST(Photo, DamagedExifTurnsNothing) {
     EXPECT_TRUE(value == 1 || value == 6) << size;
   }
   for (const int odd : {0, 9, 65535}) EXPECT_EQ(orientation(exif_saying(odd)), 1);
+  std::string long_value = good;
+  long_value[good.find(std::string("\x12\x01\x03", 3)) + 2] = 4;  // another type
+  EXPECT_EQ(orientation(long_value), 1);
   std::string far = good;
   far.replace(4, 4, "\xFF\xFF\xFF\xFF");
   EXPECT_EQ(orientation(far), 1);
@@ -184,6 +187,14 @@ TEST(Photo, WhatIsCutShortIsRefused) {
       const std::string refusal = refusal_of(file.substr(0, size));
       EXPECT_TRUE(refusal.starts_with("x: ")) << size << " of " << file.size() << " bytes: " << refusal;
     }
+  }
+}
+
+TEST(Photo, TheEndOfAJpegMustBeThere) {
+  for (long width = 1; width <= 64; ++width) {
+    const std::string file = jpeg_file(smooth_picture(8, width, 1), 8, width, {.stored = JCS_GRAYSCALE});
+    EXPECT_EQ(refusal_of(file), "");
+    EXPECT_EQ(refusal_of(file.substr(0, file.size() - 2)), "x: damaged JPEG: Premature end of JPEG file") << width;
   }
 }
 
@@ -243,6 +254,10 @@ TEST(Photo, ManyScansAndWarningsAreRefused) {
   for (int i = 0; i < 500; ++i) deep += file.substr(last, end - last);
   EXPECT_NE(refusal_of(deep + "\xFF\xD9").find(" scans of 16x16 pixels, more than the limit of 500"),
             std::string::npos);
+  // What stands behind the end is none of the picture.
+  std::string behind = file + std::string("\0\2", 2);
+  for (int i = 0; i < 600; ++i) behind += std::string("\xFF\xDA\0\2", 4);
+  EXPECT_EQ(refusal_of(behind), "");
   // The more pixels, the fewer.
   std::string large = file;
   const std::size_t frame = large.find("\xFF\xC2");
