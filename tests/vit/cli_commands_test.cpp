@@ -194,7 +194,8 @@ TEST_F(CliCommands, Info) {
 }
 
 TEST_F(CliCommands, HelpHasExamples) {
-  for (const char* name : {"train", "eval", "predict", "gallery", "forward", "gradients", "masks", "bench", "info"}) {
+  for (const char* name :
+       {"train", "eval", "predict", "gallery", "forward", "gradients", "masks", "bench", "info", "verify-data"}) {
     const std::string help = quiet_output_of({name, "--help"});
     EXPECT_NE(help.find("Examples:\n  lookhere " + std::string(name)), std::string::npos) << help;
     EXPECT_NE(quiet_output_of({"--help"}).find("\n  " + std::string(name) + " "), std::string::npos);

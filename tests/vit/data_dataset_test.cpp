@@ -42,8 +42,8 @@ TEST(Data, ATestSplitNeedsNoTraining) {
   const TemporaryFolder folder;
   const std::string path = folder.path().string();
   EXPECT_ERROR(load_dataset(path, true),
-               "wanted a data set of IDX (train-images-idx...), CIFAR-10 (data_batch_1.bin) or CIFAR-100 (train.bin), "
-               "found none");
+               "wanted a data set of IDX (train-images-idx...), CIFAR-10 (data_batch_1.bin), CIFAR-100 (train.bin) "
+               "or JPEG/PNG (train/CLASS/....jpg), found none");
   write_file(folder / "t10k-images.idx3-ubyte.gz", gzip(idx_header({1, 1, 2}) + "xx"));
   write_file(folder / "t10k-labels.idx1-ubyte.gz", gzip(idx_header({1}) + byte(3)));
   write_file(folder / "train-images-idx3-ubyte", "not looked at");

@@ -2,11 +2,12 @@
 #include "vit/data/dataset.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <unordered_map>
 
+#include "tensor/file.h"
 #include "tensor/hash.h"
 #include "tensor/shape.h"
+#include "vit/data/pixel_counts.h"
 
 namespace lookhere {
 
@@ -31,24 +32,25 @@ std::string Dataset::hash() const {
 }
 
 void set_statistics(Dataset& dataset) {
-  std::vector<std::array<double, 256>> counts(dataset.channels);  // whole numbers: exact in any order
+  PixelCounts counts(dataset.channels);
   std::vector<std::uint8_t> buffer;
-  for (long i = 0; i < dataset.size(); ++i) {
-    const Image image = dataset.read(i, buffer);
-    const std::uint8_t* pixel = image.pixels;
-    for (auto& count : counts)
-      for (long p = 0; p < image.height * image.width; ++p) ++count[*pixel++];
+  for (long i = 0; i < dataset.size(); ++i) counts.add(dataset.read(i, buffer));
+  dataset.mean = counts.mean(), dataset.std = counts.std();
+}
+
+void relabel(Dataset& dataset, const std::vector<std::string>& class_names) {
+  std::unordered_map<std::string, std::int32_t> known;
+  for (std::size_t i = 0; i < class_names.size(); ++i) known.emplace(class_names[i], static_cast<std::int32_t>(i));
+  std::vector<std::int32_t> positions;
+  for (const std::string& name : dataset.class_names) {
+    const auto found = known.find(name);
+    check(found != known.end(), dataset.name, ": class ", shown(name), " is none of the ", class_names.size(),
+          " known classes");
+    positions.push_back(found->second);
   }
-  dataset.mean.assign(dataset.channels, 0);
-  dataset.std.assign(dataset.channels, 1);
-  for (long c = 0; c < dataset.channels && dataset.size() > 0; ++c) {
-    double n = 0, sum = 0, squares = 0;
-    for (int v = 0; v < 256; ++v) n += counts[c][v], sum += counts[c][v] * v;
-    const double mean = sum / n;
-    for (int v = 0; v < 256; ++v) squares += counts[c][v] * (v - mean) * (v - mean);
-    dataset.mean[c] = static_cast<float>(mean / 255);
-    if (squares > 0) dataset.std[c] = static_cast<float>(std::sqrt(squares / n) / 255);
-  }
+  for (std::int32_t& label : dataset.labels) label = positions[label];
+  dataset.class_names = class_names;
+  dataset.classes = std::ssize(class_names);
 }
 
 void check_consistent(const Dataset& d) {

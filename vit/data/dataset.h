@@ -13,7 +13,9 @@ struct Dataset {
   std::vector<std::string> class_names;                   // (classes)
   std::vector<float> mean, std;                           // (c), of pixel / 255, to normalise with
   bool mirror_keeps_label = true;  // false where a mirrored image belongs to another class, as east and west do
-  bool mirror_by_default = false;  // true for photographs of things, which may as well be seen mirrored
+  // Classes are what their names say, as folders do, and labels only count them: see relabel.
+  bool labels_by_name = false;
+  bool mirror_by_default = false;             // true for photographs of things, which may as well be seen mirrored
   std::shared_ptr<const ImageSource> images;  // copies of the set share them
 
   long size() const { return static_cast<long>(labels.size()); }
@@ -28,6 +30,9 @@ struct Dataset {
 
 // Sets mean and std from the pixels. A constant channel gets std 1, so that normalising stays finite.
 void set_statistics(Dataset& dataset);
+// Counts the classes otherwise: labels become positions in class_names, which may hold more than the set has. Throws
+// Error for a class of the set that is not there.
+void relabel(Dataset& dataset, const std::vector<std::string>& class_names);
 // Throws Error unless the counts agree, labels lie in [0, classes) and std is positive.
 void check_consistent(const Dataset& dataset);
 

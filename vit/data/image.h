@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace lookhere {
@@ -20,8 +21,12 @@ class ImageSource {
   // stays valid until the buffer is used again. May be called by many threads at a time, each with a buffer of its own.
   // Throws Error, naming the image, if it cannot be read.
   virtual Image read(long i, std::vector<std::uint8_t>& buffer) const = 0;
-  // Of all images: another one if any of them is another.
+  // Of all images: another one if any of them is another, as far as the source looks.
   virtual std::uint64_t hash() const = 0;
+  // How messages call image i.
+  virtual std::string name(long i) const { return "image " + std::to_string(i); }
+  // Why images had to be replaced by others so far, a line for each, naming it.
+  virtual std::vector<std::string> skipped() const { return {}; }
 };
 
 // Images of one size, kept in memory: pixels (n, channels, height, width). Throws Error if they are no whole number of

@@ -90,9 +90,9 @@ const Format& format_of(const std::string& folder, bool train) {
   return *found[0];
 }
 
-Dataset load_folder(const std::string& folder, bool train) {
-  Dataset dataset = format_of(folder, train).read(folder, train);
-  if (!dataset.mean.empty()) return dataset;  // published
+Dataset load_folder(const std::string& folder, bool train, const DatasetOptions& options) {
+  Dataset dataset = format_of(folder, train).read(folder, train, options);
+  if (!dataset.mean.empty()) return dataset;  // published, or what photographs commonly have
   if (is_fashion(folder)) {
     describe_fashion(dataset);
   } else if (train) {
@@ -112,7 +112,7 @@ Dataset load_dataset(const std::string& source, bool train, const DatasetOptions
   if (named && !set->folder) return make_shapes(train, options);
   check_io(named || is_folder(source), "data: wanted ", all_names(), " or a folder, got \"", source, "\"");
   const std::string folder = named ? folder_of(*set).string() : source;
-  Dataset dataset = load_folder(folder, train);
+  Dataset dataset = load_folder(folder, train, options);
   dataset.name = source;
   check(!named || dataset.classes == set->classes, folder, ": wanted ", source, " with its ", named ? set->classes : 0,
         " classes, got ", dataset.classes);
@@ -135,6 +135,7 @@ Dataset load_test_set(const std::string& source, const Dataset& training, const 
   check(test.channels == training.channels && test.height == training.height && test.width == training.width, source,
         ": test images are ", Shape{test.channels, test.height, test.width}, ", training images ",
         Shape{training.channels, training.height, training.width});
+  if (test.labels_by_name) relabel(test, training.class_names);
   test.classes = training.classes;
   test.class_names = training.class_names;
   test.mean = training.mean;

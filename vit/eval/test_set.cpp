@@ -33,6 +33,8 @@ Dataset load_test_set(const std::string& source, const Safetensors& model, long 
   Dataset test = load_dataset(source, false, options);
   check(test.channels == config.channels, source, ": has ", test.channels, " channels, the model wants ",
         config.channels);
+  if (test.labels_by_name && model.metadata().contains("class_names"))
+    relabel(test, class_names_of(model, config.classes));
   check(test.classes == 0 || test.classes == config.classes, source, ": has ", test.classes,
         " classes, the model wants ", config.classes);
   for (long i = 0; i < test.size(); ++i)

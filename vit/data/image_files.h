@@ -1,0 +1,27 @@
+// Which files of a folder are images, and of which class: each class is a folder of its name.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "vit/data/sources.h"
+
+namespace lookhere {
+
+struct ImageFiles {
+  std::string root;
+  std::vector<std::string> classes;
+  std::vector<std::string> paths;    // below root, class after class
+  std::vector<std::int32_t> labels;  // (paths), each an index of classes
+};
+
+// Is there a folder in `root` with an image in or below it?
+bool has_class_folders(const std::string& root);
+
+// All images in root/CLASS and below, told by the endings that torchvision's ImageFolder knows, and in its order:
+// classes and, within one, folders and then files as their bytes compare. Unlike there, names that begin with a dot are
+// left out. options.natural_class_order and options.class_map order the classes otherwise. Throws Error for a class
+// without images, for folders deeper than 16, and if there is no class.
+ImageFiles list_images(const std::string& root, const DatasetOptions& options);
+
+}  // namespace lookhere

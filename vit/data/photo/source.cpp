@@ -1,0 +1,98 @@
+// A list of paths; which of them are bad is remembered as they are found.
+#include "vit/data/photo/source.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "tensor/error.h"
+#include "tensor/file.h"
+#include "tensor/hash.h"
+
+namespace lookhere {
+namespace {
+
+constexpr long kHashedBytes = 4096;
+constexpr long kImagesPerBad = 1000;
+
+class PhotoFiles : public ImageSource {
+ public:
+  PhotoFiles(ImageFiles files, bool skip_bad, const PhotoOptions& options)
+      : files_(std::move(files)), skip_bad_(skip_bad), options_(options) {}
+
+  long size() const override { return std::ssize(files_.paths); }
+  std::string name(long i) const override { return (std::filesystem::path(files_.root) / files_.paths[i]).string(); }
+  Image read(long i, std::vector<std::uint8_t>& buffer) const override;
+  std::uint64_t hash() const override;
+  std::vector<std::string> skipped() const override;
+
+ private:
+  Image decode(long i, std::vector<std::uint8_t>& buffer) const {
+    const MappedFile file(name(i));
+    return decode_photo({file.data(), static_cast<std::size_t>(file.size())}, file.path(), buffer, options_);
+  }
+  long next_of_class(long i) const;
+  void note_bad(long i, const std::string& why) const;
+
+  ImageFiles files_;
+  bool skip_bad_;
+  PhotoOptions options_;
+  mutable std::mutex mutex_;  // guards all below
+  mutable std::map<long, std::string> bad_;
+  mutable std::once_flag hashed_;
+  mutable std::uint64_t hash_ = 0;
+};
+
+Image PhotoFiles::read(long i, std::vector<std::uint8_t>& buffer) const {
+  for (long tried = i;;) try {
+      return decode(tried, buffer);
+    } catch (const Error& error) {
+      if (!skip_bad_ || error.code() != Exit::input) throw;
+      note_bad(tried, error.what());
+      tried = next_of_class(tried);
+      if (tried == i) throw;
+    }
+}
+
+long PhotoFiles::next_of_class(long i) const {
+  const std::vector<std::int32_t>& labels = files_.labels;
+  if (i + 1 < size() && labels[i + 1] == labels[i]) return i + 1;
+  return std::ranges::lower_bound(labels, labels[i]) - labels.begin();
+}
+
+void PhotoFiles::note_bad(long i, const std::string& why) const {
+  const std::lock_guard lock(mutex_);
+  bad_.emplace(i, why);
+  check(std::ssize(bad_) <= std::max(size() / kImagesPerBad, 1L), files_.root, ": ", bad_.size(), " of ", size(),
+        " images are bad, more than may be skipped (one in ", kImagesPerBad, "); among them ", bad_.begin()->second);
+}
+
+std::vector<std::string> PhotoFiles::skipped() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> reasons;
+  for (const auto& [i, why] : bad_) reasons.push_back(why);
+  return reasons;
+}
+
+std::uint64_t PhotoFiles::hash() const {
+  std::call_once(hashed_, [&] {
+    std::vector<std::uint64_t> parts;
+    for (long i = 0; i < size(); ++i) {
+      const MappedFile file(name(i));
+      const std::string& path = files_.paths[i];
+      parts.insert(parts.end(), {hash_of(path.data(), std::ssize(path)), static_cast<std::uint64_t>(file.size()),
+                                 hash_of(file.data(), std::min(file.size(), kHashedBytes))});
+    }
+    hash_ = hash_of(parts.data(), std::ssize(parts) * static_cast<long>(sizeof parts[0]));
+  });
+  return hash_;
+}
+
+}  // namespace
+
+std::shared_ptr<const ImageSource> photos_in_files(ImageFiles files, bool skip_bad, const PhotoOptions& options) {
+  return std::make_shared<PhotoFiles>(std::move(files), skip_bad, options);
+}
+
+}  // namespace lookhere
