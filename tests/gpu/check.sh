@@ -142,6 +142,17 @@ step_repeated() { # DTYPE, after `training`
   echo "two runs leave the same $(stat -c %s "$work/$1-again/last.safetensors") bytes"
 }
 
+step_graph() { # after `training`
+  local file
+  tiny "$work/graph" --dtype f32 --device cuda --cuda-graph || return 1
+  for file in best.safetensors metrics.jsonl; do cmp "$work/f32-cuda/$file" "$work/graph/$file" || return 1; done
+  for file in "" --cuda-graph; do
+    "$here/bin/lookhere" bench step --model vit_tiny --batch-size 16 --dtype bf16 --device cuda --steps 30 $file \
+      >"$raw" 2>&1 || { tail -n 3 "$raw" && return 1; }
+    sed -n "s/^time */vit_tiny, 16 images, bf16 ${file:-launch by launch}: /p" "$raw"
+  done | paste -sd ';' | sed 's/^/the same bytes; /'
+}
+
 step_nano() { # DEVICE: an epoch of the demo's model
   local begin end
   begin=$(date +%s.%N)
@@ -216,6 +227,7 @@ check_all() {
   check "training in f32, cuda twice" 10 repeated f32
   check "training in bf16, cpu against cuda" 20 training bf16 5e-2
   check "training in bf16, cuda twice" 10 repeated bf16
+  check "training as a CUDA graph" 30 graph
   check "nano on the processor" 40 nano cpu
   check "nano on the GPU" 30 nano cuda
   check "kernels" 90 bench
