@@ -4,6 +4,10 @@
 
 #include "kernels/simd/vector.h"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace kernels {
 namespace KERNELS_ISA {
 namespace {
@@ -14,7 +18,7 @@ typedef unsigned char Bytes __attribute__((vector_size(kBlock)));
 // A block's sums. With AVX2 g++ 12 keeps vectors that are wider than a register in memory, with SSE2 it does not.
 constexpr long kPart = kVectorBytes == 32 ? 8 : kBlock, kParts = kBlock / kPart;
 typedef unsigned char PartBytes __attribute__((vector_size(kPart)));
-typedef short PartShorts __attribute__((vector_size(kPart * sizeof(short))));  // g++ 12 converts lane by lane without
+typedef short PartShorts __attribute__((vector_size(kPart * sizeof(short))));
 typedef int PartSums __attribute__((vector_size(kPart * sizeof(int))));
 
 // The first n of 16 bytes, the others 0.
@@ -27,7 +31,23 @@ void load(Bytes& bytes, const unsigned char* from, long n) {
   }
 }
 void store(unsigned char* to, const Bytes& bytes, long n) {
-  __builtin_memcpy(to, &bytes, n < kBlock ? static_cast<std::size_t>(n) : kBlock);
+  if (n >= kBlock)
+    __builtin_memcpy(to, &bytes, kBlock);
+  else
+    __builtin_memcpy(to, &bytes, static_cast<std::size_t>(n));
+}
+
+// Bytes to numbers. g++ 12 has no single instruction for it of its own accord, and lane by lane if not in two steps.
+void widen(PartSums& to, const unsigned char* from) {
+#if defined(__AVX512F__)
+  to = PartSums(_mm512_maskz_cvtepu8_epi32(0xFFFF, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+  to = PartSums(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
+  PartBytes pixels;
+  __builtin_memcpy(&pixels, from, kPart);
+  to = __builtin_convertvector(__builtin_convertvector(pixels, PartShorts), PartSums);
+#endif
 }
 
 // Four perfect shuffles of 16 rows are a transposition.
@@ -55,10 +75,9 @@ void weigh(Bytes& y, const ResampleAxis<unsigned char>& p, long i, const unsigne
       from = reinterpret_cast<const unsigned char*>(&some);
     }
     for (long part = 0; part < kParts; ++part) {
-      PartBytes pixels;
-      __builtin_memcpy(&pixels, from + part * kPart, kPart);
-      const PartShorts wider = __builtin_convertvector(pixels, PartShorts);
-      sums[part] += __builtin_convertvector(wider, PartSums) * p.weights[i * p.taps + k];
+      PartSums pixels;
+      widen(pixels, from + part * kPart);
+      sums[part] += pixels * p.weights[i * p.taps + k];
     }
   }
   for (long part = 0; part < kParts; ++part) {

@@ -56,7 +56,7 @@ Mix draw_mix(const MixOptions& options, std::uint64_t seed, long step, long heig
   const double alpha = cutmix ? options.cutmix_alpha : options.mixup_alpha;
   if (!mixed || alpha == 0) return {};
   const double lambda = draw_beta(rng, alpha);
-  if (!cutmix) return {.lambda = lambda, .box = {}};
+  if (!cutmix) return {.lambda = lambda};
   const Window box = cutmix_box(rng, lambda, height, width);
   const double share = static_cast<double>(box.height) / static_cast<double>(height) *
                        (static_cast<double>(box.width) / static_cast<double>(width));

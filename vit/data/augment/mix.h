@@ -16,7 +16,7 @@ struct MixOptions {
 struct Mix {
   double lambda = 1;  // the share of an image's own label
   bool cutmix = false;
-  Window box;  // CutMix: what comes from the other image; 1 - lambda is its share of the area
+  Window box = {};  // CutMix: what comes from the other image; 1 - lambda is its share of the area
 };
 
 // For images of height x width pixels. Throws Error for options out of range.

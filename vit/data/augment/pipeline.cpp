@@ -45,19 +45,12 @@ void one_of_three(Picture& picture, Rng& rng) {
 
 AugmentOptions three_augment_options() {
   return {.random_resized_crop = true,
-          .crop = {},
           .hflip = 0.5,
           .policy = AugmentPolicy::three_augment,
-          .jitter = {.brightness = 0.3, .contrast = 0.3, .saturation = 0.3},
-          .erase = {}};
+          .jitter = {.brightness = 0.3, .contrast = 0.3, .saturation = 0.3}};
 }
 AugmentOptions rand_augment_options() {
-  return {.random_resized_crop = true,
-          .crop = {},
-          .hflip = 0.5,
-          .policy = AugmentPolicy::rand_augment,
-          .jitter = {},
-          .erase = {}};
+  return {.random_resized_crop = true, .hflip = 0.5, .policy = AugmentPolicy::rand_augment};
 }
 
 Augmented augment(const Image& image, const AugmentOptions& options, std::uint64_t seed, long epoch, long index,

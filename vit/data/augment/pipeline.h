@@ -15,13 +15,13 @@ enum class AugmentPolicy {
 
 struct AugmentOptions {
   bool random_resized_crop = false;  // else the whole image is resized
-  CropOptions crop;
+  CropOptions crop = {};
   Interpolation interpolation = Interpolation::bicubic;
   double hflip = 0;  // probability of mirroring
   AugmentPolicy policy = AugmentPolicy::none;
   int operations = 2, level = 15;  // of RandAugment
-  JitterOptions jitter;
-  EraseOptions erase;
+  JitterOptions jitter = {};
+  EraseOptions erase = {};
 };
 
 // LookHere's training (arXiv 2405.13985): a random resized crop, a mirror image, one of 3-Augment's three, and jitter
