@@ -1,6 +1,6 @@
 # Makes pillow.txt: what Pillow and torchvision do to images that a formula gives, as hashes of the results.
-# One line is one case: what is done, its numbers, and the hash. Only this script needs Python, and a Pillow before 13:
-# since then a resize that takes more than twice as many rows away as columns begins with the vertical pass.
+# One line is one case: what is done, its numbers, and the hash. Only this script needs Python, and a Pillow before 13
+# (vit/data/resample.h says why; 11.3 and 12.3 give the same).
 #   python tests/golden/pillow.py > tests/golden/pillow.txt
 import random
 
@@ -21,7 +21,7 @@ def picture(height, width, kind=0):
         value = 90 + 20 * c + 0 * x
     if kind == 3:
         value = np.where((x // 3 + y // 2) % 2 == 0, 255, 0)
-    return Image.fromarray(value.astype(np.uint8), "RGB")
+    return Image.fromarray(value.astype(np.uint8))
 
 
 # FNV-1a of the pixels, plane after plane.
