@@ -1,7 +1,7 @@
 // 8-bit resizing that equals Pillow's Image.resize(size, filter, box): antialiased when an image shrinks, horizontally
-// first, then vertically, with bytes in between. Newer Pillows begin with the vertical pass for some images, which makes
-// a difference of a few grey levels: 12.3 if they are more than 100 times as high as wide, 13 if more than twice as many
-// rows go as columns.
+// first, then vertically, with bytes in between. Newer Pillows begin with the vertical pass for some images, and round
+// otherwise there: 12.3 if they are more than 100 times as high as wide, 13 if more than twice as many rows go as
+// columns.
 #pragma once
 #include "vit/data/image.h"
 
