@@ -55,6 +55,8 @@ def resize():
         image = picture(height, width, 3 if i % 9 == 0 else 0)
         out = image.resize((out_width, out_height), FILTERS[name], box)
         print(name, height, width, 3 if i % 9 == 0 else 0, *box, out_height, out_width, fnv(out))
+    for box in (0, 0, 20.5, 17), (2.5, 3, 23, 18):  # of the output's size, and yet no copies
+        print("bicubic", 18, 23, 0, *box, 18, 23, fnv(picture(18, 23).resize((23, 18), Image.BICUBIC, box)))
 
 
 # One line is one operation on one image, then its numbers, each with the hash of what it gives.
@@ -80,10 +82,10 @@ def operations():
 
 # RandAugment's operations by number, at a magnitude of 31, with both signs.
 def rand_augment():
-    for number, (height, width, kind) in enumerate([(24, 31, 0), (40, 33, 1), (300, 299, 0)]):
+    for number, (height, width, kind) in enumerate([(24, 31, 0), (40, 33, 1), (300, 299, 0), (9, 8, 2)]):
         image = picture(height, width, kind)
         for i, (name, (magnitudes, signed)) in enumerate(RandAugment()._augmentation_space(31, (height, width)).items()):
-            for level in (0, 9, 15, 30) if i in (5, 10) else (9 + 6 * (number % 2),):
+            for level in (0, 15, 20, 30) if i in (5, 10) else (9 + 6 * (number % 2),):
                 for sign in (1, -1) if signed else (1,):
                     magnitude = sign * float(magnitudes[level].item()) if magnitudes.ndim else 0.0
                     out = _apply_op(image, name, magnitude, F.InterpolationMode.NEAREST, None)
@@ -92,7 +94,7 @@ def rand_augment():
 
 # What the LookHere release does to test images, but for its floats: within one grey level of these pixels.
 def evaluation():
-    for height, width, small, crop in [(40, 60, 32, 28), (61, 43, 32, 32), (37, 37, 21, 21), (23, 49, 16, 24)]:
+    for height, width, small, crop in [(40, 60, 32, 28), (61, 43, 32, 32), (37, 37, 21, 21), (23, 49, 16, 24), (47, 32, 32, 32)]:
         ratio = float(small) / min(height, width)
         size = (int(height * ratio), int(width * ratio))
         out = F.center_crop(picture(height, width).resize(size[::-1], Image.BILINEAR), [crop, crop])

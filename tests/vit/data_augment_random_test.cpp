@@ -13,7 +13,6 @@
 #include "vit/data/augment/mix.h"
 #include "vit/data/augment/pipeline.h"
 #include "vit/data/augment/rand_augment.h"
-#include "vit/data/resize.h"
 
 namespace lookhere {
 namespace {
@@ -61,6 +60,7 @@ TEST(Crop, FallsBackToTheMiddle) {
   const CropOptions all{.min_scale = 1, .max_scale = 1, .min_ratio = 3 / 4.0, .max_ratio = 4 / 3.0};
   EXPECT_EQ(crop(10, 100, all), (Window{0, 43, 10, 13}));  // 10 * 4 / 3 is 13
   EXPECT_EQ(crop(101, 9, all), (Window{44, 0, 12, 9}));    // 9 / 0.75 is 12
+  EXPECT_EQ(crop(11, 101, all), (Window{0, 43, 11, 15}));  // 11 * 4 / 3 is 14.7
   const CropOptions square{.min_scale = 1, .max_scale = 1, .min_ratio = 1, .max_ratio = 1};
   EXPECT_EQ(crop(7, 7, square), (Window{0, 0, 7, 7}));
   EXPECT_EQ(crop(1, 1, {}), (Window{0, 0, 1, 1}));
@@ -81,42 +81,6 @@ TEST(Crop, IsCutOutBeforeItIsResized) {
                "resample: wanted 20 x 13 pixels at (11, 0), got an image of 30 x 40");
   EXPECT_ERROR(crop_and_resize(p.image(), {0, 28, 20, 13}, Interpolation::bicubic, 8, 8), "at (0, 28)");
   EXPECT_ERROR(crop_and_resize(p.image(), {-1, 0, 20, 13}, Interpolation::bicubic, 8, 8), "at (-1, 0)");
-}
-
-TEST(Resampling, RefusesWrongSizes) {
-  const auto bilinear = Interpolation::bilinear;
-  EXPECT_ERROR(Resample(bilinear, 0, 4, 2, 2), "resample: sizes must lie in [1, 65536], got 0");
-  EXPECT_ERROR(Resample(bilinear, 4, 4, 2, 65537), "got 65537");
-  EXPECT_ERROR(Resample(bilinear, 4, 4, {0, 0, 4.5F, 4}, 2, 2), "the box must lie in [0, 4], got 0 to 4.5");
-  EXPECT_ERROR(Resample(bilinear, 4, 4, {0, 2, 4, 2}, 2, 2), "got 2 to 2");
-  EXPECT_ERROR(Resample(bilinear, 4, 4, {-1, 0, 4, 4}, 2, 2), "got -1 to 4");
-  EXPECT_ERROR(Resample(bilinear, 4, 4, {std::nanf(""), 0, 4, 4}, 2, 2), "got nan to 4");
-}
-
-// The release resizes floats with torch, which vit/data/resize.h equals.
-TEST(Evaluation, IsWithinOneGreyLevelOfFloats) {
-  for (const auto& [height, width, size] : {std::tuple(50L, 70L, 32L), {91L, 45L, 40L}, {20L, 30L, 40L}}) {
-    const Picture p = noise(1, height, width), out = evaluation_view(p.image(), size, size);
-    const double factor = static_cast<double>(size) / static_cast<double>(std::min(height, width));
-    const long h = static_cast<long>(static_cast<double>(height) * factor);
-    const long w = static_cast<long>(static_cast<double>(width) * factor);
-    const Resize resize(height, width, h, w);
-    std::vector<float> in(p.pixels.begin(), p.pixels.end()), whole(h * w), scratch(resize.scratch_size());
-    resize(whole.data(), in.data(), 1, scratch.data());
-    const long top = std::lrint((h - size) / 2.0), left = std::lrint((w - size) / 2.0);
-    for (long y = 0; y < size; ++y)
-      for (long x = 0; x < size; ++x)
-        ASSERT_NEAR(out.pixels[y * size + x], whole[(y + top) * w + x + left], 1.01) << y << ' ' << x;
-  }
-}
-
-TEST(Evaluation, PadsWhatTruncationTookAway) {
-  const Picture p{std::vector<std::uint8_t>(49 * 60, 200), 1, 49, 60};
-  const Picture out = evaluation_view(p.image(), 6, 8);  // 6 x 7 pixels: one row above and below, a column to the right
-  for (long y = 0; y < 8; ++y)
-    for (long x = 0; x < 8; ++x) EXPECT_EQ(out.pixels[y * 8 + x], y >= 1 && y < 7 && x < 7 ? 200 : 0) << y << ' ' << x;
-  EXPECT_ERROR(evaluation_view(p.image(), 8, 0), "evaluation: the size must lie in [1, 65536], got 0");
-  EXPECT_ERROR(evaluation_view(p.image(), 0, 8), "sizes must lie in [1, 65536], got 0");
 }
 
 TEST(Erase, DrawsWindowsByTheRule) {
@@ -162,6 +126,52 @@ TEST(Erase, FillsTheWindowAlone) {
     EXPECT_NEAR(Moments(inside).mean, 0, with_noise ? 0.22 : 0);
     EXPECT_NEAR(Moments(inside).variance, with_noise ? 1 : 0, with_noise ? 0.3 : 0);
   }
+}
+
+TEST(Jitter, DrawsFactorsThenTheirOrder) {
+  const JitterOptions options{.brightness = 0.4, .contrast = 1.5, .saturation = 0.6, .hue = 0.25};
+  std::set<std::array<int, 4>> orders;
+  for (std::uint32_t i = 0; i < 200; ++i) {
+    Rng rng(1, Purpose::jitter, 0, i), same = rng;
+    Picture got = noise(3, 6, 5), want = got;
+    colour_jitter(got, rng, options);
+    const double brightness = 0.6 + 0.8 * same.uniform(), contrast = 2.5 * same.uniform();  // not below 0
+    const double saturation = 0.4 + 1.2 * same.uniform(), hue = 0.25 * (2.0 * same.uniform() - 1);
+    std::array<int, 4> order{0, 1, 2, 3};
+    for (std::uint32_t left = 4; left > 1; --left) std::swap(order.at(left - 1), order.at(same.below(left)));
+    for (const int step : order) {
+      if (step == 0) adjust_brightness(want, brightness);
+      if (step == 1) adjust_contrast(want, contrast);
+      if (step == 2) adjust_saturation(want, saturation);
+      if (step == 3) adjust_hue(want, hue);
+    }
+    EXPECT_EQ(got.pixels, want.pixels) << i;
+    orders.insert(order);
+  }
+  EXPECT_EQ(orders.size(), 24U);
+  Rng rng(1, Purpose::jitter), same = rng;
+  Picture got = noise(3, 6, 5), want = got;
+  colour_jitter(got, rng, {.contrast = 0.5});  // alone, and its factor still the second number
+  same.uniform();
+  adjust_contrast(want, 0.5 + same.uniform());
+  EXPECT_EQ(got.pixels, want.pixels);
+}
+
+TEST(RandAugment, DrawsOperationsAndDirections) {
+  int negative = 0;
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    Rng rng(1, Purpose::policy, 0, i), same = rng;
+    Picture got = noise(3, 12, 9), want = got;
+    rand_augment(got, rng, 3, 25);
+    for (int k = 0; k < 3; ++k) {
+      const auto operation = static_cast<int>(same.below(14));
+      const bool turned = same.below(2) == 1;
+      rand_augment_operation(want, operation, 25, turned);
+      negative += turned;
+    }
+    EXPECT_EQ(got.pixels, want.pixels) << i;
+  }
+  EXPECT_NEAR(negative, 150, 35);  // four standard deviations
 }
 
 // The whole pipeline as one would write it for this image: each step from its own stream.
@@ -233,6 +243,9 @@ TEST(Pipeline, NormalisesAndErases) {
   normalise(augmented, mean, std, got.data());
   normalise(augmented, mean, std, again.data());
   EXPECT_EQ(got, again);
+  const Augmented other = augment(p.image(), options, 1, 2, 4, 20, 20);
+  normalise(other, mean, std, again.data());
+  EXPECT_NE(got[augmented.erased.top * 20 + augmented.erased.left], again[other.erased.top * 20 + other.erased.left]);
   const Window& w = augmented.erased;
   ASSERT_GT(w.height, 0);
   for (long i = 0; i < 1200; ++i) {
@@ -327,15 +340,15 @@ TEST(Mix, BoxesAreCutOffAtTheBorderAndCounted) {
 }
 
 TEST(Mix, PairsFirstWithLast) {
-  std::vector<float> images;  // 3 images (2, 2, 3); pixel 100 i + its place
-  for (int i = 0; i < 3; ++i)
+  std::vector<float> images;  // 5 images (2, 2, 3); pixel 100 i + its place
+  for (int i = 0; i < 5; ++i)
     for (int k = 0; k < 12; ++k) images.push_back(static_cast<float>(100 * i + k));
   std::vector<float> mixed = images, cut = images;
-  mix_images({.lambda = 0.75}, mixed.data(), 3, 2, 2, 3);
-  mix_images({.lambda = 2 / 3.0, .cutmix = true, .box = {1, 1, 1, 2}}, cut.data(), 3, 2, 2, 3);
-  for (int i = 0; i < 3; ++i)
+  mix_images({.lambda = 0.75}, mixed.data(), 5, 2, 2, 3);
+  mix_images({.lambda = 2 / 3.0, .cutmix = true, .box = {1, 1, 1, 2}}, cut.data(), 5, 2, 2, 3);
+  for (int i = 0; i < 5; ++i)
     for (int k = 0; k < 12; ++k) {
-      const double own = 100 * i + k, other = 100 * (2 - i) + k;
+      const double own = 100 * i + k, other = 100 * (4 - i) + k;
       EXPECT_NEAR(mixed[i * 12 + k], 0.75 * own + 0.25 * other, 1e-4);
       EXPECT_EQ(cut[i * 12 + k], k % 6 >= 4 ? other : own) << i << ' ' << k;
     }

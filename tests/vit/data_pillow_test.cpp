@@ -1,8 +1,10 @@
 // Resizing and augmentation against tests/golden/pillow.txt: hashes of what Pillow and torchvision make of the same
 // images (tests/golden/pillow.py). Equal means every byte.
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <sstream>
+#include <tuple>
 
 #include "tests/testing.h"
 #include "vit/data/augment/blur.h"
@@ -68,7 +70,7 @@ TEST(Pillow, Resizes) {
     resample(out.data(), in.image(), scratch);
     EXPECT_EQ(fnv(out), n[9]);
   });
-  EXPECT_EQ(cases, 200);
+  EXPECT_EQ(cases, 202);
 }
 
 TEST(Pillow, Operations) {
@@ -102,7 +104,7 @@ TEST(Pillow, RandAugment) {
     rand_augment_operation(p, static_cast<int>(n[3]), static_cast<int>(n[4]), n[5] < 0);
     EXPECT_EQ(fnv(p.pixels), n[6]);
   });
-  EXPECT_GT(cases, 90);
+  EXPECT_GT(cases, 110);
 }
 
 TEST(Pillow, Evaluation) {
@@ -112,7 +114,43 @@ TEST(Pillow, Evaluation) {
     const Picture out = evaluation_view(in.image(), static_cast<long>(n[2]), static_cast<long>(n[3]));
     EXPECT_EQ(fnv(out.pixels), n[4]);
   });
-  EXPECT_EQ(cases, 4);
+  EXPECT_EQ(cases, 5);
+}
+
+TEST(Resampling, RefusesWrongSizes) {
+  const auto bilinear = Interpolation::bilinear;
+  EXPECT_ERROR(Resample(bilinear, 0, 4, 2, 2), "resample: sizes must lie in [1, 65536], got 0");
+  EXPECT_ERROR(Resample(bilinear, 4, 4, 2, 65537), "got 65537");
+  EXPECT_ERROR(Resample(bilinear, 4, 4, {0, 0, 4.5F, 4}, 2, 2), "the box must lie in [0, 4], got 0 to 4.5");
+  EXPECT_ERROR(Resample(bilinear, 4, 4, {0, 2, 4, 2}, 2, 2), "got 2 to 2");
+  EXPECT_ERROR(Resample(bilinear, 4, 4, {-1, 0, 4, 4}, 2, 2), "got -1 to 4");
+  EXPECT_ERROR(Resample(bilinear, 4, 4, {std::nanf(""), 0, 4, 4}, 2, 2), "got nan to 4");
+}
+
+// The release resizes floats with torch, which vit/data/resize.h equals.
+TEST(Evaluation, IsWithinOneGreyLevelOfFloats) {
+  for (const auto& [height, width, size] : {std::tuple(50L, 70L, 32L), {91L, 45L, 40L}, {20L, 30L, 40L}}) {
+    const Picture p = picture(height, width), out = evaluation_view(p.image(), size, size);
+    const double factor = static_cast<double>(size) / static_cast<double>(std::min(height, width));
+    const long h = static_cast<long>(static_cast<double>(height) * factor);
+    const long w = static_cast<long>(static_cast<double>(width) * factor);
+    const Resize resize(height, width, h, w);
+    std::vector<float> in(p.pixels.begin(), p.pixels.begin() + p.plane()), whole(h * w), scratch(resize.scratch_size());
+    resize(whole.data(), in.data(), 1, scratch.data());
+    const long top = std::lrint((h - size) / 2.0), left = std::lrint((w - size) / 2.0);
+    for (long y = 0; y < size; ++y)
+      for (long x = 0; x < size; ++x)
+        ASSERT_NEAR(out.pixels[y * size + x], whole[(y + top) * w + x + left], 1.01) << y << ' ' << x;
+  }
+}
+
+TEST(Evaluation, PadsWhatTruncationTookAway) {
+  const Picture p{std::vector<std::uint8_t>(49 * 60, 200), 1, 49, 60};
+  const Picture out = evaluation_view(p.image(), 6, 8);  // 6 x 7 pixels: one row above and below, a column to the right
+  for (long y = 0; y < 8; ++y)
+    for (long x = 0; x < 8; ++x) EXPECT_EQ(out.pixels[y * 8 + x], y >= 1 && y < 7 && x < 7 ? 200 : 0) << y << ' ' << x;
+  EXPECT_ERROR(evaluation_view(p.image(), 8, 0), "evaluation: the size must lie in [1, 65536], got 0");
+  EXPECT_ERROR(evaluation_view(p.image(), 0, 8), "sizes must lie in [1, 65536], got 0");
 }
 
 }  // namespace
