@@ -287,6 +287,7 @@ TEST(Pipeline, RefusesWrongOptions) {
   refused([](O& o) { o.jitter.contrast = std::nan(""); }, "jitter of contrast must lie in [0, 100], got nan");
   refused([](O& o) { o.erase.probability = -1; }, "the probability of erasing must lie in [0, 1], got -1");
   refused([](O& o) { o.erase.max_area = 0; }, "the erased area must be a range in [0, 1], got 0.02 to 0");
+  EXPECT_ERROR(augment(noise(3, 0, 8).image(), three_augment_options(), 1, 0, 0, 8, 8), "an image without pixels");
   EXPECT_ERROR(augment(p.image(), {}, 1, 0, 0, 8, 0), "resample: sizes must lie in [1, 65536], got 0");
 }
 

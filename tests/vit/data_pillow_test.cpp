@@ -149,8 +149,9 @@ TEST(Evaluation, PadsWhatTruncationTookAway) {
   const Picture out = evaluation_view(p.image(), 6, 8);  // 6 x 7 pixels: one row above and below, a column to the right
   for (long y = 0; y < 8; ++y)
     for (long x = 0; x < 8; ++x) EXPECT_EQ(out.pixels[y * 8 + x], y >= 1 && y < 7 && x < 7 ? 200 : 0) << y << ' ' << x;
-  EXPECT_ERROR(evaluation_view(p.image(), 8, 0), "evaluation: the size must lie in [1, 65536], got 0");
-  EXPECT_ERROR(evaluation_view(p.image(), 0, 8), "sizes must lie in [1, 65536], got 0");
+  EXPECT_ERROR(evaluation_view(p.image(), 8, 0), "evaluation: sizes must lie in [1, 65536], got 0");
+  EXPECT_ERROR(evaluation_view(p.image(), 65537, 8), "evaluation: sizes must lie in [1, 65536], got 65537");
+  EXPECT_ERROR(evaluation_view(picture(0, 5).image(), 8, 8), "evaluation: an image without pixels");
 }
 
 }  // namespace

@@ -42,7 +42,9 @@ Picture crop_and_resize(const Image& image, const Window& window, Interpolation 
 }
 
 Picture evaluation_view(const Image& image, long shorter, long size) {
-  check(1 <= size && size <= 1 << 16, "evaluation: the size must lie in [1, 65536], got ", size);
+  for (const long side : {shorter, size})
+    check(1 <= side && side <= 1 << 16, "evaluation: sizes must lie in [1, 65536], got ", side);
+  check(image.numel() > 0, "evaluation: an image without pixels");
   const double factor = static_cast<double>(shorter) / static_cast<double>(std::min(image.height, image.width));
   const auto scaled = [&](long side) { return static_cast<long>(static_cast<double>(side) * factor); };
   const Picture whole = crop_and_resize(image, {0, 0, image.height, image.width}, Interpolation::bilinear,

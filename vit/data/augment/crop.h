@@ -12,6 +12,7 @@ struct CropOptions {
 };
 
 // torchvision's and timm's RandomResizedCrop: ten tries, then the largest window in the middle whose ratio is allowed.
+// The image has some pixels.
 Window random_resized_crop(Rng& rng, const CropOptions& options, long height, long width);
 
 // The window, resized. Throws Error if it is not in the image or height or width are not in [1, 65536].

@@ -1,6 +1,8 @@
 // One stream of random numbers per step.
 #include "vit/data/augment/pipeline.h"
 
+#include <utility>
+
 #include "tensor/error.h"
 #include "vit/data/augment.h"
 #include "vit/data/augment/blur.h"
@@ -56,6 +58,7 @@ AugmentOptions rand_augment_options() {
 Augmented augment(const Image& image, const AugmentOptions& options, std::uint64_t seed, long epoch, long index,
                   long height, long width) {
   check_options(options);
+  check(image.numel() > 0, "augmentation: an image without pixels");
   const auto stream = [&](Purpose purpose) {
     return Rng(seed, purpose, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(index));
   };

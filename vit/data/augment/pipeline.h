@@ -1,5 +1,6 @@
 // Training's view of an image: cropped, mirrored, its colours changed, and part of it erased, as the options say. Every
-// number depends on seed, epoch and index alone, and what one option draws on no other option.
+// number depends on seed, epoch and index alone, and what one option draws on no other option. For a loader's threads:
+//   normalise(augment(dataset.read(index, buffer), options, seed, epoch, index, height, width), mean, std, out);
 #pragma once
 #include "vit/data/augment/crop.h"
 #include "vit/data/augment/erase.h"
