@@ -8,7 +8,21 @@
 namespace lookhere {
 
 // What a number is for. Different purposes never share a stream; append only, since checkpoints rely on the values.
-enum class Purpose : std::uint32_t { init, shuffle, augment, drop_path, dropout, shapes, test };
+enum class Purpose : std::uint32_t {
+  init,
+  shuffle,
+  augment,
+  drop_path,
+  dropout,
+  shapes,
+  test,
+  crop,
+  mirror,
+  policy,
+  jitter,
+  erase,
+  mix
+};
 
 // A stream of numbers named by (seed, purpose, a, b), e.g. (seed, augment, epoch, sample).
 class Rng {

@@ -1,0 +1,48 @@
+// Training's view of an image: cropped, mirrored, its colours changed, and part of it erased, as the options say. Every
+// number depends on seed, epoch and index alone, and what one option draws on no other option. For a loader's threads:
+//   normalise(augment(dataset.read(index, buffer), options, seed, epoch, index, height, width), mean, std, out);
+#pragma once
+#include "vit/data/augment/crop.h"
+#include "vit/data/augment/erase.h"
+#include "vit/data/augment/jitter.h"
+
+namespace lookhere {
+
+enum class AugmentPolicy {
+  none,
+  three_augment,  // DeiT III (arXiv 2204.07118): grayscale, or solarized at 128, or blurred with sigma in [0.1, 2)
+  rand_augment,
+};
+
+struct AugmentOptions {
+  bool random_resized_crop = false;  // else the whole image is resized
+  CropOptions crop = {};
+  Interpolation interpolation = Interpolation::bicubic;
+  double hflip = 0;  // probability of mirroring
+  AugmentPolicy policy = AugmentPolicy::none;
+  int operations = 2, level = 15;  // of RandAugment
+  JitterOptions jitter = {};
+  EraseOptions erase = {};
+};
+
+// LookHere's training (arXiv 2405.13985): a random resized crop, a mirror image, one of 3-Augment's three, and jitter
+// of 0.3; and its other run, RandAugment in place of the last two.
+AugmentOptions three_augment_options();
+AugmentOptions rand_augment_options();
+
+struct Augmented {
+  Picture picture;
+  Window erased;    // after normalisation, 0 or noise; no pixels: nothing is
+  Rng erase_noise;  // with which that noise begins
+  bool noise = false;
+};
+
+// Of height x width pixels. Throws Error for options out of range, and for images of neither 1 nor 3 channels if
+// colours are to be changed.
+Augmented augment(const Image& image, const AugmentOptions& options, std::uint64_t seed, long epoch, long index,
+                  long height, long width);
+
+// As a model takes it: out (channels, height, width) = (pixel / 255 - mean) / std, then erased.
+void normalise(const Augmented& augmented, const std::vector<float>& mean, const std::vector<float>& std, float* out);
+
+}  // namespace lookhere
