@@ -19,8 +19,8 @@ Parsed parse(const Words& words) {
   Parsed parsed;
   std::vector<const char*> pointers{"lookhere"};
   for (const std::string& word : words) pointers.push_back(word.c_str());
-  const auto load = [&](TrainCommand& train, const std::string& resume, const std::string& config) {
-    ++parsed.loads, parsed.resume = resume, parsed.config = config, parsed.recipe = &train.recipe;
+  const auto load = [&](TrainCommand& train, const TrainCommand& said) {
+    ++parsed.loads, parsed.resume = said.resume, parsed.config = said.config, parsed.recipe = &train.recipe;
   };
   parsed.command = parse_command_line(static_cast<int>(pointers.size()), pointers.data(), load);
   return parsed;

@@ -40,6 +40,9 @@ class Command {
   virtual ~Command() = default;
   virtual Page page() const = 0;
   virtual void add_options(Options& options) = 0;
+  // The words are read twice. Before the second time a command may take what the first, in `said`, names as options to
+  // begin with.
+  virtual void begin_with(const Command& /*said*/) {}
   // Results go to stdout, everything else to stderr; mistakes throw Error.
   virtual void run() const = 0;
 };

@@ -145,9 +145,10 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
 
 }  // namespace
 
-void load_recipe(TrainCommand& train, const std::string& resume, const std::string& config) {
-  if (!resume.empty()) train.read_run(resume);
-  if (!config.empty()) update_from_toml(train.recipe, config);
+void load_recipe(TrainCommand& train, const TrainCommand& said) {
+  if (!said.resume.empty()) train.read_run(said.resume);
+  if (!said.preset.empty()) update_from_preset(train.recipe, said.preset);
+  if (!said.config.empty()) update_from_toml(train.recipe, said.config);
 }
 
 std::function<void()> parse_command_line(int argc, const char* const* argv, const RecipeLoader& load) {
@@ -156,7 +157,10 @@ std::function<void()> parse_command_line(int argc, const char* const* argv, cons
   // for the names of these files alone.
   Commands first;
   const auto commands = std::make_shared<Commands>();
-  if (parse(first, argc, argv, false) == "train") load(commands->train, first.train.resume, first.train.config);
+  const std::string said = parse(first, argc, argv, false);
+  if (said == "train") load(commands->train, first.train);
+  for (std::size_t i = 0; i < first.others.size(); ++i)
+    if (said == first.others[i]->page().name) commands->others[i]->begin_with(*first.others[i]);
   const std::string name = parse(*commands, argc, argv, true);
   return [commands, name] { commands->run(name); };
 }

@@ -7,9 +7,10 @@
 
 namespace lookhere {
 
-// Takes --resume's run, and reads the options of its checkpoint and of -c's file; either path may be empty.
-using RecipeLoader = std::function<void(TrainCommand&, const std::string& resume, const std::string& config)>;
-void load_recipe(TrainCommand& train, const std::string& resume, const std::string& config);
+// Takes the run, and reads the options of its checkpoint, of the recipe and of the file that --resume, --recipe and -c
+// of `said` name; each may be empty.
+using RecipeLoader = std::function<void(TrainCommand&, const TrainCommand& said)>;
+void load_recipe(TrainCommand& train, const TrainCommand& said);
 
 // Reads the command line and returns what to run; for --help and --version prints the answer and returns nothing to do.
 // Of an option given twice the last one counts. No file is touched but those that `load` reads, for train. Throws Error

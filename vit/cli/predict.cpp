@@ -1,5 +1,6 @@
 // lookhere predict: what a model takes one image for.
 #include <charconv>
+#include <filesystem>
 
 #include "tensor/finite.h"
 #include "vit/cli/commands.h"
@@ -26,7 +27,7 @@ LabelledImage read_from_data(const std::string& text, std::size_t colon, const S
   const char *first = text.data() + colon + 1, *last = text.data() + text.size();
   const auto [end, error] = std::from_chars(first, last, index);
   check(first != last && end == last && error == std::errc(),
-        "predict: wanted FILE.npy or DATA:INDEX such as fashion:12, got '", text, "'");
+        "predict: wanted a JPEG, PNG or npy file or DATA:INDEX such as fashion:12, got '", text, "'");
   const ViTConfig config = config_of(model);
   const Dataset dataset = load_test_set(text.substr(0, colon), model, config.height);
   LabelledImage labelled{.image = image_of(dataset, index, config), .class_names = dataset.class_names, .answer = {}};
@@ -41,12 +42,12 @@ class Predict : public Command {
             .summary = "The most probable classes of one image, as bars",
             .examples =
                 "  lookhere predict --model best.safetensors fashion:0\n"
-                "  lookhere predict --model best.safetensors image.npy"};
+                "  lookhere predict --model best.safetensors holiday.jpg"};
   }
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
     o.add({.names = "image",
-           .help = "FILE.npy (CHW: float32 normalised, or uint8) or DATA:INDEX of a test set",
+           .help = "a JPEG, PNG or npy file (CHW: float32 normalised, or uint8) or DATA:INDEX of a test set",
            .required = true},
           image);
     o.add({.names = "--top-k", .help = "how many classes", .range = {.low = 1}}, top_k);
@@ -65,10 +66,14 @@ void Predict::run() const {
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
   const std::size_t colon = image.rfind(':');
-  const bool is_file = image.ends_with(".npy") || colon == std::string::npos;
-  const LabelledImage labelled =
-      is_file ? LabelledImage{load_images(image, file, true), class_names_of(file, vit.config().classes), {}}
-              : read_from_data(image, colon, file);
+  std::error_code ignored;
+  const bool array = image.ends_with(".npy"), photo = !array && std::filesystem::is_regular_file(image, ignored);
+  check(array || photo || colon != std::string::npos, "predict: there is no file ", shown(image));
+  const LabelledImage labelled = array || photo
+                                     ? LabelledImage{array ? load_images(image, file, true) : load_photo(image, file),
+                                                     class_names_of(file, vit.config().classes),
+                                                     {}}
+                                     : read_from_data(image, colon, file);
   const Tensor logits = logits_of(vit, labelled.image);
   check_finite(logits, image, ": the model's answer");
   const std::vector<float> p = softmax(logits.host<float>(), vit.config().classes);

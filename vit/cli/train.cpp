@@ -136,6 +136,8 @@ void TrainCommand::add_options(Options& o) {
         resume);
   o.add({.names = "--max-steps", .help = "save and stop after this many updates (0: no limit)", .range = {.low = 0}},
         max_steps);
+  static const std::string presets = "options to begin with: " + preset_names() + "; the command line wins";
+  o.add({.names = "--recipe", .help = presets}, preset);
   o.add({.names = "-c,--config", .help = "read options from a TOML file; the command line wins"}, config);
   add_fields(o, recipe);
 }
@@ -170,7 +172,7 @@ void TrainCommand::run() const {
       config.grid().y, config.grid().x, config.heads, path);
   note_stop_signals();
   const LoaderOptions seen = training_loader(recipe, config, trainer.training_data());
-  Watcher watcher(trainer, recipe.epochs, seen.crop_padding > 0 || seen.hflip > 0);
+  Watcher watcher(trainer, recipe.epochs, seen.augment || seen.crop_padding > 0 || seen.hflip > 0);
   const auto outcome = trainer.run(watcher, asked_to_stop, max_steps);
   watcher.draw_curve();
   const TrainingState& at = trainer.state();

@@ -15,7 +15,7 @@ class TrainCommand : public Command {
   void read_run(const std::string& run);
 
   Recipe recipe;
-  std::string output, resume, config;  // resume and config have been read into the recipe by then
+  std::string output, resume, preset, config;  // the last three have been read into the recipe by then
   long max_steps = 0;
 
  private:

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "vit/data/image.h"
+#include "vit/data/resample.h"
 
 namespace lookhere {
 
@@ -15,6 +16,10 @@ struct Dataset {
   bool mirror_keeps_label = true;  // false where a mirrored image belongs to another class, as east and west do
   // Classes are what their names say, as folders do, and labels only count them: see relabel.
   bool labels_by_name = false;
+  // How a model is shown a test image. Above 0: the shorter side becomes the model's side divided by crop_ratio, and
+  // the centre is cut out; 0: the whole image, its sides resized by themselves.
+  double crop_ratio = 0;
+  Interpolation interpolation = Interpolation::bilinear;  // where something is cut out
   bool mirror_by_default = false;             // true for photographs of things, which may as well be seen mirrored
   std::shared_ptr<const ImageSource> images;  // copies of the set share them
 

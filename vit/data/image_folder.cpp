@@ -75,6 +75,7 @@ Dataset read_image_folder(const std::string& folder, bool train, const DatasetOp
   dataset.class_names = files.classes;
   dataset.labels = files.labels;
   dataset.labels_by_name = dataset.mirror_by_default = true;
+  dataset.crop_ratio = 0.875;
   dataset.mean = {0.485F, 0.456F, 0.406F};
   dataset.std = {0.229F, 0.224F, 0.225F};
   dataset.images = photos_in_files(std::move(files), on_bad == "skip",

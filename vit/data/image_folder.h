@@ -12,7 +12,8 @@ namespace lookhere {
 bool is_image_folder(const std::string& folder, bool train);
 
 // Names are listed; images are read when they are needed, by whoever needs them, and differ in size. Classes are called
-// as their folders are. mean and std are ImageNet's, as torchvision's models want them. Throws Error as list_images
+// as their folders are. mean and std are ImageNet's, as torchvision's models want them, and of test images 7/8 of the
+// shorter side are seen. Throws Error as list_images
 // does (vit/data/image_files.h), for options out of range, and if the split has no image.
 Dataset read_image_folder(const std::string& folder, bool train, const DatasetOptions& options);
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "tensor/error.h"
+
 namespace lookhere {
 namespace {
 
@@ -30,8 +32,21 @@ const Resize& ImageLoader::resize_from(long height, long width) {
   return resizes_.front();
 }
 
+void ImageLoader::load_augmented(long index, float* out, const AugmentOptions& options, std::uint64_t seed,
+                                 long epoch) {
+  const Image image = dataset_->read(index, bytes_);
+  normalise(augment(image, options, seed, epoch, index, height_, width_), dataset_->mean, dataset_->std, out);
+}
+
 void ImageLoader::load(long index, float* out, const View& view) {
   const Image image = dataset_->read(index, bytes_);
+  if (dataset_->crop_ratio > 0) {
+    check(height_ == width_, dataset_->name, ": a square is cut out of each image, wanted a square model, got ",
+          height_, "x", width_);
+    const auto shorter = static_cast<long>(static_cast<double>(height_) / dataset_->crop_ratio);
+    const Picture seen = evaluation_view(image, shorter, height_, dataset_->interpolation);
+    return normalise(seen.image(), dataset_->mean, dataset_->std, out, view);
+  }
   const bool as_is = image.height == height_ && image.width == width_;
   if (!as_is && std::ssize(image_) < image.numel()) image_.resize(image.numel());
   normalise(image, dataset_->mean, dataset_->std, as_is ? out : image_.data(), view);

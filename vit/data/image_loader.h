@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "vit/data/augment.h"
+#include "vit/data/augment/pipeline.h"
 #include "vit/data/dataset.h"
 #include "vit/data/resize.h"
 
@@ -13,8 +14,11 @@ class ImageLoader {
  public:
   // Of height x width pixels, both >= 1. The data set must outlive the loader.
   ImageLoader(const Dataset& dataset, long height, long width);
-  // Image `index` to out (channels, height, width). Throws Error if there is no such image or it cannot be read.
+  // Image `index` to out (channels, height, width), as the data set says for test images. Throws Error if there is no
+  // such image, it cannot be read, or a part of it is to be cut out and is not to be square.
   void load(long index, float* out, const View& view = {});
+  // The same augmented, as training sees it in this epoch.
+  void load_augmented(long index, float* out, const AugmentOptions& options, std::uint64_t seed, long epoch);
 
  private:
   const Resize& resize_from(long height, long width);

@@ -24,7 +24,8 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
     check(0 <= side && side <= 1 << 16, "loader: image height and width must lie in [0, 65536], got ", side);
   check(1 <= o.workers && o.workers <= 256, "loader: workers must lie in [1, 256], got ", o.workers);
   check(0 <= o.prefetch && o.prefetch <= 1024, "loader: prefetch must lie in [0, 1024], got ", o.prefetch);
-  check(o.hflip == 0 || dataset.mirror_keeps_label, "loader: hflip would falsify the labels of ", dataset.name);
+  const double mirrored = o.augment ? o.augment->hflip : o.hflip;
+  check(mirrored == 0 || dataset.mirror_keeps_label, "loader: hflip would falsify the labels of ", dataset.name);
   check(dataset.size() <= std::numeric_limits<std::uint32_t>::max(), "loader: more than 2^32 images");
 }
 
@@ -61,6 +62,7 @@ void Loader::take_slots(long height, long width) {
       const bool elsewhere = options_.device != Device::cpu;
       slots_.push_back({.images = images,
                         .labels = labels,
+                        .targets = mixes() ? empty({rows, dataset_.classes}, Dtype::f32, Device::cpu) : Tensor(),
                         .there = elsewhere ? empty(shape, Dtype::f32, options_.device) : images,
                         .in_use = Fence(options_.device)});
     }
@@ -125,6 +127,7 @@ bool Loader::next(Batch& batch) {
   if (slot.error) std::rethrow_exception(std::exchange(slot.error, nullptr));
   batch.images = slot.there.rows(0, slot.rows);
   batch.labels = slot.labels.rows(0, slot.rows);
+  batch.targets = mixes() ? slot.targets.rows(0, slot.rows) : Tensor();
   return true;
 }
 
@@ -151,6 +154,15 @@ void Loader::work(ImageLoader& images, const std::stop_token& stop) {
   }
 }
 
+// Drawn by how many images of the run came before, so that it goes on the same wherever a run is resumed.
+void Loader::mix(Slot& slot, long first_image) const {
+  const Shape shape = slot.images.shape();
+  const Mix mix = draw_mix(options_.mix, options_.seed, epoch_ * dataset_.size() + first_image, shape[2], shape[3]);
+  mix_images(mix, slot.images.host<float>(), slot.rows, shape[1], shape[2], shape[3]);
+  soft_targets(mix, options_.smoothing, slot.labels.host<i64>(), slot.rows, dataset_.classes,
+               slot.targets.host<float>());
+}
+
 void Loader::fill(ImageLoader& images, Slot& slot, long batch) const {
   const long begin = first_image_ + batch * options_.batch_size;
   slot.rows = std::min(options_.batch_size, dataset_.size() - begin);
@@ -158,9 +170,13 @@ void Loader::fill(ImageLoader& images, Slot& slot, long batch) const {
   float* out = slot.images.host<float>();
   for (long row = 0; row < slot.rows; ++row, out += slot.images.numel() / slot.images.shape()[0]) {
     const long index = order_[begin + row];
-    images.load(index, out, draw_view(augment, options_.seed, epoch_, index));
+    if (options_.augment)
+      images.load_augmented(index, out, *options_.augment, options_.seed, epoch_);
+    else
+      images.load(index, out, draw_view(augment, options_.seed, epoch_, index));
     slot.labels.host<i64>()[row] = dataset_.labels[index];
   }
+  if (mixes()) mix(slot, begin);
   if (options_.device == Device::cpu) return;
   slot.in_use.wait();
   slot.there.rows(0, slot.rows).copy_beside(slot.images.rows(0, slot.rows));

@@ -3,11 +3,13 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
 #include "tensor/tensor.h"
+#include "vit/data/augment/mix.h"
 #include "vit/data/image_loader.h"
 
 namespace lookhere {
@@ -15,15 +17,19 @@ namespace lookhere {
 struct Batch {
   Tensor images;   // (b, c, h, w) f32, normalised; on the loader's device
   Tensor labels;   // (b) i64, in host memory
+  Tensor targets;  // (b, classes) f32, in host memory, where images are mixed; else undefined
   long index = 0;  // its number since start
 };
 
 struct LoaderOptions {
   long batch_size = 128;
-  bool shuffle = false;    // a new order every epoch
-  bool drop_last = false;  // leave out a last batch that is not full
-  long crop_padding = 0;   // pixels of the stored image; 0: no crops
-  double hflip = 0;        // probability of mirroring an image
+  bool shuffle = false;                        // a new order every epoch
+  bool drop_last = false;                      // leave out a last batch that is not full
+  long crop_padding = 0;                       // pixels of the stored image; 0: no crops
+  double hflip = 0;                            // probability of mirroring an image
+  std::optional<AugmentOptions> augment = {};  // for more: crop_padding and hflip are then not looked at
+  MixOptions mix = {};
+  double smoothing = 0;  // of the labels, where images are mixed
   std::uint64_t seed = 0;
   long image_height = 0, image_width = 0;  // pixels; 0: the data set's own; others are resized after cropping
   int workers = 1;                         // threads
@@ -56,7 +62,7 @@ class Loader {
 
  private:
   struct Slot {
-    Tensor images, labels;
+    Tensor images, labels, targets;
     Tensor there;  // on the device; images itself where that is the host's
     Fence in_use;  // up to here the device needs what is there
     long rows = 0;
@@ -67,6 +73,8 @@ class Loader {
   void start_workers(long height, long width);
   void work(ImageLoader& images, const std::stop_token& stop);
   void fill(ImageLoader& images, Slot& slot, long batch) const;
+  void mix(Slot& slot, long first_image) const;
+  bool mixes() const { return options_.mix.mixup_alpha > 0 || options_.mix.cutmix_alpha > 0; }
   void release();
   long batches_from(long first_image) const;
 

@@ -7,6 +7,11 @@
 namespace lookhere {
 namespace {
 
+void take(Dataset& test, const Preprocessing& own) {
+  test.mean = own.mean, test.std = own.std;
+  if (own.crop_ratio > 0) test.crop_ratio = own.crop_ratio, test.interpolation = own.interpolation;
+}
+
 // For models that do not say how their images were normalised.
 void guess_preprocessing(Dataset& test, const Safetensors& model) {
   const bool published = !test.mean.empty();
@@ -41,7 +46,7 @@ Dataset load_test_set(const std::string& source, const Safetensors& model, long 
     check(test.labels[i] < config.classes, source, ": label ", test.labels[i], " of image ", i,
           " is not below the model's ", config.classes, " classes");
   if (const auto own = preprocessing_of(model, config.channels))
-    test.mean = own->mean, test.std = own->std;
+    take(test, *own);
   else
     guess_preprocessing(test, model);
   if (test.classes == 0 || model.metadata().contains("class_names"))

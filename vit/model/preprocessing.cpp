@@ -35,14 +35,38 @@ std::string listed(const std::vector<float>& values) {
 }
 
 std::string to_json(const Preprocessing& p) {
-  return fmt::format(R"({{"mean": [{}], "std": [{}]}})", listed(p.mean), listed(p.std));
+  const std::string crop = p.crop_ratio > 0 ? fmt::format(R"(, "crop_pct": {}, "interpolation": "{}")", p.crop_ratio,
+                                                          name_of(p.interpolation))
+                                            : "";
+  return fmt::format(R"({{"mean": [{}], "std": [{}]{}}})", listed(p.mean), listed(p.std), crop);
+}
+
+const char* name_of(Interpolation interpolation) {
+  return interpolation == Interpolation::bicubic ? "bicubic" : "bilinear";
+}
+Interpolation interpolation_from_name(const std::string& name) {
+  for (const Interpolation each : {Interpolation::bilinear, Interpolation::bicubic})
+    if (name == name_of(each)) return each;
+  fail("interpolation: wanted bilinear or bicubic, got ", shown(name));
 }
 
 Preprocessing preprocessing_from_json(const std::string& text, long channels) {
   const nlohmann::json json = parse_json(text, "text");
   check(json.is_object(), "wanted a JSON object, got ", json.is_discarded() ? "no valid JSON" : json.type_name());
-  Preprocessing p{.mean = numbers(json, "mean", channels), .std = numbers(json, "std", channels)};
+  Preprocessing p;
+  p.mean = numbers(json, "mean", channels), p.std = numbers(json, "std", channels);
   for (const float std : p.std) check(std > 0, "'std' must be above 0, got ", std);
+  if (json.contains("crop_pct")) {
+    const nlohmann::json& crop = json["crop_pct"];
+    check(crop.is_number(), "'crop_pct' must be a number, got ", described(crop));
+    p.crop_ratio = crop.get<double>();
+    check(p.crop_ratio > 0 && p.crop_ratio <= 16, "'crop_pct' must be in (0, 16], got ", p.crop_ratio);
+  }
+  if (json.contains("interpolation")) {
+    const nlohmann::json& name = json["interpolation"];
+    check(name.is_string(), "'interpolation' must be a text, got ", described(name));
+    p.interpolation = interpolation_from_name(name.get<std::string>());
+  }
   return p;
 }
 
@@ -58,7 +82,10 @@ std::optional<Preprocessing> preprocessing_of(const Safetensors& model, long cha
 
 Metadata description_of(const Dataset& training) {
   Metadata metadata = class_names_metadata(training.class_names);
-  metadata["preprocessing"] = to_json(Preprocessing{.mean = training.mean, .std = training.std});
+  metadata["preprocessing"] = to_json(Preprocessing{.mean = training.mean,
+                                                    .std = training.std,
+                                                    .crop_ratio = training.crop_ratio,
+                                                    .interpolation = training.interpolation});
   return metadata;
 }
 

@@ -12,18 +12,25 @@ namespace lookhere {
 
 struct Preprocessing {
   std::vector<float> mean, std;  // per channel: a stored byte becomes (byte / 255 - mean) / std
+  // Which part of an image is seen, as Dataset says it (timm: crop_pct); 0: not said, or the whole.
+  double crop_ratio = 0;
+  Interpolation interpolation = Interpolation::bilinear;
 };
 
 // "0.4914, 0.4822, 0.4465": the shortest digits that tell the numbers from all others.
 std::string listed(const std::vector<float>& values);
-// {"mean": [0.286], "std": [0.353]}, as stored under the metadata key `preprocessing`.
+// {"mean": [0.286], "std": [0.353]}, as stored under the metadata key `preprocessing`; with a crop also "crop_pct":
+// 0.875, "interpolation": "bicubic".
 std::string to_json(const Preprocessing& preprocessing);
-// Other fields may stand beside mean and std. Throws Error unless both are `channels` finite numbers and std is above
-// 0.
+// Other fields may stand beside these. Throws Error unless mean and std are `channels` finite numbers and std is above
+// 0, and for a crop_pct out of (0, 16] and other interpolations than bilinear and bicubic.
 Preprocessing preprocessing_from_json(const std::string& text, long channels);
 
 // The model's own; nothing for files that have none (before version 0.2). Throws Error, naming the file, as above.
 std::optional<Preprocessing> preprocessing_of(const Safetensors& model, long channels);
+
+const char* name_of(Interpolation interpolation);
+Interpolation interpolation_from_name(const std::string& name);  // Error for others
 
 // The metadata of a model that is trained on this data: `class_names` and `preprocessing`.
 Metadata description_of(const Dataset& training);

@@ -44,7 +44,7 @@ RunFolder claimed(RunFolder folder, bool new_run) {
 Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
     : recipe_(validated(std::move(recipe))),
       folder_(claimed(std::move(folder), resume.empty())),
-      train_(load_dataset(recipe_.data, true, dataset_options(recipe_))),
+      train_(load_training_data(recipe_)),
       test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
       model_(model_config(recipe_, train_), static_cast<std::uint64_t>(recipe_.seed), Dtype::f32, device_of(recipe_)),
       sharded_(model_, recipe_.shards, recipe_.cuda_graph),
@@ -162,6 +162,8 @@ void Trainer::train_epoch(TrainObserver& observer, const std::function<bool()>& 
 
 ShardedModel::Losses Trainer::add_gradients_of_batch(long micro) {
   const ShardedModel::Loss loss_of = [&](const Var& logits, const Tensor& labels) {
+    if (labels.dtype() != Dtype::i64)  // of mixed images, smoothed already
+      return recipe_.bce_loss ? binary_cross_entropy_soft(logits, labels) : softmax_cross_entropy_soft(logits, labels);
     return recipe_.bce_loss ? binary_cross_entropy(logits, labels, recipe_.smoothing)
                             : softmax_cross_entropy(logits, labels, recipe_.smoothing);
   };
@@ -172,7 +174,8 @@ ShardedModel::Losses Trainer::add_gradients_of_batch(long micro) {
                   .dtype = dtype_of(recipe_)};
   const auto accumulate = static_cast<double>(recipe_.grad_accum_steps);
   try {
-    const auto mean = sharded_.accumulate_gradients(batch_.images, batch_.labels, pass, 1 / accumulate, loss_of);
+    const Tensor& wanted = batch_.targets.defined() ? batch_.targets : batch_.labels;
+    const auto mean = sharded_.accumulate_gradients(batch_.images, wanted, pass, 1 / accumulate, loss_of);
     return {mean.trained / accumulate, mean.cross_entropy / accumulate};
   } catch (OutOfMemory& error) {
     error.advise("; this is for an update: lower --batch-size, and raise --grad-accum-steps to make up for it");

@@ -11,6 +11,7 @@
 #include "tensor/machine.h"
 #include "tensor/text.h"
 #include "vit/model/json.h"
+#include "vit/model/preprocessing.h"
 #include "vit/train/recipe_file.h"
 
 namespace lookhere {
@@ -50,15 +51,33 @@ void Recipe::validate() const {
   Recipe(*this).visit(
       [](const RecipeOption& option, const auto& field) { check_field(option.name, field, option.range); });
   dtype_of(*this);
+  const auto one_of = [](const char* name, const std::string& value, std::initializer_list<const char*> known) {
+    std::string list;
+    for (const char* each : known) list += concat(list.empty() ? "" : ", ", each);
+    check(std::ranges::find(known, value) != known.end(), "--", name, ": wanted one of ", list, ", got ", shown(value));
+  };
+  one_of("aa", aa, {"none", "3a", "rand"}), one_of("interpolation", interpolation, {"bilinear", "bicubic"});
+  one_of("class-order", class_order, {"plain", "natural"}), one_of("on-bad-image", on_bad_image, {"error", "skip"});
+  const auto range = [](const char* name, const std::vector<double>& values) {
+    check(values.size() == 2 && values[0] > 0 && values[0] <= values[1], "--", name, ": wanted LOW and HIGH, got ",
+          to_text(nlohmann::json(values)));
+  };
+  if (!scale.empty()) range("scale", scale);
+  range("ratio", ratio);
   position_preset(position, position_options);
 }
 
 std::vector<std::string> Recipe::notes() const {
   std::vector<std::string> lines;
-  if (min_lr > lr)
-    lines.push_back(fmt::format("--min-lr {} is above --lr {}: the learning rate ends at {}", min_lr, lr, lr));
-  if (warmup_lr > lr && warmup_epochs > 0)
-    lines.push_back(fmt::format("--warmup-lr {} is above --lr {}: the learning rate starts at {}", warmup_lr, lr, lr));
+  const double peak = peak_lr_of(*this);
+  if (lr_base_size > 0)
+    lines.push_back(fmt::format("learning rate {} x {} images / {} = {:.4g}", lr, batch_size * grad_accum_steps,
+                                lr_base_size, peak));
+  if (min_lr > peak)
+    lines.push_back(fmt::format("--min-lr {} is above --lr {}: the learning rate ends at {}", min_lr, peak, peak));
+  if (warmup_lr > peak && warmup_epochs > 0)
+    lines.push_back(
+        fmt::format("--warmup-lr {} is above --lr {}: the learning rate starts at {}", warmup_lr, peak, peak));
   if (warmup_epochs >= static_cast<double>(epochs))
     lines.push_back(
         fmt::format("--warmup-epochs {} is not below --epochs {}: the learning rate rises up to the last update",
@@ -154,6 +173,41 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   return c;
 }
 
+namespace {
+
+double hflip_of(const Recipe& r, const Dataset& data) {
+  return r.hflip >= 0 ? r.hflip : data.mirror_by_default ? 0.5 : 0;
+}
+
+}  // namespace
+
+std::optional<AugmentOptions> augmentation_of(const Recipe& r, const Dataset& data) {
+  const bool photographs = data.height == 0, crops = photographs || !r.scale.empty();
+  if (!crops && r.aa == "none" && r.color_jitter == 0 && r.reprob == 0) return std::nullopt;
+  check(r.crop_padding == 0, "--crop-padding goes neither with photographs nor with --scale, --aa, --color-jitter and ",
+        "--reprob: use --scale for crops");
+  const double jitter = r.color_jitter;
+  AugmentOptions o{.random_resized_crop = crops,
+                   .interpolation = interpolation_from_name(r.interpolation),
+                   .hflip = hflip_of(r, data),
+                   .operations = static_cast<int>(r.ra_ops),
+                   .level = static_cast<int>(r.ra_magnitude),
+                   .jitter = {.brightness = jitter, .contrast = jitter, .saturation = jitter},
+                   .erase = {.probability = r.reprob}};
+  if (!r.scale.empty()) o.crop.min_scale = r.scale[0], o.crop.max_scale = r.scale[1];
+  o.crop.min_ratio = r.ratio[0], o.crop.max_ratio = r.ratio[1];
+  if (r.aa == "3a") o.policy = AugmentPolicy::three_augment;
+  if (r.aa == "rand") o.policy = AugmentPolicy::rand_augment;
+  return o;
+}
+
+Dataset load_training_data(const Recipe& r) {
+  Dataset data = load_dataset(r.data, true, dataset_options(r));
+  if (r.crop_pct > 0) data.crop_ratio = r.crop_pct;
+  if (data.crop_ratio > 0) data.interpolation = interpolation_from_name(r.interpolation);
+  return data;
+}
+
 LoaderOptions evaluation_loader(const Recipe& r, const ViTConfig& model) {
   return {.batch_size = r.eval_batch_size,
           .image_height = model.height,
@@ -167,7 +221,13 @@ LoaderOptions training_loader(const Recipe& r, const ViTConfig& model, const Dat
   options.batch_size = r.batch_size, options.batch_option = "--batch-size";
   options.shuffle = options.drop_last = true;
   options.crop_padding = r.crop_padding;
-  options.hflip = r.hflip >= 0 ? r.hflip : data.mirror_by_default ? 0.5 : 0;
+  options.hflip = hflip_of(r, data);
+  options.augment = augmentation_of(r, data);
+  options.mix = {.mixup_alpha = r.mixup,
+                 .cutmix_alpha = r.cutmix,
+                 .probability = r.mixup_prob,
+                 .switch_probability = r.mixup_switch_prob};
+  options.smoothing = r.smoothing;
   options.seed = static_cast<std::uint64_t>(r.seed);
   return options;
 }
@@ -176,6 +236,8 @@ DatasetOptions dataset_options(const Recipe& r) {
   DatasetOptions options;
   options.shapes_train = r.shapes_train, options.shapes_test = r.shapes_test;
   if (r.img_size) options.shapes_size = r.img_size;
+  options.natural_class_order = r.class_order == "natural";
+  options.class_map = r.class_map, options.val_split = r.val_split, options.on_bad_image = r.on_bad_image;
   return options;
 }
 
@@ -183,11 +245,17 @@ AdamWOptions optimizer_options(const Recipe& r) {
   return {.weight_decay = r.weight_decay, .clip_norm = r.clip_grad, .ema_decay = r.model_ema_decay};
 }
 
+double peak_lr_of(const Recipe& r) {
+  const auto images = static_cast<double>(r.batch_size * r.grad_accum_steps);
+  return r.lr_base_size > 0 ? r.lr * images / r.lr_base_size : r.lr;
+}
+
 Schedule schedule_of(const Recipe& r, long steps_per_epoch) {
   const auto per_epoch = static_cast<double>(steps_per_epoch);
-  return {.peak = r.lr,
-          .start = std::min(r.warmup_lr, r.lr),
-          .end = std::min(r.min_lr, r.lr),
+  const double peak = peak_lr_of(r);
+  return {.peak = peak,
+          .start = std::min(r.warmup_lr, peak),
+          .end = std::min(r.min_lr, peak),
           .warmup_steps = std::min(std::lround(r.warmup_epochs * per_epoch), r.epochs * steps_per_epoch - 1),
           .total_steps = r.epochs * steps_per_epoch};
 }

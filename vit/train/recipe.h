@@ -34,12 +34,18 @@ struct Recipe {
   double mlp_ratio = 0, layer_scale = -1, init_std = 0;
   // how
   long epochs = 10, batch_size = 64, grad_accum_steps = 1, seed = 42;
+  double lr_base_size = 0;
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
   double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0.998;
   bool bce_loss = false, tf32 = false, cuda_graph = false;
   std::string dtype = "f32", device = "cpu";
   double hflip = -1;
   long crop_padding = 0;
+  std::vector<double> scale, ratio{0.75, 4.0 / 3};
+  std::string aa = "none", interpolation = "bicubic", class_order = "plain", class_map, on_bad_image = "error";
+  long ra_ops = 2, ra_magnitude = 15;
+  double color_jitter = 0, reprob = 0, mixup = 0, cutmix = 0, mixup_prob = 1, mixup_switch_prob = 0.5;
+  double crop_pct = 0, val_split = 0.1;
   long shapes_train = 8192, shapes_test = 2048;
   long eval_batch_size = 256, workers = 1, recovery_interval = 0, shards = 0;
 
@@ -77,6 +83,7 @@ struct Recipe {
     add("batch-size", batch_size, "images per forward pass", {1, 1 << 20});
     add("grad-accum-steps", grad_accum_steps, "forward passes per update", {1, 1 << 20});
     add("lr", lr, "learning rate after warm-up", {0, 1e3});
+    add("lr-base-size", lr_base_size, "images per update that --lr is for; others scale it (0: it stays)", {0, 1e9});
     add("warmup-lr", warmup_lr, "learning rate of the first step", {0, 1e3});
     add("min-lr", min_lr, "learning rate of the last step", {0, 1e3});
     add("warmup-epochs", warmup_epochs, "epochs of linear warm-up; then half a cosine", {0, kMany});
@@ -89,8 +96,27 @@ struct Recipe {
     add("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)",
         {0, 0.999999});
     group = "Data";
-    add("hflip", hflip, "probability of mirroring an image (negative: 0.5 for cifar, else 0)", {-1, 1});
+    add("val-split", val_split, "of photographs: share of each class to test with, where no folder is", {0, 1});
+    add("class-order", class_order, "of folders of photographs: plain, or natural (class10 after class2)");
+    add("class-map", class_map, "file with a class folder per line: these, in this order");
+    add("on-bad-image", on_bad_image, "error, or skip: another image of the class in its place");
+    group = "Augmentation";
+    add("hflip", hflip, "probability of mirroring an image (negative: 0.5 for cifar and photographs, else 0)", {-1, 1});
     add("crop-padding", crop_padding, "random crops from the image padded by this many pixels", {0, 1024});
+    add("scale", scale, "random resized crops of LOW to HIGH of the area (none given: 0.08 1 for photographs)", {0, 1});
+    add("ratio", ratio, "LOW to HIGH of width by height of these crops", {0.001, 1000});
+    add("interpolation", interpolation, "of these crops, and of test images that are cropped: bilinear or bicubic");
+    add("crop-pct", crop_pct, "test images: part of the shorter side that is seen (0: 0.875 of photographs)", {0, 16});
+    add("aa", aa, "none, 3a (3-Augment: grey, solarized or blurred), rand (RandAugment)");
+    add("ra-ops", ra_ops, "RandAugment: operations per image", {0, 100});
+    add("ra-magnitude", ra_magnitude, "RandAugment: how strong", {0, 30});
+    add("color-jitter", color_jitter, "of brightness, contrast and saturation", {0, 10});
+    add("reprob", reprob, "probability of erasing a rectangle", {0, 1});
+    add("mixup", mixup, "alpha of mixup (0: off)", {0, 1000});
+    add("cutmix", cutmix, "alpha of CutMix (0: off)", {0, 1000});
+    add("mixup-prob", mixup_prob, "probability that a batch is mixed", {0, 1});
+    add("mixup-switch-prob", mixup_switch_prob, "probability of CutMix where both are on", {0, 1});
+    group = "Data";
     add("shapes-train", shapes_train, "training images of --data shapes", {1, 1e7});
     add("shapes-test", shapes_test, "test images of --data shapes", {1, 1e7});
     group = "Run";
@@ -120,15 +146,25 @@ std::string to_toml(const Recipe& recipe);  // what `-c` reads
 void update_from_toml(Recipe& recipe, const std::string& path);
 void update_from_toml_text(Recipe& recipe, std::string_view text, const std::string& path);  // path: for messages
 
+// Recipes with names: "lookhere, deit, small-data". Overwrites the fields that the recipe is about
+// (recipe_presets.cpp). Throws Error for other names.
+std::string preset_names();
+void update_from_preset(Recipe& recipe, const std::string& name);
+
 // The recipe's model for this data.
 ViTConfig model_config(const Recipe& recipe, const Dataset& data);
 Dtype dtype_of(const Recipe& recipe);    // what --dtype names
 long shards_of(const Recipe& recipe);    // as many as it says or, by itself, as threads have work; 1 on a GPU
 Device device_of(const Recipe& recipe);  // what --device names; Error if it is not here
 LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model, const Dataset& data);
+// What training images go through; nothing if crop_padding and hflip are all.
+std::optional<AugmentOptions> augmentation_of(const Recipe& recipe, const Dataset& data);
+// The data as the recipe has it; the test split is described by the training split.
+Dataset load_training_data(const Recipe& recipe);
 LoaderOptions evaluation_loader(const Recipe& recipe, const ViTConfig& model);
 DatasetOptions dataset_options(const Recipe& recipe);
 AdamWOptions optimizer_options(const Recipe& recipe);
+double peak_lr_of(const Recipe& recipe);  // after warm-up, scaled by images per update where the recipe says so
 Schedule schedule_of(const Recipe& recipe, long steps_per_epoch);
 
 }  // namespace lookhere

@@ -43,7 +43,10 @@ ShardedModel::Part ShardedModel::add_gradients(long shard, const Tensor& images,
     const Var logits = replicas_[shard](Var(images), own);
     Var result = loss(logits, labels);
     const NoGrad measuring;
-    part = {result.value(), softmax_cross_entropy(Var(logits.value()), labels).value()};
+    const Var seen(logits.value());
+    const bool soft = labels.dtype() != Dtype::i64;
+    part = {result.value(),
+            (soft ? softmax_cross_entropy_soft(seen, labels) : softmax_cross_entropy(seen, labels)).value()};
     return result;
   }();
   scale(value, weight).backward();
@@ -65,7 +68,7 @@ ShardedModel::Part ShardedModel::replay(const Tensor& images, const Tensor& labe
   }
   Graph& graph = **found;
   if (!graph.step) {
-    graph.step = std::make_unique<StepGraph>(images.shape(), [&](const StepGraph::Inputs& inputs) {
+    graph.step = std::make_unique<StepGraph>(images, labels, [&](const StepGraph::Inputs& inputs) {
       Pass live = pass;
       live.live_step = inputs.step;
       const Part part = add_gradients(0, inputs.images, inputs.labels, live, weight, loss);
@@ -89,7 +92,10 @@ ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, co
     Pass own = pass;
     own.step = static_cast<std::uint32_t>(pass.step * n + i);
     const double share = static_cast<double>(end - begin) / static_cast<double>(batch);
-    const Tensor own_images = images.rows(begin, end).to(replicas_[i].device()), own_labels = labels.rows(begin, end);
+    const Device device = replicas_[i].device();
+    const Tensor own_images = images.rows(begin, end).to(device), rows = labels.rows(begin, end);
+    // Labels are looked at here, on the host.
+    const Tensor own_labels = rows.dtype() == Dtype::i64 ? rows : rows.to(device);
     const Part part = use_graphs_ ? replay(own_images, own_labels, own, share * weight, loss)
                                   : add_gradients(i, own_images, own_labels, own, share * weight, loss);
     losses[i] = {share * part.trained.item(), share * part.cross_entropy.item()};

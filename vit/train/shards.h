@@ -30,7 +30,8 @@ class ShardedModel {
     double trained = 0, cross_entropy = 0;
   };
   // Adds the gradient of the batch's mean loss, times `weight`, to the model's parameters and returns the mean losses.
-  // loss(logits, labels) is the mean over its rows. `pass` has the randomness of this batch, `pass.step` counting
+  // Labels are i64 [batch], or f32 [batch, classes] of what each class should be. loss(logits, labels) is the mean over
+  // its rows. `pass` has the randomness of this batch, `pass.step` counting
   // batches. A loss that is not finite is returned, and all gradients are cleared. The images may be on any device.
   using Loss = std::function<Var(const Var& logits, const Tensor& labels)>;
   Losses accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,

@@ -3,9 +3,9 @@
 
 namespace lookhere {
 
-StepGraph::StepGraph(const Shape& images, const Step& f) : memory_(Device::cuda) {
-  inputs_ = {.images = empty(images, Dtype::f32, Device::cuda),
-             .labels = empty({images[0]}, Dtype::i64, Device::cuda),
+StepGraph::StepGraph(const Tensor& images, const Tensor& labels, const Step& f) : memory_(Device::cuda) {
+  inputs_ = {.images = empty(images.shape(), images.dtype(), Device::cuda),
+             .labels = empty(labels.shape(), labels.dtype(), Device::cuda),
              .step = empty({1}, Dtype::i64, Device::cuda)};
   graph_ = std::make_unique<kernels::cuda::Graph>([&] { memory_.use([&] { results_ = f(inputs_); }); });
 }

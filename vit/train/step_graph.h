@@ -15,13 +15,13 @@ class StepGraph {
  public:
   // What differs from step to step lies in memory of the GPU that stays where it is.
   struct Inputs {
-    Tensor images, labels;  // [B, C, Y, X] f32, [B] i64
+    Tensor images, labels;  // [B, C, Y, X] f32; [B] i64 or [B, classes] f32
     Tensor step;            // [1] i64
   };
   // Captures what f(inputs) asks of the GPU, without doing it. Whatever f needs must have been made before, by running
   // it once as it is: tables of positions, cuBLAS' memory. Throws kernels::cuda::DeviceError if f needs the host.
   using Step = std::function<std::vector<Tensor>(const Inputs&)>;
-  StepGraph(const Shape& images, const Step& f);
+  StepGraph(const Tensor& images, const Tensor& labels, const Step& f);  // of their shapes
 
   // Copies the inputs, from any device, and runs the graph; the results are what f returned, valid until the next run.
   const std::vector<Tensor>& run(const Tensor& images, const Tensor& labels, long step);

@@ -41,14 +41,14 @@ Picture crop_and_resize(const Image& image, const Window& window, Interpolation 
   return out;
 }
 
-Picture evaluation_view(const Image& image, long shorter, long size) {
+Picture evaluation_view(const Image& image, long shorter, long size, Interpolation interpolation) {
   for (const long side : {shorter, size})
     check(1 <= side && side <= 1 << 16, "evaluation: sizes must lie in [1, 65536], got ", side);
   check(image.numel() > 0, "evaluation: an image without pixels");
   const double factor = static_cast<double>(shorter) / static_cast<double>(std::min(image.height, image.width));
   const auto scaled = [&](long side) { return static_cast<long>(static_cast<double>(side) * factor); };
-  const Picture whole = crop_and_resize(image, {0, 0, image.height, image.width}, Interpolation::bilinear,
-                                        scaled(image.height), scaled(image.width));
+  const Picture whole = crop_and_resize(image, {0, 0, image.height, image.width}, interpolation, scaled(image.height),
+                                        scaled(image.width));
   // Where the centre begins in the resized image, negative if that is smaller: torchvision's CenterCrop.
   const auto corner = [&](long side) { return side < size ? -((size - side) / 2) : rounded((side - size) / 2.0); };
   const long top = corner(whole.height), left = corner(whole.width);

@@ -19,10 +19,11 @@ Window random_resized_crop(Rng& rng, const CropOptions& options, long height, lo
 Picture crop_and_resize(const Image& image, const Window& window, Interpolation interpolation, long height, long width);
 
 // What the LookHere release shows a model of a test image: the shorter side becomes `shorter` (256 for models of 224
-// pixels, else their own size) and the longer one in proportion, both truncated to whole pixels; bilinear; of that the
+// pixels, else their own size) and the longer one in proportion, both truncated to whole pixels; of that the
 // centre, size x size, with black around it where it is larger. Resized in bytes, as Pillow does: the release resizes
 // floats, and differs by at most one grey level. Throws Error for sizes out of [1, 65536].
-Picture evaluation_view(const Image& image, long shorter, long size);
+Picture evaluation_view(const Image& image, long shorter, long size,
+                        Interpolation interpolation = Interpolation::bilinear);
 
 // Left becomes right.
 void mirror(Picture& picture);

@@ -1,0 +1,187 @@
+// From a folder of photographs to a trained model and an answer for one picture: augmentation, mixing and what the
+// model file says of its images.
+#include "tests/program.h"
+#include "tests/vit/tiny_run.h"
+#include "vit/cli/test_image.h"
+#include "vit/data/photo/decode.h"
+#include "vit/eval/test_set.h"
+#include "vit/model/preprocessing.h"
+#include "vit/show/png.h"
+
+namespace lookhere {
+namespace {
+
+// Two classes, stripes down and across, of 12 and 4 images that differ in size.
+std::string make_photos(const TemporaryFolder& folder) {
+  Rng rng(1, Purpose::test);
+  for (const char* split : {"train", "val"})
+    for (const char* name : {"across", "down"}) {
+      const std::string at = folder / concat("photos/", split, "/", name);
+      std::filesystem::create_directories(at);
+      for (int i = 0; i < (std::string(split) == "train" ? 12 : 4); ++i) {
+        const long height = 20 + rng.below(20), width = 20 + rng.below(20);
+        std::vector<std::uint8_t> pixels;
+        for (long k = 0; k < height * width * 3; ++k) {
+          const long y = k / 3 / width, x = k / 3 % width;
+          const bool bright = (std::string(name) == "down" ? x : y) / 3 % 2;
+          pixels.push_back(static_cast<std::uint8_t>((bright ? 160 : 40) + rng.below(40)));
+        }
+        write_file(concat(at, "/", i, ".png"), png_bytes(pixels, height, width, 3));
+      }
+    }
+  return folder / "photos";
+}
+
+Recipe photo_recipe(const std::string& photos) {
+  Recipe r = tiny_recipe();
+  r.data = photos, r.batch_size = 8, r.patch_size = 4;
+  r.aa = "3a", r.color_jitter = 0.3, r.reprob = 0.5, r.mixup = 0.8, r.cutmix = 1;
+  return r;
+}
+
+TEST(PhotoTraining, IsTheSameForAnyWorkersAndGoesOnAsItBegan) {
+  const TemporaryFolder folder;
+  const Recipe recipe = photo_recipe(make_photos(folder));
+  train(recipe, folder / "1");
+  for (const int workers : {2, 4}) {
+    Recipe same = recipe;
+    same.workers = workers;
+    train(same, folder / std::to_string(workers));
+    for (const char* name : {"best.safetensors", "metrics.jsonl", "summary.csv"})
+      EXPECT_TRUE(read_file(folder / "1/" + name) == read_file(folder / std::to_string(workers) + "/" + name)) << name;
+  }
+  train(recipe, folder / "stopped", 4), resume(folder / "stopped");
+  expect_same_run(folder / "1", folder / "stopped");
+  // And augmentation makes a difference.
+  for (const auto& change : std::vector<std::function<void(Recipe&)>>{
+           [](Recipe& r) { r.aa = "rand"; }, [](Recipe& r) { r.mixup = r.cutmix = 0; },
+           [](Recipe& r) {
+             r.scale = {0.5, 1};
+           },
+           [](Recipe& r) { r.reprob = 0; }, [](Recipe& r) { r.hflip = 0; }}) {
+    Recipe other = recipe;
+    change(other);
+    train(other, folder / "other", 2);
+    EXPECT_NE(read_file(folder / "other/metrics.jsonl"),
+              read_file(folder / "1/metrics.jsonl").substr(0, read_file(folder / "other/metrics.jsonl").size()));
+    std::filesystem::remove_all(folder / "other");
+  }
+}
+
+TEST(PhotoTraining, MixedImagesOnAGpuAndInAGraph) {
+  const TemporaryFolder folder;
+  Recipe recipe = photo_recipe(make_photos(folder));
+  recipe.shards = 1, recipe.dim = 12, recipe.depth = 1, recipe.bce_loss = true;
+  train(recipe, folder / "cpu");
+  recipe.device = "cuda";
+  train(recipe, folder / "cuda");
+  recipe.cuda_graph = true;
+  train(recipe, folder / "graph");
+  EXPECT_EQ(read_file(folder / "cuda/metrics.jsonl"), read_file(folder / "graph/metrics.jsonl"));
+  const auto last_loss = [&](const char* run) {
+    const std::string text = read_file(folder / run + "/metrics.jsonl");
+    return std::stod(text.substr(text.rfind("\"loss\": ") + 8));
+  };
+  EXPECT_NEAR(last_loss("cuda") / last_loss("cpu"), 1, 1e-4);
+}
+
+TEST(PhotoTraining, TheModelKnowsHowToLookAtAPicture) {
+  const TemporaryFolder folder;
+  const std::string photos = make_photos(folder), run = folder / "run", model = run + "/best.safetensors";
+  const auto go = [](const Words& words) {
+    const Finished end = run_program(words);
+    EXPECT_EQ(end.code, 0) << words[0] << ": " << end.err;
+    return end.out;
+  };
+  go({"train", "--data",     photos, "--img-size",      "16",       "--dim",        "24", "--depth",
+      "1",     "--heads",    "3",    "--patch-size",    "4",        "--batch-size", "8",  "--epochs",
+      "1",     "--crop-pct", "0.8",  "--interpolation", "bilinear", "--output",     run});
+  const Safetensors file(model);
+  EXPECT_EQ(file.metadata().at("preprocessing"),
+            R"({"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "crop_pct": 0.8, "interpolation": )"
+            R"("bilinear"})");
+  const Dataset test = load_test_set(photos, file, 16);
+  EXPECT_EQ(test.crop_ratio, 0.8);
+  // Image 5 of the test set is the second of class "down": as a picture it is answered alike.
+  const std::string by_index = go({"predict", "--model", model, photos + ":5"}),
+                    by_file = go({"predict", "--model", model, photos + "/val/down/1.png"});
+  EXPECT_EQ(by_index, by_file + "it is: down\n");
+  EXPECT_NE(by_file.find("across"), std::string::npos);
+  // What it is shown is the centre.
+  std::vector<std::uint8_t> buffer;
+  std::vector<float> want(3 * 16 * 16);
+  normalise(evaluation_view(test.read(5, buffer), 20, 16).image(), test.mean, test.std, want.data());
+  EXPECT_EQ(to_vector<float>(image_of(test, 5, config_of(file))), want);
+  const Finished wrong = run_program({"predict", "--model", model, folder / "no.jpg"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.err.find("predict: there is no file"), std::string::npos) << wrong.err;
+  EXPECT_EQ(go({"augment", photos, "--img-size", "16", "--recipe", "deit", "--output", folder / "sheet.png"}),
+            folder / "sheet.png" + "\n");
+  std::vector<std::uint8_t> sheet;
+  const std::string png = read_file(folder / "sheet.png");
+  const Image image = decode_photo({reinterpret_cast<const std::uint8_t*>(png.data()), png.size()}, "sheet", sheet);
+  EXPECT_EQ(image.height, 6 * 20 - 4);
+  EXPECT_EQ(image.width, 8 * 20 - 4);
+}
+
+TEST(PhotoTraining, PreprocessingIsReadAndRefused) {
+  const auto read = [](const std::string& more) {
+    return preprocessing_from_json(R"({"mean": [0.5], "std": [0.5])" + more + "}", 1);
+  };
+  EXPECT_EQ(read("").crop_ratio, 0);
+  const Preprocessing p = read(R"(, "crop_pct": 0.9, "interpolation": "bicubic")");
+  EXPECT_EQ(p.crop_ratio, 0.9);
+  EXPECT_EQ(p.interpolation, Interpolation::bicubic);
+  EXPECT_EQ(to_json(p), R"({"mean": [0.5], "std": [0.5], "crop_pct": 0.9, "interpolation": "bicubic"})");
+  EXPECT_ERROR(read(R"(, "crop_pct": 0)"), "'crop_pct' must be in (0, 16], got 0");
+  EXPECT_ERROR(read(R"(, "crop_pct": "a")"), "'crop_pct' must be a number, got \"a\"");
+  EXPECT_ERROR(read(R"(, "interpolation": "lanczos")"), "interpolation: wanted bilinear or bicubic, got \"lanczos\"");
+  EXPECT_ERROR(read(R"(, "interpolation": 3)"), "'interpolation' must be a text, got 3");
+}
+
+TEST(PhotoTraining, RecipesWithNames) {
+  EXPECT_EQ(preset_names(), "lookhere, deit, small-data");
+  for (const char* name : {"lookhere", "deit", "small-data"}) {
+    Recipe r;
+    update_from_preset(r, name);
+    r.validate();
+    EXPECT_EQ(r.scale.size(), 2U) << name;
+  }
+  EXPECT_ERROR(update_from_preset(*std::make_unique<Recipe>(), "paper"),
+               "--recipe: wanted one of lookhere, deit, small-data, got \"paper\"");
+  Recipe r;
+  update_from_preset(r, "lookhere");
+  EXPECT_EQ(peak_lr_of(r), 3e-3 * 64 / 2048);
+  EXPECT_EQ(r.notes()[0], "learning rate 0.003 x 64 images / 2048 = 9.375e-05");
+  EXPECT_EQ(schedule_of(r, 100).peak, peak_lr_of(r));
+  // What was printed is what config.toml says.
+  Recipe again;
+  update_from_toml_text(again, to_toml(r), "config.toml");
+  EXPECT_EQ(to_json(again), to_json(r));
+}
+
+TEST(PhotoTraining, OptionsThatDoNotFitAreRefused) {
+  const auto with = [](const std::function<void(Recipe&)>& change) {
+    Recipe r;
+    change(r);
+    return r;
+  };
+  EXPECT_ERROR(with([](Recipe& r) { r.aa = "auto"; }).validate(), "--aa: wanted one of none, 3a, rand, got \"auto\"");
+  EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5}; }).validate(), "--scale: wanted LOW and HIGH, got [0.5]");
+  EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5, 0.4}; }).validate(), "--scale: wanted LOW and HIGH, got [0.5,0.4]");
+  EXPECT_ERROR(with([](Recipe& r) { r.class_order = "random"; }).validate(), "--class-order: wanted one of plain");
+  EXPECT_ERROR(with([](Recipe& r) { r.on_bad_image = "stop"; }).validate(),
+               "--on-bad-image: wanted one of error, skip");
+  Dataset data;
+  data.height = data.width = 32;
+  EXPECT_FALSE(augmentation_of(Recipe(), data).has_value());
+  EXPECT_ERROR(augmentation_of(with([](Recipe& r) { r.aa = "3a", r.crop_padding = 4; }), data), "--crop-padding goes");
+  data.height = data.width = 0, data.mirror_by_default = true;
+  const auto photographs = augmentation_of(Recipe(), data);
+  EXPECT_TRUE(photographs->random_resized_crop);
+  EXPECT_EQ(photographs->crop.min_scale, 0.08);
+  EXPECT_EQ(photographs->hflip, 0.5);
+}
+
+}  // namespace
+}  // namespace lookhere
