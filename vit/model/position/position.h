@@ -19,6 +19,7 @@ namespace lookhere {
 struct PositionSizes {
   long heads, depth, dim;
   Grid grid;  // of the images that the model is made for: what learned tables cover
+  long prefix = 1;  // tokens before the patches
   long head_dim() const { return dim / heads; }
 };
 
