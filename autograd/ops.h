@@ -89,6 +89,7 @@ Var rotate(const Var& qkv, long head_count, const Rotation& rotation);
 Var reshape(const Var& x, const Shape& shape);
 Var patchify(const Var& images, long patch);         // [B, C, Y, X] → [B, (Y/p)·(X/p), C·p·p]
 Var prepend_token(const Var& tokens, const Var& x);  // [1, P, D], [B, T, D] → [B, P+T, D]
+Var drop_tokens(const Var& x, long count);           // [B, T, D] → [B, T-count, D], the last
 Var select_token(const Var& x, long index);          // [B, T, D] → [B, D]
 Var mean_tokens(const Var& x, long first = 0);       // [B, T, D] → [B, D], over tokens first..T-1
 // The slice [index·D, (index + 1)·D) of each token's features, and slices side by side.

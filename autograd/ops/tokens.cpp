@@ -92,6 +92,33 @@ Var prepend_token(const Var& token, const Var& x) {
   });
 }
 
+Var drop_tokens(const Var& x, long count) {
+  check_tokens("drop_tokens", x);
+  const Shape shape = x.shape();
+  check(0 <= count && count < shape[1], "drop_tokens: ", count, " of ", shape[1], " tokens");
+  if (count == 0) return x;
+  const long all = shape[1] * shape[2], first = count * shape[2];
+  Tensor y = empty({shape[0], shape[1] - count, shape[2]}, x.value());
+  copy_blocks(y, x.value(),
+              {.to_offset = 0,
+               .to_stride = all - first,
+               .from_offset = first,
+               .from_stride = all,
+               .count = shape[0],
+               .size = all - first});
+  return Var::record("drop_tokens", y, {x}, [=](const Tensor& dy) {
+    Tensor dx = zeros(shape, dy);
+    copy_blocks(dx, dy,
+                {.to_offset = first,
+                 .to_stride = all,
+                 .from_offset = 0,
+                 .from_stride = all - first,
+                 .count = shape[0],
+                 .size = all - first});
+    return Grads{dx};
+  });
+}
+
 Var select_token(const Var& x, long index) {
   check_tokens("select_token", x);
   const long batch = x.shape()[0], tokens = x.shape()[1], cols = x.shape()[2];

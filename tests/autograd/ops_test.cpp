@@ -239,6 +239,7 @@ TEST(Ops, TokenGradients) {
   expect_gradients([](auto& v) { return prepend_token(v[0], v[1]); }, {random({1, 1, 5}, 2), x});
   expect_gradients([](auto& v) { return prepend_token(v[0], v[1]); }, {random({1, 1, 1}, 2), random({1, 1, 1}, 3)});
   expect_gradients([](auto& v) { return prepend_token(v[0], v[1]); }, {random({1, 3, 2}, 2), random({2, 2, 2}, 3)});
+  expect_gradients([](auto& v) { return drop_tokens(v[0], 2); }, {random({2, 3, 4}, 4)});
   expect_gradients([](auto& v) { return take_features(v[0], 1, 3); }, {random({2, 3, 6}, 4)});
   expect_gradients(
       [](auto& v) {

@@ -1,4 +1,4 @@
-// Multi-head attention pooling (Lee et al. 2019; Zhai et al. 2022), timm's names: a learned query attends over all
+// Multi-head attention pooling (Lee et al. 2019; Zhai et al. 2022), timm's names: a learned query attends over the
 // tokens, y = o + Mlp(LN(o)), o = proj(Attention(query, tokens)).
 #pragma once
 #include "nn/layers.h"

@@ -116,7 +116,7 @@ Var ViT::pooled(const Var& x, Pass& pass) const {
     case Pooling::mean:
       return mean_tokens(x, config_.prefix());
     case Pooling::map:
-      return (*map_pool_)(x, pass);
+      return (*map_pool_)(drop_tokens(x, config_.prefix()), pass);
   }
   return x;
 }

@@ -9,7 +9,11 @@
 namespace lookhere {
 
 enum class HeadType { linear, mlp, none };  // mlp: Linear, tanh, Linear as in the paper; none: the pooled features
-enum class Pooling { cls, mean, map };      // the class token, the mean of the patch tokens, or attention (map_pool.h)
+enum class Pooling {
+  cls,
+  mean,
+  map
+};  // the class token, the mean of the patch tokens, or attention over them (map_pool.h)
 enum class FinalNorm { tokens, pooled, none };  // before pooling, after it (timm's fc_norm), nowhere
 
 struct ViTConfig {

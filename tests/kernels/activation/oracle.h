@@ -25,18 +25,15 @@ inline ActivationOracle oracle_of(Activation function) {
               const double s = sigmoid(1.702 * x);
               return s + 1.702 * x * s * (1 - s);
             }};
-  // As its formula has it, by tanh.
   static constexpr auto inner = [](double x) { return std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x); };
   if (function == Activation::gelu_tanh)
     return {[](double x) { return 0.5 * x * (1 + std::tanh(inner(x))); },
             [](double x) {
-              const double t = std::tanh(inner(x)), d = std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
-              return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * d;
+              const double cosh = std::cosh(inner(x)), d = std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
+              return 0.5 * (1 + std::tanh(inner(x))) + 0.5 * x / (cosh * cosh) * d;
             }};
-  return {[](double x) {
-    return x * sigmoid(x); },
-          [double x) {
-    return sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x)); }};
+  return {[](double x) { return x * sigmoid(x); },
+          [](double x) { return sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x)); }};
 }
 
 }  // namespace kernels

@@ -94,8 +94,11 @@ void set_ends(const ForeignFile& file, const Shapes& shapes, const Facts& facts,
   c.final_norm = shapes.has("fc_norm.weight") ? FinalNorm::pooled
                  : shapes.has("norm.weight")  ? FinalNorm::tokens
                                               : FinalNorm::none;
-  const bool only_mean = c.final_norm == FinalNorm::pooled || !c.class_token;
-  const std::string pool = shapes.has("attn_pool.latent") ? "map" : only_mean ? "mean" : facts.pool;
+  // What the tensors themselves say. Attention pooling beside a class token or registers may be over these too, which
+  // no model here does: somebody has to say that it is not.
+  const bool map = shapes.has("attn_pool.latent");
+  const bool mean = !map && (c.final_norm == FinalNorm::pooled || !c.class_token);
+  const std::string pool = map && c.prefix() == 0 ? "map" : mean ? "mean" : facts.pool;
   check(pool.empty() || pool == "cls" || pool == "mean" || pool == "map", "--pool: wanted cls, mean or map, got ",
         shown(pool));
   c.pool = pool == "map" ? Pooling::map : pool == "mean" ? Pooling::mean : Pooling::cls;

@@ -15,7 +15,7 @@ using Kind = PickleKind;
 
 ForeignFile from_safetensors(const std::string& path) {
   const auto file = std::make_shared<Safetensors>(path);
-  ForeignFile foreign{.path = path, .format = "safetensors", .tensors = {}, .config = nullptr};
+  ForeignFile foreign{.path = path, .format = "safetensors", .tensors = {}, .config = nlohmann::json::object()};
   for (const Safetensors::Entry& entry : file->entries())
     foreign.tensors[entry.name] = {entry.shape, [file, name = entry.name] { return file->read(name); }};
   return foreign;
@@ -90,7 +90,7 @@ ForeignFile from_torch(const std::string& path, bool averaged) {
   const auto file = std::make_shared<TorchFile>(path);
   const Pickle& pickle = file->pickle();
   const auto [key, weights] = find_weights(*file, averaged);
-  ForeignFile foreign{.path = path, .format = "PyTorch", .tensors = {}, .config = nullptr};
+  ForeignFile foreign{.path = path, .format = "PyTorch", .tensors = {}, .config = nlohmann::json::object()};
   if (!key.empty()) foreign.format += ", its key " + key;
   for (std::size_t i = 0; i < weights->items.size(); i += 2) {
     const PickleValue &name = pickle.at(weights->items[i]), &tensor = pickle.at(weights->items[i + 1]);
@@ -104,7 +104,6 @@ ForeignFile from_torch(const std::string& path, bool averaged) {
   }
   if (const PickleValue* config = key.empty() ? nullptr : pickle.find(pickle.at(pickle.root), "config");
       config != nullptr && config->kind == Kind::dict) {
-    foreign.config = nlohmann::json::object();
     for (std::size_t i = 0; i < config->items.size(); i += 2)
       if (pickle.at(config->items[i]).kind == Kind::text)
         foreign.config[pickle.at(config->items[i]).text] = json_of(pickle, pickle.at(config->items[i + 1]), 1);

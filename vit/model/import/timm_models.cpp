@@ -38,7 +38,6 @@ const TimmModel kModels[]{
     {"flexivit_small", 6, 1e-6, "gelu", "cls", &kHalf, &kHalf, 0.95},
     {"test_vit", 2, 1e-6, "gelu", "cls", &kHalf, &kHalf, 0.95},
     {"test_vit2", 2, 1e-6, "gelu", "mean", &kHalf, &kHalf, 0.95},
-    {"test_vit3", 3, 1e-6, "gelu", "map", &kHalf, &kHalf, 0.95},
     {"vit_base_patch14_dinov2", 12, 1e-6, "gelu", "cls", &kImageNetMean, &kImageNetStd, 1},
     {"vit_base_patch14_reg1_tipsv2", 12, 1e-6, "gelu", "cls", &kZero, &kOne, 1},
     {"vit_base_patch14_reg4_dinov2", 12, 1e-6, "gelu", "cls", &kImageNetMean, &kImageNetStd, 1},
