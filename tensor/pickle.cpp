@@ -62,7 +62,7 @@ class Machine {
     values_.push_back(std::move(value));
   }
   void push_text(std::string_view text) { push({.kind = Kind::text, .text = std::string(text)}); }
-  void push_integer(long value, Kind kind = Kind::integer) { push({.kind = kind, .integer = value, .text = {}}); }
+  void push_integer(long value, Kind kind = Kind::integer) { push({.kind = kind, .integer = value}); }
   // Nothing below the last mark may be taken.
   PickleIndex pop() {
     check(stack_.size() > (marks_.empty() ? 0 : marks_.back()), "the stack is empty");
@@ -85,7 +85,7 @@ class Machine {
   }
   void push_container(Kind kind, std::vector<PickleIndex> items) {
     check(kind != Kind::dict || items.size() % 2 == 0, "a dict of ", items.size(), " keys and values");
-    PickleValue value{.kind = kind, .text = {}};
+    PickleValue value{.kind = kind};
     value.items = std::move(items);
     push(std::move(value));
   }
@@ -143,7 +143,7 @@ bool Machine::step_value(unsigned char opcode) {
       return push_integer(long_integer(number<std::uint8_t>())), true;
     case 'G': {  // BINFLOAT, big-endian
       const auto bits = __builtin_bswap64(number<std::uint64_t>());
-      return push({.kind = Kind::real, .real = std::bit_cast<double>(bits), .text = {}}), true;
+      return push({.kind = Kind::real, .real = std::bit_cast<double>(bits)}), true;
     }
     case 'U':   // SHORT_BINSTRING
     case 'C':   // SHORT_BINBYTES

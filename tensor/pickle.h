@@ -18,7 +18,7 @@ struct PickleValue {
   PickleKind kind = PickleKind::none;
   long integer = 0;  // also a boolean; of a storage the number of elements; of a tensor the first element
   double real = 0;
-  std::string text;  // also a global's "module name", which an object has of its maker; a storage's key
+  std::string text = {};  // also a global's "module name", which an object has of its maker; a storage's key
   // Elements of a tuple or list; keys and values of a dict in turn; a storage's type; a tensor's storage, sizes and
   // strides.
   std::vector<PickleIndex> items = {};

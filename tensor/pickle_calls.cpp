@@ -16,14 +16,14 @@ PickleValue tensor_from(const Values& values, const Arguments& arguments) {
   check(
       arguments.size() >= 4 && is(0, Kind::storage) && is(1, Kind::integer) && is(2, Kind::tuple) && is(3, Kind::tuple),
       "a tensor that is not made of storage, offset, sizes and strides");
-  PickleValue tensor{.kind = Kind::tensor, .integer = values[arguments[1]].integer, .text = {}};
+  PickleValue tensor{.kind = Kind::tensor, .integer = values[arguments[1]].integer};
   tensor.items = {arguments[0], arguments[2], arguments[3]};
   return tensor;
 }
 
 // OrderedDict() and OrderedDict([(key, value), ...])
 PickleValue dict_from(const Values& values, const Arguments& arguments) {
-  PickleValue dict{.kind = Kind::dict, .text = {}};
+  PickleValue dict{.kind = Kind::dict};
   if (arguments.empty()) return dict;
   const PickleValue& pairs = values[arguments[0]];
   check(arguments.size() == 1 && pairs.kind == Kind::list, "an OrderedDict that is not made of a list of pairs");

@@ -13,13 +13,13 @@ namespace lookhere {
 struct Facts {
   long heads = 0;
   double norm_eps = 0;
-  std::string activation, pool;
-  std::optional<PositionConfig> position;  // where there is no pos_embed
-  long height = 0, width = 0;              // of the images
-  std::vector<double> mean, std;           // per channel, of pixels from 0 to 1
-  double crop_pct = 0;                     // the images' side by that of what they are cropped from
-  std::string interpolation;
-  std::vector<std::string> class_names;
+  std::string activation = {}, pool = {};
+  std::optional<PositionConfig> position = {};  // where there is no pos_embed
+  long height = 0, width = 0;                   // of the images
+  std::vector<double> mean = {}, std = {};      // per channel, of pixels from 0 to 1
+  double crop_pct = 0;                          // the images' side by that of what they are cropped from
+  std::string interpolation = {};
+  std::vector<std::string> class_names = {};
   std::vector<std::string> from = {};  // who said so, for people
 };
 
