@@ -88,7 +88,7 @@ ForeignTensor joined_rows(const std::vector<ForeignTensor>& parts) {
   std::vector<long> sizes(one.begin(), one.end());
   sizes[0] = checked_mul(sizes[0], std::ssize(parts));
   const auto read = [parts, shape = Shape(sizes)] {
-    const Tensor all = empty(shape, Dtype::f32, Device::cpu);
+    Tensor all = empty(shape, Dtype::f32, Device::cpu);
     const long rows = shape[0] / std::ssize(parts);
     for (long i = 0; i < std::ssize(parts); ++i)
       all.rows(i * rows, (i + 1) * rows).copy_from(parts[i].read().to(Dtype::f32));
