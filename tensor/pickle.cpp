@@ -44,12 +44,12 @@ class Machine {
     std::memcpy(&value, take(sizeof value).data(), sizeof value);
     return value;
   }
-  std::string line() {
+  std::string_view line() {
     const std::size_t end = bytes_.find('\n', next_);
     check(end != bytes_.npos, "a line without end");
     const std::string_view text = take(end - next_);
     next_ = end + 1;
-    return std::string(text);
+    return text;
   }
   long long_integer(std::uint64_t count);
 
@@ -60,6 +60,11 @@ class Machine {
   void push(PickleValue value) {
     push(static_cast<PickleIndex>(values_.size()));
     values_.push_back(std::move(value));
+  }
+  void push_global(std::string_view module, std::string_view name) {
+    check(std::ssize(module) + std::ssize(name) < Pickle::kMaxName, "a global's name of ", module.size() + name.size(),
+          " bytes, at most ", Pickle::kMaxName - 1);
+    push({.kind = Kind::global, .text = concat(module, ' ', name)});
   }
   void push_text(std::string_view text) { push({.kind = Kind::text, .text = std::string(text)}); }
   void push_integer(long value, Kind kind = Kind::integer) { push({.kind = kind, .integer = value}); }
@@ -228,13 +233,13 @@ bool Machine::step_memo(unsigned char opcode) {
 bool Machine::step_call(unsigned char opcode) {
   switch (opcode) {
     case 'c': {  // GLOBAL
-      std::string module = line();
-      return push({.kind = Kind::global, .text = module + ' ' + line()}), true;
+      const std::string_view module = line();
+      return push_global(module, line()), true;
     }
     case 0x93: {  // STACK_GLOBAL
       const PickleIndex name = pop(), module = pop();
       check(values_[name].kind == Kind::text && values_[module].kind == Kind::text, "a global whose name is no text");
-      return push({.kind = Kind::global, .text = values_[module].text + ' ' + values_[name].text}), true;
+      return push_global(values_[module].text, values_[name].text), true;
     }
     case 'R':     // REDUCE
     case 0x81: {  // NEWOBJ

@@ -27,6 +27,7 @@ struct PickleValue {
 struct Pickle {
   static constexpr long kMaxBytes = 64L << 20;
   static constexpr long kMaxValues = 1L << 20;  // and as many on the stack, marks and memo entries
+  static constexpr long kMaxName = 256;         // bytes, of a global and of a storage's key: these are copied
 
   std::vector<PickleValue> values;
   PickleIndex root = 0;

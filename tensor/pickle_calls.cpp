@@ -21,20 +21,6 @@ PickleValue tensor_from(const Values& values, const Arguments& arguments) {
   return tensor;
 }
 
-// OrderedDict() and OrderedDict([(key, value), ...])
-PickleValue dict_from(const Values& values, const Arguments& arguments) {
-  PickleValue dict{.kind = Kind::dict};
-  if (arguments.empty()) return dict;
-  const PickleValue& pairs = values[arguments[0]];
-  check(arguments.size() == 1 && pairs.kind == Kind::list, "an OrderedDict that is not made of a list of pairs");
-  for (const PickleIndex pair : pairs.items) {
-    check(values[pair].items.size() == 2 && (values[pair].kind == Kind::tuple || values[pair].kind == Kind::list),
-          "an OrderedDict that is not made of a list of pairs");
-    dict.items.insert(dict.items.end(), values[pair].items.begin(), values[pair].items.end());
-  }
-  return dict;
-}
-
 }  // namespace
 
 PickleIndex call_of_pickle(Values& values, PickleIndex callee, PickleIndex arguments) {
@@ -50,8 +36,8 @@ PickleIndex call_of_pickle(Values& values, PickleIndex callee, PickleIndex argum
     }
     if (function.text == "torch._utils _rebuild_tensor_v2" || function.text == "torch._utils _rebuild_tensor")
       made = tensor_from(values, given);
-    else if (function.text == "collections OrderedDict")
-      made = dict_from(values, given);
+    else if (function.text == "collections OrderedDict" && given.empty())
+      made = {.kind = Kind::dict};
   }
   values.push_back(std::move(made));
   return static_cast<PickleIndex>(values.size() - 1);
@@ -65,6 +51,8 @@ PickleValue storage_of_pickle(const Values& values, PickleIndex id) {
                        item(4).kind == Kind::integer;
   check(storage, "a persistent id that is none of a storage");
   check(item(4).integer >= 0, "a storage of ", item(4).integer, " elements");
+  check(std::ssize(item(2).text) <= Pickle::kMaxName, "a storage's key of ", item(2).text.size(), " bytes, at most ",
+        Pickle::kMaxName);
   PickleValue made{.kind = Kind::storage, .integer = item(4).integer, .text = item(2).text};
   made.items = {tuple.items[1]};
   return made;

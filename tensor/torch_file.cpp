@@ -33,6 +33,8 @@ const MappedFile& archive(const MappedFile& file) {
 // Integers of a tuple.
 std::vector<long> numbers(const Pickle& pickle, PickleIndex tuple) {
   std::vector<long> all;
+  const std::size_t count = pickle.at(tuple).items.size();
+  check(count <= Shape::kMaxRank, "at most ", Shape::kMaxRank, " sizes, got ", count);
   for (const PickleIndex item : pickle.at(tuple).items) {
     check(pickle.at(item).kind == PickleKind::integer, "a size or stride that is no integer");
     all.push_back(pickle.at(item).integer);

@@ -164,6 +164,11 @@ TEST(TorchFile, BrokenPickles) {
       {"\x80\x02NNb.", "attributes for a None"},
       {"\x80\x02N(NNN0000.", "the stack is empty"},  // nothing below a mark
       {"\x80\x02N(0.", "the stack is empty"},
+      {"\x80\x02"
+       "c" +
+           std::string(200, 'm') + "\n" + std::string(56, 'n') + "\n.",
+       "a global's name of 256 bytes, at most 255"},
+      {"\x80\x02" + storage_op("FloatStorage", std::string(257, '0'), 1), "a storage's key of 257 bytes, at most 256"},
       {"\x80\x02NQ.", "a persistent id that is none of a storage"},
       {"\x80\x02" + storage_op("FloatStorage", "0", -1), "a storage of -1 elements"},
       {"\x80\x02"
@@ -175,15 +180,6 @@ TEST(TorchFile, BrokenPickles) {
       {"\x80\x02"
        "ctorch._utils\n_rebuild_parameter\n(NtR.",
        "a parameter that is not made of a tensor"},
-      {"\x80\x02"
-       "ccollections\nOrderedDict\n(NtR.",
-       "an OrderedDict that is not made of a list of pairs"},
-      {"\x80\x02"
-       "ccollections\nOrderedDict\n](NetR.",
-       "there is no mark"},
-      {"\x80\x02"
-       "ccollections\nOrderedDict\n(](NetR.",
-       "an OrderedDict that is not made of a list of pairs"},
       {"\x80\x02" + many, "more than 1048576 marks"},
       {"\x80\x02" + numbers, "more than 1048576 values"},
       {"\x80\x02" + places, "more than 1048576 memo entries"},

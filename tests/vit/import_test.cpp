@@ -342,6 +342,7 @@ TEST_F(Import, FilesAndConfigurationsThatAreNone) {
       {torch(dict_op({{"model", "ctimm\nViT\n)\x81"}})), "\"model\" is an object of the class \"timm ViT\""},
       {torch(dict_op({{"w", tensor}, {"x", "cos\nsystem\n)R"}})), "\"x\" is made by \"os system\", which is not known"},
       {torch(dict_op({{"w", tensor}, {"x", "K\1"}})), "\"x\" is no tensor"},
+      {torch(dict_op({{std::string(513, 'n'), tensor}})), "has 513 bytes, at most 512"},
       {torch("}(K\1" + tensor + "u"), "a tensor whose name is no text"},
       {torch(dict_op({{"w", tensor}, {"w", tensor}})), "tensor \"w\" appears twice"}};
   for (const auto& [bytes, message] : files)

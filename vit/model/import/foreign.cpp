@@ -39,7 +39,9 @@ std::string keys_of(const Pickle& pickle, const PickleValue& dict) {
   return keys.empty() ? "nothing" : joined(keys);
 }
 
-// What numbers, texts and lists of them are as JSON; `depth` levels of lists.
+// What numbers, texts and lists of them are as JSON; `depth` levels of lists. What is too long for a configuration is
+// null: the same value may be named again and again.
+constexpr std::size_t kMostItems = 256, kLongestText = 1024;
 nlohmann::json json_of(const Pickle& pickle, const PickleValue& value, int depth) {
   switch (value.kind) {
     case Kind::boolean:
@@ -49,12 +51,12 @@ nlohmann::json json_of(const Pickle& pickle, const PickleValue& value, int depth
     case Kind::real:
       return value.real;
     case Kind::text:
+      if (value.text.size() > kLongestText) return nullptr;
       return value.text;
     case Kind::tuple:
     case Kind::list: {
       auto list = nlohmann::json::array();
-      constexpr std::size_t kMost = 1024;
-      if (depth > 0 && value.items.size() <= kMost)
+      if (depth > 0 && value.items.size() <= kMostItems)
         for (const PickleIndex item : value.items) list.push_back(json_of(pickle, pickle.at(item), depth - 1));
       return list;
     }
@@ -95,6 +97,8 @@ ForeignFile from_torch(const std::string& path, bool averaged) {
   for (std::size_t i = 0; i < weights->items.size(); i += 2) {
     const PickleValue &name = pickle.at(weights->items[i]), &tensor = pickle.at(weights->items[i + 1]);
     check(name.kind == Kind::text, path, ": a tensor whose name is no text");
+    check(std::ssize(name.text) <= SafetensorsHeader::kMaxName, path, ": the name ", shown(name.text), " has ",
+          name.text.size(), " bytes, at most ", SafetensorsHeader::kMaxName);
     check(tensor.kind != Kind::object, path, ": ", shown(name.text), " is made by ", shown(tensor.text),
           ", which is not known here");
     const Shape shape = file->shape_of(tensor, name.text);
@@ -103,7 +107,7 @@ ForeignFile from_torch(const std::string& path, bool averaged) {
           " appears twice");
   }
   if (const PickleValue* config = key.empty() ? nullptr : pickle.find(pickle.at(pickle.root), "config");
-      config != nullptr && config->kind == Kind::dict) {
+      config != nullptr && config->kind == Kind::dict && config->items.size() <= kMostItems) {
     for (std::size_t i = 0; i < config->items.size(); i += 2)
       if (pickle.at(config->items[i]).kind == Kind::text)
         foreign.config[pickle.at(config->items[i]).text] = json_of(pickle, pickle.at(config->items[i + 1]), 1);
