@@ -194,8 +194,9 @@ TEST_F(CliCommands, Info) {
 }
 
 TEST_F(CliCommands, Import) {
-  const Words words{"import", "tests/golden/timm.pth", "--heads", "2", "--norm-eps", "1e-6", "--activation",
-                    "quick_gelu", "--pool", "cls", "--output", file("timm.safetensors")};
+  const Words words{"import",   "tests/golden/timm.pth", "--heads",    "2",      "--norm-eps",
+                    "1e-6",     "--activation",          "quick_gelu", "--pool", "cls",
+                    "--output", file("timm.safetensors")};
   const Finished end = run_program(words);
   EXPECT_EQ(end.code, 0) << end.err;
   EXPECT_EQ(end.out, "file      tests/golden/timm.pth (PyTorch, its key state_dict)\nmodel     " +
@@ -209,8 +210,8 @@ TEST_F(CliCommands, Import) {
 }
 
 TEST_F(CliCommands, HelpHasExamples) {
-  for (const char* name : {"train", "eval", "predict", "gallery", "forward", "gradients", "masks", "bench", "info",
-                           "import"}) {
+  for (const char* name :
+       {"train", "eval", "predict", "gallery", "forward", "gradients", "masks", "bench", "info", "import"}) {
     const std::string help = quiet_output_of({name, "--help"});
     EXPECT_NE(help.find("Examples:\n  lookhere " + std::string(name)), std::string::npos) << help;
     EXPECT_NE(quiet_output_of({"--help"}).find("\n  " + std::string(name) + " "), std::string::npos);
