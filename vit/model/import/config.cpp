@@ -6,6 +6,7 @@
 
 #include "tensor/file.h"
 #include "tensor/text.h"
+#include "vit/model/position/types.h"
 
 namespace lookhere {
 namespace {
@@ -140,7 +141,7 @@ InferredConfig infer_config(const ForeignFile& file, const Facts& facts) {
   if (c.mlp_hidden() < hidden) c.mlp_ratio = std::nextafter(c.mlp_ratio, HUGE_VAL);
   long prefix = 0;
   if (shapes.has("pos_embed")) {
-    c.position = position_preset("learned");
+    c.position = PositionConfig(learned_type().make(""));
     prefix = set_image_size(file, shapes, c);
   } else {
     check(facts.position && facts.height > 0, file.path,
