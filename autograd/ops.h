@@ -91,11 +91,15 @@ Var rotate(const Var& qkv, long head_count, const Rotation& rotation);
 
 // -- tokens ----------------------------------------------------------------------------------------------------------
 Var reshape(const Var& x, const Shape& shape);
-Var patchify(const Var& images, long patch);            // [B, C, Y, X] → [B, (Y/p)·(X/p), C·p·p]
-Var prepend_token(const Var& token, const Var& x);      // [1, 1, D], [B, T, D] → [B, T+1, D]
-Var select_token(const Var& x, long index);             // [B, T, D] → [B, D]
-Var mean_tokens(const Var& x, long first = 0);          // [B, T, D] → [B, D], over tokens first..T-1
-Var resize_grid(const Var& table, Grid from, Grid to);  // [1, from.patches(), D] → [1, to.patches(), D], bilinear
+Var patchify(const Var& images, long patch);         // [B, C, Y, X] → [B, (Y/p)·(X/p), C·p·p]
+Var prepend_token(const Var& tokens, const Var& x);  // [1, P, D], [B, T, D] → [B, P+T, D]
+Var drop_tokens(const Var& x, long count);           // [B, T, D] → [B, T-count, D], the last
+Var select_token(const Var& x, long index);          // [B, T, D] → [B, D]
+Var mean_tokens(const Var& x, long first = 0);       // [B, T, D] → [B, D], over tokens first..T-1
+// The slice [index·D, (index + 1)·D) of each token's features, and slices side by side.
+Var take_features(const Var& x, long index, long count);  // [B, T, count·D] → [B, T, D]
+Var join_features(const std::vector<Var>& parts);         // n of [B, T, D] → [B, T, n·D]
+Var resize_grid(const Var& table, Grid from, Grid to);    // [1, from.patches(), D] → [1, to.patches(), D], bilinear
 
 // -- losses: mean over the batch, [1] --------------------------------------------------------------------------------
 // Labels are taken from any device, targets from that of the logits. A label that is no class is an Error in host

@@ -13,6 +13,8 @@ struct Named {
 constexpr Named kActivations[]{
     {"gelu", {.function = Activation::gelu}},
     {"silu", {.function = Activation::silu}},
+    {"gelu_tanh", {.function = Activation::gelu_tanh}},
+    {"quick_gelu", {.function = Activation::quick_gelu}},
     {"swiglu", {.function = Activation::silu, .gated = true}},
 };
 

@@ -6,8 +6,8 @@
 
 namespace lookhere {
 
-std::string mlp_activation_names();  // "gelu, silu, swiglu"
-// "gelu", "silu" or "swiglu" (timm's GluMlp with SiLU). Throws Error naming all for any other.
+std::string mlp_activation_names();  // "gelu, silu, ..."
+// A function's own name, or "swiglu" (timm's GluMlp with SiLU). Throws Error naming all for any other.
 MlpActivation mlp_activation(const std::string& name);
 
 }  // namespace lookhere

@@ -10,7 +10,7 @@
 namespace lookhere {
 
 bool decays(const std::string& name, const Shape& shape) {
-  return shape.rank() > 1 && name != "cls_token" && name.find("pos_embed") == std::string::npos;
+  return shape.rank() > 1 && !name.ends_with("_token") && name.find("pos_embed") == std::string::npos;
 }
 
 ParameterArena::ParameterArena(const std::vector<Parameter>& parameters) {

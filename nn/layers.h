@@ -29,9 +29,11 @@ struct Pass {
 };
 
 struct Linear {
-  Var weight, bias;  // (out, in), (out)
+  Var weight, bias;  // (out, in), (out) or undefined
   Linear() = default;
-  Linear(long in, long out, Init& init) : weight(init.truncated_normal({out, in})), bias(init.constant({out}, 0)) {}
+  Linear(long in, long out, Init& init, bool with_bias = true) : weight(init.truncated_normal({out, in})) {
+    if (with_bias) bias = init.constant({out}, 0);
+  }
   Var operator()(const Var& x) const { return linear(x, weight, bias); }
   void visit(auto&& f) { f("weight", weight), f("bias", bias); }
 };
@@ -73,33 +75,51 @@ struct LayerPosition {
   Var table = {};
 };
 
-struct SelfAttention {
-  Linear qkv, proj;
-  long heads;
-  SelfAttention(long dim, long head_count, Init& init)
-      : qkv(dim, 3 * dim, init), proj(dim, dim, init), heads(head_count) {}
-  Var operator()(Var x, const LayerPosition& position, Pass& pass) const {
-    x = qkv(x);
-    if (position.rotation.cos.defined()) x = rotate(x, heads, position.rotation);
-    x = position.table.defined() ? attention_learned(x, heads, position.heads, position.table)
-                                 : attention(x, heads, position.heads);
-    return pass.drop(proj(x));
-  }
-  void visit(auto&& f) { f("qkv", qkv), f("proj", proj); }
-};
-
-// Scales a residual branch per feature (Touvron et al. 2021); undefined gamma: off.
-struct LayerScale {
-  Var gamma;  // (dim)
-  void visit(auto&& f) { f("gamma", gamma); }
-};
-
 struct BlockSizes {
   long dim, heads, mlp_hidden;
   MlpActivation activation;
   float norm_eps;
   bool layer_scale;
   double layer_scale_init;
+  bool qkv_bias = true, qk_norm = false;
+};
+
+struct SelfAttention {
+  Linear qkv, proj;
+  LayerNorm q_norm, k_norm;  // over the features of a head (Dehghani et al. 2023); undefined weights: off
+  long heads;
+  SelfAttention(const BlockSizes& s, Init& init)
+      : qkv(s.dim, 3 * s.dim, init, s.qkv_bias), proj(s.dim, s.dim, init), heads(s.heads) {
+    if (!s.qk_norm) return;
+    q_norm = LayerNorm(s.dim / s.heads, s.norm_eps, init);
+    k_norm = LayerNorm(s.dim / s.heads, s.norm_eps, init);
+  }
+  Var operator()(Var x, const LayerPosition& position, Pass& pass) const {
+    x = qkv(x);
+    if (q_norm.weight.defined()) x = normalised(x);
+    if (position.rotation.cos.defined()) x = rotate(x, heads, position.rotation);
+    x = position.table.defined() ? attention_learned(x, heads, position.heads, position.table)
+                                 : attention(x, heads, position.heads);
+    return pass.drop(proj(x));
+  }
+  void visit(auto&& f) { f("qkv", qkv), f("q_norm", q_norm), f("k_norm", k_norm), f("proj", proj); }
+
+ private:
+  Var normalised(const Var& packed) const {
+    const Dtype dtype = packed.value().dtype();
+    const Var x = cast(packed, acc_of(dtype));
+    const Shape all{x.shape()[0], x.shape()[1], x.shape()[2] / 3}, by_head{all[0], all[1], heads, all[2] / heads};
+    const auto one = [&](long index, const LayerNorm& norm) {
+      return reshape(norm(reshape(take_features(x, index, 3), by_head)), all);
+    };
+    return cast(join_features({one(0, q_norm), one(1, k_norm), take_features(x, 2, 3)}), dtype);
+  }
+};
+
+// Scales a residual branch per feature (Touvron et al. 2021); undefined gamma: off.
+struct LayerScale {
+  Var gamma;  // (dim)
+  void visit(auto&& f) { f("gamma", gamma); }
 };
 
 // Pre-norm: x += γ1·DropPath(Attention(LN(x))), x += γ2·DropPath(Mlp(LN(x)))
@@ -111,7 +131,7 @@ struct Block {
   Block(const BlockSizes& s, Init& init)
       : norm1(s.dim, s.norm_eps, init),
         norm2(s.dim, s.norm_eps, init),
-        attn(s.dim, s.heads, init),
+        attn(s, init),
         mlp(s.dim, s.mlp_hidden, s.activation, init) {
     if (!s.layer_scale) return;
     ls1.gamma = init.constant({s.dim}, s.layer_scale_init);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "tensor/half.h"
 #include "tensor/hash.h"
 
 namespace lookhere {
@@ -14,16 +15,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "safetensors and npy files are read and written as memory");
 
 constexpr long kLengthBytes = sizeof(std::uint64_t);
-
-// IEEE half to float, exactly: the fields move to their places, and a product with a power of two mends the exponent,
-// also that of denormals.
-float from_half(std::uint16_t half) {
-  const std::uint32_t sign = (half & 0x8000U) << 16, magnitude = (half & 0x7fffU) << 13;
-  const bool finite = (half & 0x7c00U) != 0x7c00U;
-  const float value =
-      finite ? std::bit_cast<float>(magnitude) * 0x1p112F : std::bit_cast<float>(magnitude | 0x7f800000U);
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) | sign);
-}
 
 Tensor read_half(const Shape& shape, const unsigned char* from) {
   Tensor t = empty(shape, Dtype::f32, Device::cpu);
@@ -137,6 +128,8 @@ void check_metadata(const SafetensorsHeader& header, const std::string& path) {
 Safetensors::Safetensors(const std::string& path) : file_(path) {
   const long rest = file_.size() - kLengthBytes;
   check(rest >= 2, path, ": not a safetensors file: ", file_.size(), " bytes, the smallest has ", kLengthBytes + 2);
+  check(!file_.text().starts_with("PK"), path,
+        ": not a safetensors file but a zip archive, as PyTorch's checkpoints are: `lookhere import` reads those");
   std::uint64_t length = 0;
   std::memcpy(&length, file_.data(), kLengthBytes);
   check(length >= 2 && length <= SafetensorsHeader::kMaxBytes, path, ": not a safetensors file: header length ", length,

@@ -56,15 +56,16 @@ Var patchify(const Var& images, long patch) {
 Var prepend_token(const Var& token, const Var& x) {
   check_tokens("prepend_token", x);
   const long batch = x.shape()[0], tokens = x.shape()[1], cols = x.shape()[2];
-  check(token.shape() == Shape({1, 1, cols}), "prepend_token: token must be ", Shape{1, 1, cols}, ", got ",
-        token.shape());
-  const long in_size = tokens * cols, out_size = in_size + cols;
-  Tensor y = empty({batch, tokens + 1, cols}, x.value());
+  const Shape& front = token.shape();
+  check(front.rank() == 3 && front[0] == 1 && front[2] == cols, "prepend_token: token must be ", Shape{1, 1, cols},
+        ", or more of them, got ", front);
+  const long count = front[1], front_size = count * cols, in_size = tokens * cols, out_size = front_size + in_size;
+  Tensor y = empty({batch, count + tokens, cols}, x.value());
   copy_blocks(
       y, token.value(),
-      {.to_offset = 0, .to_stride = out_size, .from_offset = 0, .from_stride = 0, .count = batch, .size = cols});
+      {.to_offset = 0, .to_stride = out_size, .from_offset = 0, .from_stride = 0, .count = batch, .size = front_size});
   copy_blocks(y, x.value(),
-              {.to_offset = cols,
+              {.to_offset = front_size,
                .to_stride = out_size,
                .from_offset = 0,
                .from_stride = in_size,
@@ -72,18 +73,49 @@ Var prepend_token(const Var& token, const Var& x) {
                .size = in_size});
   return Var::record("prepend_token", y, {token, x}, [=](const Tensor& dy) {
     // The engine sums the token's gradient over the batch: it was broadcast.
-    Tensor dtoken = empty({batch, 1, 1, cols}, dy), dx = empty({batch, tokens, cols}, dy);
-    copy_blocks(
-        dtoken, dy,
-        {.to_offset = 0, .to_stride = cols, .from_offset = 0, .from_stride = out_size, .count = batch, .size = cols});
+    Tensor dtoken = empty({batch, 1, count, cols}, dy), dx = empty({batch, tokens, cols}, dy);
+    copy_blocks(dtoken, dy,
+                {.to_offset = 0,
+                 .to_stride = front_size,
+                 .from_offset = 0,
+                 .from_stride = out_size,
+                 .count = batch,
+                 .size = front_size});
     copy_blocks(dx, dy,
                 {.to_offset = 0,
                  .to_stride = in_size,
-                 .from_offset = cols,
+                 .from_offset = front_size,
                  .from_stride = out_size,
                  .count = batch,
                  .size = in_size});
     return Grads{dtoken, dx};
+  });
+}
+
+Var drop_tokens(const Var& x, long count) {
+  check_tokens("drop_tokens", x);
+  const Shape shape = x.shape();
+  check(0 <= count && count < shape[1], "drop_tokens: ", count, " of ", shape[1], " tokens");
+  if (count == 0) return x;
+  const long all = shape[1] * shape[2], first = count * shape[2];
+  Tensor y = empty({shape[0], shape[1] - count, shape[2]}, x.value());
+  copy_blocks(y, x.value(),
+              {.to_offset = 0,
+               .to_stride = all - first,
+               .from_offset = first,
+               .from_stride = all,
+               .count = shape[0],
+               .size = all - first});
+  return Var::record("drop_tokens", y, {x}, [=](const Tensor& dy) {
+    Tensor dx = zeros(shape, dy);
+    copy_blocks(dx, dy,
+                {.to_offset = first,
+                 .to_stride = all,
+                 .from_offset = 0,
+                 .from_stride = all - first,
+                 .count = shape[0],
+                 .size = all - first});
+    return Grads{dx};
   });
 }
 
@@ -131,6 +163,63 @@ Var mean_tokens(const Var& x, long first) {
           {.dx = dx.data<T>(), .dy = dy.data<T>(), .images = batch, .tokens = tokens, .first = first, .cols = cols});
     });
     return Grads{dx};
+  });
+}
+
+Var take_features(const Var& x, long index, long count) {
+  check_tokens("take_features", x);
+  const Shape shape = x.shape();
+  check(0 <= index && index < count && shape[2] % count == 0, "take_features: wanted part ", index, " of ", count,
+        " equal parts of ", shape[2], " features");
+  const long rows = shape[0] * shape[1], cols = shape[2] / count;
+  Tensor y = empty(shape.with_back(cols), x.value());
+  copy_blocks(y, x.value(),
+              {.to_offset = 0,
+               .to_stride = cols,
+               .from_offset = index * cols,
+               .from_stride = shape[2],
+               .count = rows,
+               .size = cols});
+  return Var::record("take_features", y, {x}, [=](const Tensor& dy) {
+    Tensor dx = zeros(shape, dy);
+    copy_blocks(dx, dy,
+                {.to_offset = index * cols,
+                 .to_stride = shape[2],
+                 .from_offset = 0,
+                 .from_stride = cols,
+                 .count = rows,
+                 .size = cols});
+    return Grads{dx};
+  });
+}
+
+Var join_features(const std::vector<Var>& parts) {
+  check(!parts.empty(), "join_features: wanted at least one part");
+  for (const Var& part : parts) {
+    check_tokens("join_features", part);
+    check(part.shape() == parts[0].shape(), "join_features: wanted parts of one shape, got ", parts[0].shape(), " and ",
+          part.shape());
+  }
+  const Shape shape = parts[0].shape();
+  const long rows = shape[0] * shape[1], cols = shape[2], all = cols * std::ssize(parts);
+  Tensor y = empty(shape.with_back(all), parts[0].value());
+  for (long i = 0; i < std::ssize(parts); ++i)
+    copy_blocks(
+        y, parts[i].value(),
+        {.to_offset = i * cols, .to_stride = all, .from_offset = 0, .from_stride = cols, .count = rows, .size = cols});
+  return Var::record("join_features", y, parts, [=, count = std::ssize(parts)](const Tensor& dy) {
+    Grads grads;
+    for (long i = 0; i < count; ++i) {
+      grads.push_back(empty(shape, dy));
+      copy_blocks(grads.back(), dy,
+                  {.to_offset = 0,
+                   .to_stride = cols,
+                   .from_offset = i * cols,
+                   .from_stride = all,
+                   .count = rows,
+                   .size = cols});
+    }
+    return grads;
   });
 }
 

@@ -6,8 +6,10 @@
 namespace kernels {
 
 enum class Activation {
-  gelu,  // x·Φ(x), Φ the exact normal distribution (Hendrycks & Gimpel 2016)
-  silu,  // x·σ(x), also called swish (Elfwing et al. 2018)
+  gelu,        // x·Φ(x), Φ the exact normal distribution (Hendrycks & Gimpel 2016)
+  silu,        // x·σ(x), also called swish (Elfwing et al. 2018)
+  gelu_tanh,   // x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2, the older approximation of gelu
+  quick_gelu,  // x·σ(1.702·x), as in CLIP
 };
 const char* name_of(Activation function);
 

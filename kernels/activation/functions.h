@@ -2,6 +2,8 @@
 #pragma once
 #include "kernels/activation/activation.h"
 #include "kernels/activation/gelu.h"
+#include "kernels/activation/gelu_tanh.h"
+#include "kernels/activation/quick_gelu.h"
 #include "kernels/activation/silu.h"
 
 namespace kernels::KERNELS_ISA {
@@ -14,6 +16,10 @@ LOOKHERE_INLINE void with_activation(Activation function, const F& f) {
       return f(Gelu{});
     case Activation::silu:
       return f(Silu{});
+    case Activation::gelu_tanh:
+      return f(GeluTanh{});
+    case Activation::quick_gelu:
+      return f(QuickGelu{});
   }
 }
 

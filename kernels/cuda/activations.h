@@ -38,6 +38,38 @@ struct Silu {
   }
 };
 
+struct GeluTanh {
+  template <class A>
+  __device__ static A sigmoid(A x) {
+    return 1 / (1 + std::exp(A(-1.5957691216057308) * (x + A(0.044715) * x * x * x)));
+  }
+  template <class A>
+  __device__ static A value(A x) {
+    return x * sigmoid(x);
+  }
+  template <class A>
+  __device__ static A slope(A x) {
+    const A s = sigmoid(x), du = A(1.5957691216057308) * (1 + A(0.134145) * x * x);
+    return s + x * (s * (1 - s) * du);
+  }
+};
+
+struct QuickGelu {
+  template <class A>
+  __device__ static A sigmoid(A x) {
+    return 1 / (1 + std::exp(A(-1.702) * x));
+  }
+  template <class A>
+  __device__ static A value(A x) {
+    return x * sigmoid(x);
+  }
+  template <class A>
+  __device__ static A slope(A x) {
+    const A s = sigmoid(x);
+    return s * (1 + A(1.702) * x * (1 - s));
+  }
+};
+
 // run(Gelu{}) and so on.
 template <class F>
 void with_activation(Activation function, const F& run) {
@@ -46,6 +78,10 @@ void with_activation(Activation function, const F& run) {
       return run(Gelu{});
     case Activation::silu:
       return run(Silu{});
+    case Activation::gelu_tanh:
+      return run(GeluTanh{});
+    case Activation::quick_gelu:
+      return run(QuickGelu{});
   }
 }
 

@@ -46,6 +46,14 @@ std::vector<Case> tokens() {
        {{2, 3}}},
       {"patchify", [](const Inputs& v) { return patchify(v[0], 2); }, {{2, 3, 4, 6}}},
       {"prepend_token", [](const Inputs& v) { return prepend_token(v[0], v[1]); }, {{1, 1, 3}, {2, 4, 3}}},
+      {"prepend_token", [](const Inputs& v) { return prepend_token(v[0], v[1]); }, {{1, 2, 3}, {2, 4, 3}}},
+      {"drop_tokens", [](const Inputs& v) { return drop_tokens(v[0], 1); }, {{2, 4, 3}}},
+      {"take_features", [](const Inputs& v) { return take_features(v[0], 1, 3); }, {{2, 4, 6}}},
+      {"join_features",
+       [](const Inputs& v) {
+         return join_features({v[0], v[1]});
+       },
+       {{2, 4, 3}, {2, 4, 3}}},
       {"select_token", [](const Inputs& v) { return select_token(v[0], 1); }, {{2, 4, 3}}},
       {"mean_tokens", [](const Inputs& v) { return mean_tokens(v[0], 1); }, {{2, 4, 3}}},
       {"resize_grid",

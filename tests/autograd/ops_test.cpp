@@ -238,6 +238,14 @@ TEST(Ops, TokenGradients) {
   expect_gradients([](auto& v) { return reshape(v[0], {3, 20}); }, {x});
   expect_gradients([](auto& v) { return prepend_token(v[0], v[1]); }, {random({1, 1, 5}, 2), x});
   expect_gradients([](auto& v) { return prepend_token(v[0], v[1]); }, {random({1, 1, 1}, 2), random({1, 1, 1}, 3)});
+  expect_gradients([](auto& v) { return prepend_token(v[0], v[1]); }, {random({1, 3, 2}, 2), random({2, 2, 2}, 3)});
+  expect_gradients([](auto& v) { return drop_tokens(v[0], 2); }, {random({2, 3, 4}, 4)});
+  expect_gradients([](auto& v) { return take_features(v[0], 1, 3); }, {random({2, 3, 6}, 4)});
+  expect_gradients(
+      [](auto& v) {
+        return join_features({v[0], v[1], v[0]});
+      },
+      {random({2, 3, 2}, 5), random({2, 3, 2}, 6)});
   for (const long index : {0, 3, 5}) expect_gradients([=](auto& v) { return select_token(v[0], index); }, {x});
   for (const long first : {0, 1, 5}) expect_gradients([=](auto& v) { return mean_tokens(v[0], first); }, {x});
   for (const auto& [shape, patch] : {std::pair{Shape{1, 1, 1, 1}, 1L}, {{2, 3, 4, 6}, 2L}, {{1, 2, 3, 6}, 3L}})

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "tensor/half.h"
 #include "tests/tensor/file_size_limit.h"
 #include "tests/testing.h"
 
@@ -128,6 +129,24 @@ TEST(Safetensors, HalfBecomesFloat) {
   for (std::size_t i = 0; i < cases.size(); ++i)
     EXPECT_EQ(std::bit_cast<std::uint32_t>(t.host<float>()[i]), std::bit_cast<std::uint32_t>(cases[i].second)) << i;
   EXPECT_TRUE(std::isnan(t.host<float>()[12]));
+}
+
+// All there are, against the formula of IEEE 754.
+TEST(Safetensors, EveryHalfIsItsFormula) {
+  for (unsigned bits = 0; bits < 65536; ++bits) {
+    const int sign = bits >> 15 ? -1 : 1, exponent = static_cast<int>(bits >> 10 & 31U);
+    const int fraction = static_cast<int>(bits & 1023U);
+    const float got = from_half(static_cast<std::uint16_t>(bits));
+    if (exponent == 31 && fraction > 0) {
+      ASSERT_TRUE(std::isnan(got)) << bits;
+      continue;
+    }
+    const double want = exponent == 31  ? HUGE_VAL
+                        : exponent == 0 ? std::ldexp(fraction, -24)
+                                        : std::ldexp(1024 + fraction, exponent - 25);
+    ASSERT_EQ(got, sign * want) << bits;
+    ASSERT_EQ(std::signbit(got), sign < 0) << bits;
+  }
 }
 
 TEST(Safetensors, OtherDtypesAreListedButNotRead) {

@@ -193,9 +193,25 @@ TEST_F(CliCommands, Info) {
     EXPECT_NE(about.find(part), std::string::npos) << part << " in:\n" << about;
 }
 
+TEST_F(CliCommands, Import) {
+  const Words words{"import",   "tests/golden/timm.pth", "--heads",    "2",      "--norm-eps",
+                    "1e-6",     "--activation",          "quick_gelu", "--pool", "cls",
+                    "--output", file("timm.safetensors")};
+  const Finished end = run_program(words);
+  EXPECT_EQ(end.code, 0) << end.err;
+  EXPECT_EQ(end.out, "file      tests/golden/timm.pth (PyTorch, its key state_dict)\nmodel     " +
+                         file("timm.safetensors") +
+                         ": 775 parameters, 8x8 px, 1 blocks of 8 features and 2 heads, 3 classes\n");
+  EXPECT_NE(end.err.find("nobody says how images were normalised"), std::string::npos) << end.err;
+  EXPECT_EQ(output_of(words + Words{"--mean", "0.5", "--std", "0.25", "--crop-pct", "0.9"}).find("images    {\"mean\""),
+            end.out.size());
+  EXPECT_NE(output_of({"info", file("timm.safetensors")}).find("normalised with mean 0.5 and std 0.25"),
+            std::string::npos);
+}
+
 TEST_F(CliCommands, HelpHasExamples) {
-  for (const char* name :
-       {"train", "eval", "predict", "gallery", "forward", "gradients", "masks", "bench", "info", "verify-data"}) {
+  for (const char* name : {"train", "eval", "predict", "gallery", "forward", "gradients", "masks", "bench", "info",
+                           "verify-data", "augment", "import"}) {
     const std::string help = quiet_output_of({name, "--help"});
     EXPECT_NE(help.find("Examples:\n  lookhere " + std::string(name)), std::string::npos) << help;
     EXPECT_NE(quiet_output_of({"--help"}).find("\n  " + std::string(name) + " "), std::string::npos);

@@ -46,6 +46,17 @@ TEST(CliErrors, CommandLine) {
       {{"gradients", "--model", "@model.safetensors", "--images", "@x.npy"}, kInput, "is required"},
       {{"info", "@model.safetensors", "@model.safetensors"}, kInput, "not expected"},
       {{"info", "two\nlines"}, kIo, "cannot open two?lines"},
+      {{"import", "@text"}, kInput, "--output is required"},
+      {{"import", "@text", "--output", "%m"}, kInput, "text: neither safetensors nor a file of torch.save"},
+      {{"import", "@none.pth", "--output", "%m"}, kIo, "none.pth: No such file or directory"},
+      {{"import", "@other.safetensors", "--output", "%m"}, kInput, "this is no plain Vision Transformer"},
+      {{"import", "@model.safetensors", "--interpolation", "box", "--output", "%m"}, kInput, "got box"},
+      {{"import", "@model.safetensors", "--heads", "3", "--output", "%m"},
+       kInput,
+       "or --norm-eps, --activation, --pool"},
+      {{"forward", "--model", "tests/golden/timm.pth", "--images", "@x.npy", "--output", "%m"},
+       kInput,
+       "not a safetensors file but a zip archive, as PyTorch's checkpoints are: `lookhere import` reads those"},
   };
   for (const Mistake& mistake : mistakes) expect_refusal(mistake);
 }

@@ -70,6 +70,15 @@ std::vector<Case> cases() {
   add("every hook at once", PositionConfig(std::make_shared<EveryHook>()), 3);
   add("every hook at another resolution", PositionConfig(std::make_shared<EveryHook>()), 3).images = {2, 2, 8, 6};
   add("none, one head", position_preset("none"), 1).config.pool = Pooling::mean;
+  ViTConfig& norms = add("registers, every norm, no biases", position_preset("learned"), 3).config;
+  norms.registers = 2, norms.pre_norm = norms.qk_norm = true, norms.patch_bias = norms.qkv_bias = false;
+  norms.final_norm = FinalNorm::pooled, norms.pool = Pooling::mean, norms.activation = "gelu_tanh";
+  ViTConfig& without = add("no class token, no final norm, no head", position_preset("lh45")).config;
+  without.class_token = false, without.final_norm = FinalNorm::none, without.pool = Pooling::mean;
+  without.head = HeadType::none, without.classes = without.dim;
+  ViTConfig& distilled = add("distilled", position_preset("rope"), 3).config;
+  distilled.distilled = true, distilled.head = HeadType::linear, distilled.activation = "quick_gelu";
+  add("attention pooling", position_preset("learned"), 2).config.pool = Pooling::map;
   add("dropout and DropPath", position_preset("lh180")).pass = {.drop_path = 0.3, .dropout = 0.2, .seed = 5, .step = 6};
   return all;
 }

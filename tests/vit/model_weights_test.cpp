@@ -83,6 +83,27 @@ TEST(Weights, ConfigurationsSurviveJson) {
   EXPECT_TRUE(c.position == lookhere_position({.directions = {"none"}}));
 }
 
+// What a plain ViT of timm may have beside: written only where it is, so that other files stay as they were.
+TEST(Weights, VariantsSurviveFilesAndLeaveOthersAsTheyWere) {
+  const TemporaryFolder folder;
+  ViTConfig c = tiny(position_preset("learned"));
+  for (const char* field : {"final_norm", "registers", "class_token", "distilled", "bias", "pre_norm", "qk_norm"})
+    EXPECT_EQ(to_json(c).find(field), std::string::npos) << field;
+  std::vector<ViTConfig> all(3, c);
+  all[0].registers = 2, all[0].pre_norm = all[0].qk_norm = true, all[0].patch_bias = all[0].qkv_bias = false;
+  all[1].class_token = false, all[1].pool = Pooling::map, all[1].final_norm = FinalNorm::none;
+  all[1].head = HeadType::none, all[1].classes = c.dim;
+  all[2].distilled = true, all[2].head = HeadType::linear, all[2].activation = "quick_gelu";
+  for (const ViTConfig& config : all) {
+    ViT model(config, 5);
+    save_model(folder / "a", model);
+    ViT loaded = load_model(folder / "a");
+    EXPECT_EQ(to_json(loaded.config()), to_json(config));
+    const Var images(rule_images({1, 2, 8, 6}, Dtype::f32));
+    EXPECT_TRUE(same_bits(model(images).value(), loaded(images).value()));
+  }
+}
+
 TEST(Weights, ACheckpointsOptimizerIsLeftAlone) {
   const TemporaryFolder folder;
   ViT model(tiny(), 5);
@@ -186,13 +207,27 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("mlp_ratio", "2"), "'mlp_ratio' must be a number, got string"},
       {set("mlp_ratio", 65), "'mlp_ratio' must be in [0, 64], got 65"},
       {set("norm_eps", 0), "norm_eps must be in (0, 1), got 0"},
-      {set("activation", "relu"), "activation: wanted one of gelu, silu, swiglu, got \"relu\""},
+      {set("activation", "relu"), "activation: wanted one of gelu, silu, gelu_tanh, quick_gelu, swiglu, got \"relu\""},
       {set("activation", 1), "'activation' must be a string, got number"},
       {set("activation", "swiglu"), "tensor 'blocks.0.mlp.fc2.weight' must be [12, 12], got [12, 24]"},
       {set("layer_scale", 1), "'layer_scale' must be true or false, got number"},
-      {set("head", "conv\x1b"), "'head' must be linear or mlp, got \"conv?\""},
+      {set("head", "conv\x1b"), "'head' must be one of linear, mlp, none, got \"conv?\""},
       {set("head", 1), "'head' must be a string, got number"},
-      {set("pool", "max"), "'pool' must be cls or mean, got \"max\""},
+      {set("pool", "max"), "'pool' must be one of cls, mean, map, got \"max\""},
+      {set("final_norm", "last"), "'final_norm' must be one of tokens, pooled, none, got \"last\""},
+      {set("registers", -1), "'registers' must be in [0, 1048576], got -1"},
+      {set("registers", 1025), "registers must be in [0, 1024], got 1025"},
+      {set("registers", 2), "tensor 'reg_token' is missing, wanted [1, 2, 12]"},
+      {set("class_token", "no"), "'class_token' must be true or false, got string"},
+      {set("class_token", false), "without a class token pool must be mean or map, got cls"},
+      {set("head", "none"), "without a head classes must be dim, 12, got 3"},
+      {set("distilled", true), "distilled wants a class token, a linear head, pool cls and the norm before it"},
+      {set("qkv_bias", false), "unexpected tensor \"blocks.0.attn.qkv.bias\" [36]"},
+      {set("patch_bias", false), "unexpected tensor \"patch_embed.proj.bias\" [12]"},
+      {set("pre_norm", true), "tensor 'norm_pre.weight' is missing, wanted [12]"},
+      {set("qk_norm", true), "tensor 'blocks.0.attn.q_norm.weight' is missing, wanted [4]"},
+      {set("final_norm", "pooled"), "tensor 'fc_norm.weight' is missing, wanted [12]"},
+      {set("pool", "map"), "tensor 'attn_pool.latent' is missing, wanted [1, 1, 12]"},
       {set("position", "lookhere"), "wanted a JSON object with 'type', got string"},
       {set("position", Json::object()), "'type' is missing"},
       {set_position("type", "polar"),

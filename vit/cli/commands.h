@@ -15,6 +15,7 @@ std::unique_ptr<Command> make_bench();
 std::unique_ptr<Command> make_info();
 std::unique_ptr<Command> make_verify_data();
 std::unique_ptr<Command> make_augment();
+std::unique_ptr<Command> make_import();
 
 // In the order of the help. `train` is by itself, since its options may come from a file first.
 std::vector<std::unique_ptr<Command>> other_commands();

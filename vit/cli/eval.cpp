@@ -51,7 +51,8 @@ void Eval::run() const {
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
   if (use_ema) {
-    check(file.contains("ema.cls_token"), model, ": has no averaged weights (train with --model-ema-decay)");
+    check(file.contains("ema.patch_embed.proj.weight"), model,
+          ": has no averaged weights (train with --model-ema-decay)");
     load_weights(vit, file, "ema.");
   }
   const ViTConfig& config = vit.config();

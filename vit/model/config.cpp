@@ -1,8 +1,46 @@
 // A model's configuration as JSON, and the presets.
+#include <algorithm>
+
+#include "tensor/text.h"
 #include "vit/model/json.h"
 #include "vit/model/vit.h"
 
 namespace lookhere {
+namespace {
+
+// Values by their names; the first is what a file without the field means.
+template <class Value>
+using Names = std::vector<std::pair<const char*, Value>>;
+const Names<HeadType> kHeads{{"linear", HeadType::linear}, {"mlp", HeadType::mlp}, {"none", HeadType::none}};
+const Names<Pooling> kPoolings{{"cls", Pooling::cls}, {"mean", Pooling::mean}, {"map", Pooling::map}};
+const Names<FinalNorm> kFinalNorms{
+    {"tokens", FinalNorm::tokens}, {"pooled", FinalNorm::pooled}, {"none", FinalNorm::none}};
+
+template <class Value>
+Value one_of(const nlohmann::json& json, const char* name, const Names<Value>& names) {
+  if (!json.contains(name)) return names.front().second;
+  const std::string text = text_of(json[name], name);
+  std::vector<std::string> known;
+  for (const auto& [known_name, value] : names) {
+    if (text == known_name) return value;
+    known.emplace_back(known_name);
+  }
+  fail("config: '", name, "' must be one of ", joined(known), ", got ", shown(text));
+}
+template <class Value>
+const char* name_of(Value value, const Names<Value>& names) {
+  return std::ranges::find(names, value, &std::pair<const char*, Value>::second)->first;
+}
+
+struct Flag {
+  const char* name;
+  bool ViTConfig::*field;
+};
+constexpr Flag kFlags[]{{"class_token", &ViTConfig::class_token}, {"distilled", &ViTConfig::distilled},
+                        {"patch_bias", &ViTConfig::patch_bias},   {"qkv_bias", &ViTConfig::qkv_bias},
+                        {"pre_norm", &ViTConfig::pre_norm},       {"qk_norm", &ViTConfig::qk_norm}};
+
+}  // namespace
 
 ViTConfig config_from_json(const std::string& text) {
   const nlohmann::json json = parse_object(text, "config");
@@ -24,11 +62,12 @@ ViTConfig config_from_json(const std::string& text) {
   if (json.contains("norm_eps")) c.norm_eps = number_in(json["norm_eps"], "norm_eps", 0, 1);
   if (json.contains("layer_scale")) c.layer_scale = flag_of(json["layer_scale"], "layer_scale");
   const std::string head = json.contains("head") ? text_of(json["head"], "head") : "linear";
-  check(head == "linear" || head == "mlp", "config: 'head' must be linear or mlp, got ", shown(head));
-  c.head = head == "mlp" ? HeadType::mlp : HeadType::linear;
-  const std::string pool = json.contains("pool") ? text_of(json["pool"], "pool") : "cls";
-  check(pool == "cls" || pool == "mean", "config: 'pool' must be cls or mean, got ", shown(pool));
-  c.pool = pool == "mean" ? Pooling::mean : Pooling::cls;
+  c.head = one_of(json, "head", kHeads);
+  c.pool = one_of(json, "pool", kPoolings);
+  c.final_norm = one_of(json, "final_norm", kFinalNorms);
+  if (json.contains("registers")) c.registers = integer_in(json["registers"], "registers", 0, kMany);
+  for (const Flag& flag : kFlags)
+    if (json.contains(flag.name)) c.*flag.field = flag_of(json[flag.name], flag.name);
   c.position = position_from_json(field(json, "position"));
   c.validate();
   return c;
@@ -41,8 +80,12 @@ std::string to_json(const ViTConfig& c) {
   json["dim"] = c.dim, json["depth"] = c.depth, json["heads"] = c.heads;
   json["mlp_ratio"] = c.mlp_ratio, json["norm_eps"] = c.norm_eps, json["layer_scale"] = c.layer_scale;
   if (c.activation != "gelu") json["activation"] = c.activation;  // what versions before knew stays as it was
-  json["head"] = c.head == HeadType::mlp ? "mlp" : "linear";
-  json["pool"] = c.pool == Pooling::mean ? "mean" : "cls";
+  json["head"] = name_of(c.head, kHeads);
+  json["pool"] = name_of(c.pool, kPoolings);
+  if (c.final_norm != FinalNorm::tokens) json["final_norm"] = name_of(c.final_norm, kFinalNorms);
+  if (c.registers) json["registers"] = c.registers;
+  for (const Flag& flag : kFlags)
+    if (c.*flag.field != ViTConfig().*flag.field) json[flag.name] = c.*flag.field;
   json["position"] = to_json(c.position);
   return to_text(json);
 }

@@ -30,6 +30,13 @@ void ViTConfig::validate() const {
   check(!mlp_activation(activation).gated || mlp_hidden() % 2 == 0, "model: ", activation,
         " wants an even number of hidden units, dim x mlp_ratio, got ", mlp_hidden());
   check(norm_eps > 0 && norm_eps < 1, "model: norm_eps must be in (0, 1), got ", norm_eps);
+  in_range("registers", registers, 0, 1024);
+  check(class_token || pool != Pooling::cls, "model: without a class token pool must be mean or map, got cls");
+  check(head != HeadType::none || classes == dim, "model: without a head classes must be dim, ", dim, ", got ",
+        classes);
+  check(!distilled ||
+            (class_token && head == HeadType::linear && pool == Pooling::cls && final_norm == FinalNorm::tokens),
+        "model: distilled wants a class token, a linear head, pool cls and the norm before it");
   position->check_fits(position_sizes());
 }
 
@@ -43,30 +50,37 @@ const ViTConfig& validated(const ViTConfig& config) {
 ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype, Device device)
     : config_(validated(config)),
       init_(seed, dtype, device, config.init_std),
-      cls_token_(init_.truncated_normal({1, 1, config.dim})),
+      cls_token_(config.class_token ? init_.truncated_normal({1, 1, config.dim}) : Var()),
       position_(config.position, config.position_sizes(), init_) {
   // The patch projection is a convolution: PyTorch's default initialisation, U(±1/√fan_in).
   const long fan_in = config.channels * config.patch * config.patch;
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
   patch_weight_ = init_.uniform({config.dim, config.channels, config.patch, config.patch}, bound);
-  patch_bias_ = init_.uniform({config.dim}, bound);
+  if (config.patch_bias) patch_bias_ = init_.uniform({config.dim}, bound);
   const BlockSizes sizes{.dim = config.dim,
                          .heads = config.heads,
                          .mlp_hidden = config.mlp_hidden(),
                          .activation = mlp_activation(config.activation),
                          .norm_eps = static_cast<float>(config.norm_eps),
                          .layer_scale = config.layer_scale,
-                         .layer_scale_init = config.layer_scale_init};
+                         .layer_scale_init = config.layer_scale_init,
+                         .qkv_bias = config.qkv_bias,
+                         .qk_norm = config.qk_norm};
   for (long layer = 0; layer < config.depth; ++layer) blocks_.emplace_back(sizes, init_);
-  norm_ = LayerNorm(config.dim, sizes.norm_eps, init_);
+  if (config.final_norm != FinalNorm::none) norm_ = LayerNorm(config.dim, sizes.norm_eps, init_);
   if (config.head == HeadType::linear) {
     head_ = Linear(config.dim, config.classes, init_);
-  } else {
+  } else if (config.head == HeadType::mlp) {
     head_fc1_ = Linear(config.dim, config.mlp_hidden(), init_);
     head_.weight = init_.constant({config.classes, config.mlp_hidden()}, 0);
     // Every class starts at a sigmoid of about 1/1000, as the paper's.
     head_.bias = init_.constant({config.classes}, -6.9);
   }
+  if (config.distilled) dist_token_ = init_.truncated_normal({1, 1, config.dim});
+  if (config.distilled) head_dist_ = Linear(config.dim, config.classes, init_);
+  if (config.registers) register_tokens_ = init_.truncated_normal({1, config.registers, config.dim});
+  if (config.pre_norm) norm_pre_ = LayerNorm(config.dim, sizes.norm_eps, init_);
+  if (config.pool == Pooling::map) map_pool_.emplace(sizes, init_);
   Pool::of(Device::cpu).release_kept();  // what the values were drawn in
 }
 
@@ -85,19 +99,39 @@ Grid ViT::grid_of(const Shape& images) const {
 
 void ViT::prepare(const Shape& images) { position_.on(grid_of(images), init_.dtype()); }
 
+// The patches with their positions, behind the tokens that all images have in common.
+Var ViT::tokens_of(const Var& images, const PositionOnGrid& position, Dtype inside) const {
+  const Shape weight_shape{config_.dim, config_.channels * config_.patch * config_.patch};
+  Var x = linear(cast(patchify(images, config_.patch), inside), reshape(patch_weight_, weight_shape), patch_bias_);
+  x = position_.embed(cast(x, init_.dtype()), position);
+  for (const Var& front : {register_tokens_, dist_token_, cls_token_})
+    if (front.defined()) x = prepend_token(front, x);
+  return config_.pre_norm ? norm_pre_(x) : x;
+}
+
+Var ViT::pooled(const Var& x, Pass& pass) const {
+  switch (config_.pool) {
+    case Pooling::cls:
+      return select_token(x, 0);
+    case Pooling::mean:
+      return mean_tokens(x, config_.prefix());
+    case Pooling::map:
+      return (*map_pool_)(drop_tokens(x, config_.prefix()), pass);
+  }
+  return x;
+}
+
 Var ViT::operator()(const Var& images, Pass& pass) {
   profile::begin_forward();
-  const Grid grid = grid_of(images.shape());
-  const Shape weight_shape{config_.dim, config_.channels * config_.patch * config_.patch};
-  const Dtype inside = pass.dtype.value_or(init_.dtype());
-  Var x = linear(cast(patchify(images, config_.patch), inside), reshape(patch_weight_, weight_shape), patch_bias_);
-  x = cast(x, init_.dtype());
-  const auto position = position_.on(grid, x.value().dtype());
-  x = prepend_token(cls_token_, position_.embed(x, *position));
+  const auto position = position_.on(grid_of(images.shape()), init_.dtype());
+  Var x = tokens_of(images, *position, pass.dtype.value_or(init_.dtype()));
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
     x = blocks_[layer](std::move(x), position_.in_layer(*position, static_cast<long>(layer)), pass);
-  x = norm_(x);
-  x = config_.pool == Pooling::cls ? select_token(x, 0) : mean_tokens(x, 1);
+  if (config_.final_norm == FinalNorm::tokens) x = norm_(x);
+  if (config_.distilled) return scale(add(head_(select_token(x, 0)), head_dist_(select_token(x, 1))), 0.5);
+  x = pooled(x, pass);
+  if (config_.final_norm == FinalNorm::pooled) x = norm_(x);
+  if (config_.head == HeadType::none) return x;
   return head_(config_.head == HeadType::mlp ? tanh(head_fc1_(x)) : x);
 }
 

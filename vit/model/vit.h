@@ -3,12 +3,18 @@
 #include <memory>
 
 #include "nn/layers.h"
+#include "vit/model/map_pool.h"
 #include "vit/model/position/model_position.h"
 
 namespace lookhere {
 
-enum class HeadType { linear, mlp };  // mlp: Linear, tanh, Linear as in the paper
-enum class Pooling { cls, mean };     // the class token, or the mean of the patch tokens
+enum class HeadType { linear, mlp, none };  // mlp: Linear, tanh, Linear as in the paper; none: the pooled features
+enum class Pooling {
+  cls,
+  mean,
+  map
+};  // the class token, the mean of the patch tokens, or attention over them (map_pool.h)
+enum class FinalNorm { tokens, pooled, none };  // before pooling, after it (timm's fc_norm), nowhere
 
 struct ViTConfig {
   long height = 224, width = 224, patch = 16, channels = 3, classes = 1000;
@@ -20,10 +26,18 @@ struct ViTConfig {
   double init_std = 0.02;          // of linear weights and tokens, at creation
   HeadType head = HeadType::linear;
   Pooling pool = Pooling::cls;
+  FinalNorm final_norm = FinalNorm::tokens;
+  bool class_token = true;
+  bool distilled = false;  // a second class token with a head of its own; the logits are the mean (Touvron et al. 2021)
+  long registers = 0;      // tokens beside the class token that nothing is read from (Darcet et al. 2024)
+  bool patch_bias = true, qkv_bias = true;
+  bool pre_norm = false;  // a norm before the first block, as in CLIP
+  bool qk_norm = false;   // norms of each head's queries and keys
   PositionConfig position;
 
   Grid grid() const { return {height / patch, width / patch}; }
-  PositionSizes position_sizes() const { return {heads, depth, dim, grid()}; }
+  long prefix() const { return (class_token ? 1 : 0) + (distilled ? 1 : 0) + registers; }  // tokens before the patches
+  PositionSizes position_sizes() const { return {heads, depth, dim, grid(), prefix()}; }
   long mlp_hidden() const { return static_cast<long>(static_cast<double>(dim) * mlp_ratio); }
   // Throws Error naming the first field that makes no model.
   void validate() const;
@@ -52,23 +66,28 @@ class ViT {
   void prepare(const Shape& images);
 
   void visit(auto&& f) {
-    f("cls_token", cls_token_), position_.visit(f);
-    f("patch_embed.proj.weight", patch_weight_), f("patch_embed.proj.bias", patch_bias_);
-    f("blocks", blocks_), f("norm", norm_);
-    if (config_.head == HeadType::linear) return f("head", head_);
+    f("cls_token", cls_token_), f("dist_token", dist_token_), f("reg_token", register_tokens_), position_.visit(f);
+    f("patch_embed.proj.weight", patch_weight_), f("patch_embed.proj.bias", patch_bias_), f("norm_pre", norm_pre_);
+    f("blocks", blocks_), f(config_.final_norm == FinalNorm::pooled ? "fc_norm" : "norm", norm_);
+    if (map_pool_) f("attn_pool", *map_pool_);
+    f("head_dist", head_dist_);
+    if (config_.head != HeadType::mlp) return f("head", head_);
     f("head.fc1", head_fc1_), f("head.fc2", head_);
   }
   long parameter_count();
 
  private:
   Grid grid_of(const Shape& images) const;
+  Var tokens_of(const Var& images, const PositionOnGrid& position, Dtype inside) const;
+  Var pooled(const Var& x, Pass& pass) const;
   ViTConfig config_;
   Init init_;
-  Var cls_token_, patch_weight_, patch_bias_;
+  Var cls_token_, dist_token_, register_tokens_, patch_weight_, patch_bias_;
   ModelPosition position_;
   std::vector<Block> blocks_;
-  LayerNorm norm_;
-  Linear head_fc1_, head_;
+  LayerNorm norm_pre_, norm_;
+  std::optional<MapPool> map_pool_;
+  Linear head_fc1_, head_, head_dist_;
 };
 
 }  // namespace lookhere

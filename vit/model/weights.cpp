@@ -25,7 +25,8 @@ void check_shape(const Safetensors& file, const std::string& name, const Shape& 
 }
 
 void check_shapes(const Safetensors& file, const ViTConfig& c) {
-  check_shape(file, "cls_token", {1, 1, c.dim});
+  if (c.class_token) check_shape(file, "cls_token", {1, 1, c.dim});
+  if (c.registers) check_shape(file, "reg_token", {1, c.registers, c.dim});
   check_shape(file, "patch_embed.proj.weight", {c.dim, c.channels, c.patch, c.patch});
   for (long i = 0; i < c.depth; ++i) {
     const std::string block = "blocks." + std::to_string(i);
@@ -35,6 +36,7 @@ void check_shapes(const Safetensors& file, const ViTConfig& c) {
     check_shape(file, block + ".mlp.fc2.weight", {c.dim, c.mlp_hidden() / gates});
   }
   for (const PositionParameter& p : c.position->parameters(c.position_sizes())) check_shape(file, p.name, p.shape);
+  if (c.head == HeadType::none) return;
   if (c.head == HeadType::linear) return check_shape(file, "head.weight", {c.classes, c.dim});
   check_shape(file, "head.fc1.weight", {c.mlp_hidden(), c.dim});
   check_shape(file, "head.fc2.weight", {c.classes, c.mlp_hidden()});
@@ -74,7 +76,9 @@ void save_model(const std::string& path, ViT& model, const Metadata& more) {
 
 ViTConfig config_of(const Safetensors& file) {
   const auto found = file.metadata().find("config");
-  check(found != file.metadata().end(), file.path(), ": the metadata has no 'config', so this is no model of lookhere");
+  check(found != file.metadata().end(), file.path(),
+        ": the metadata has no 'config', so this is no model of lookhere; `lookhere import` makes one of timm's, "
+        "Hugging Face's and others");
   try {
     return config_from_json(found->second);
   } catch (const Error& error) {

@@ -69,6 +69,8 @@ TEST(Activation, FarFromZeroItIsAllOrNothing) {
 TEST(Activation, HasAName) {
   EXPECT_STREQ(name_of(Activation::gelu), "gelu");
   EXPECT_STREQ(name_of(Activation::silu), "silu");
+  EXPECT_STREQ(name_of(Activation::gelu_tanh), "gelu_tanh");
+  EXPECT_STREQ(name_of(Activation::quick_gelu), "quick_gelu");
 }
 
 }  // namespace

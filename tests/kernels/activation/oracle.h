@@ -6,7 +6,8 @@
 
 namespace kernels {
 
-inline constexpr Activation kEveryActivation[] = {Activation::gelu, Activation::silu};
+inline constexpr Activation kEveryActivation[] = {Activation::gelu, Activation::silu, Activation::gelu_tanh,
+                                                  Activation::quick_gelu};
 
 struct ActivationOracle {
   double (*value)(double);
@@ -18,6 +19,19 @@ inline ActivationOracle oracle_of(Activation function) {
   static constexpr auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
   if (function == Activation::gelu)
     return {[](double x) { return x * cdf(x); }, [](double x) { return cdf(x) + x * density(x); }};
+  if (function == Activation::quick_gelu)
+    return {[](double x) { return x * sigmoid(1.702 * x); },
+            [](double x) {
+              const double s = sigmoid(1.702 * x);
+              return s + 1.702 * x * s * (1 - s);
+            }};
+  static constexpr auto inner = [](double x) { return std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x); };
+  if (function == Activation::gelu_tanh)
+    return {[](double x) { return 0.5 * x * (1 + std::tanh(inner(x))); },
+            [](double x) {
+              const double cosh = std::cosh(inner(x)), d = std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
+              return 0.5 * (1 + std::tanh(inner(x))) + 0.5 * x / (cosh * cosh) * d;
+            }};
   return {[](double x) { return x * sigmoid(x); },
           [](double x) { return sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x)); }};
 }

@@ -50,7 +50,7 @@ std::shared_ptr<const PositionOnGrid> ModelPosition::make(Grid grid, Dtype dtype
     // A learned table needs a plan that knows the grid: heads that see everything.
     if (heads.empty() && table(grid, layer).defined()) heads.resize(sizes_.heads);
     AttentionHeads planned = make_attention_heads(std::move(heads), grid, dtype, device_);
-    plan_attention(planned, sizes_.heads, 1, sizes_.head_dim(), layer ? &made->heads.back() : nullptr);
+    plan_attention(planned, sizes_.heads, sizes_.prefix, sizes_.head_dim(), layer ? &made->heads.back() : nullptr);
     made->heads.push_back(std::move(planned));
   }
   return made;

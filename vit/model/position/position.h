@@ -18,7 +18,8 @@ namespace lookhere {
 // What an encoding is told of the model that it is for.
 struct PositionSizes {
   long heads, depth, dim;
-  Grid grid;  // of the images that the model is made for: what learned tables cover
+  Grid grid;        // of the images that the model is made for: what learned tables cover
+  long prefix = 1;  // tokens before the patches
   long head_dim() const { return dim / heads; }
 };
 
