@@ -5,6 +5,7 @@
 
 #include "nn/optim.h"
 #include "tests/program.h"
+#include "tests/vit/photo_folder.h"
 #include "tests/vit/show_pictures.h"
 #include "vit/data/loader.h"
 #include "vit/data/sources.h"
@@ -43,6 +44,9 @@ TEST(Readme, ProgramCommandsWorkAsWritten) {
   if (!std::filesystem::exists(built("lookhere"))) GTEST_SKIP() << "lookhere is not built";
   const TemporaryFolder folder;  // "runs/..." and "build/..." resolve there
   std::filesystem::create_directory_symlink(built(""), folder.path() / "build");
+  std::filesystem::rename(make_photos(folder), folder.path() / "all");
+  std::filesystem::rename(folder.path() / "all/train", folder.path() / "photos");
+  std::filesystem::copy(folder.path() / "photos/down/0.png", folder.path() / "holiday.png");
   int run = 0;
   for (const std::string& command : commands_of("README.md")) {
     if (!command.starts_with("build/")) continue;

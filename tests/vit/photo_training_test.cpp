@@ -1,36 +1,15 @@
 // From a folder of photographs to a trained model and an answer for one picture: augmentation, mixing and what the
 // model file says of its images.
 #include "tests/program.h"
+#include "tests/vit/photo_folder.h"
 #include "tests/vit/tiny_run.h"
 #include "vit/cli/test_image.h"
 #include "vit/data/photo/decode.h"
 #include "vit/eval/test_set.h"
 #include "vit/model/preprocessing.h"
-#include "vit/show/png.h"
 
 namespace lookhere {
 namespace {
-
-// Two classes, stripes down and across, of 12 and 4 images that differ in size.
-std::string make_photos(const TemporaryFolder& folder) {
-  Rng rng(1, Purpose::test);
-  for (const char* split : {"train", "val"})
-    for (const char* name : {"across", "down"}) {
-      const std::string at = folder / concat("photos/", split, "/", name);
-      std::filesystem::create_directories(at);
-      for (int i = 0; i < (std::string(split) == "train" ? 12 : 4); ++i) {
-        const long height = 20 + rng.below(20), width = 20 + rng.below(20);
-        std::vector<std::uint8_t> pixels;
-        for (long k = 0; k < height * width * 3; ++k) {
-          const long y = k / 3 / width, x = k / 3 % width;
-          const bool bright = (std::string(name) == "down" ? x : y) / 3 % 2;
-          pixels.push_back(static_cast<std::uint8_t>((bright ? 160 : 40) + rng.below(40)));
-        }
-        write_file(concat(at, "/", i, ".png"), png_bytes(pixels, height, width, 3));
-      }
-    }
-  return folder / "photos";
-}
 
 Recipe photo_recipe(const std::string& photos) {
   Recipe r = tiny_recipe();
