@@ -44,7 +44,7 @@ TEST(Readme, ProgramCommandsWorkAsWritten) {
   if (!std::filesystem::exists(built("lookhere"))) GTEST_SKIP() << "lookhere is not built";
   const TemporaryFolder folder;  // "runs/..." and "build/..." resolve there
   std::filesystem::create_directory_symlink(built(""), folder.path() / "build");
-  std::filesystem::rename(make_photos(folder), folder.path() / "all");
+  std::filesystem::rename(make_photos(folder, 40), folder.path() / "all");
   std::filesystem::rename(folder.path() / "all/train", folder.path() / "photos");
   std::filesystem::copy(folder.path() / "photos/down/0.png", folder.path() / "holiday.png");
   int run = 0;

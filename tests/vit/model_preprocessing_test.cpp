@@ -20,7 +20,7 @@ TEST(ModelPreprocessing, SurvivesJsonExactly) {
 }
 
 TEST(ModelPreprocessing, ToleratesFieldsOfLaterVersions) {
-  const char* text = R"({"crop": 0.9, "std": [1, 2], "interpolation": {"kind": ["bicubic"]}, "mean": [0, 0.5]})";
+  const char* text = R"({"crop": 0.9, "std": [1, 2], "resampling": {"kind": ["bicubic"]}, "mean": [0, 0.5]})";
   EXPECT_EQ(preprocessing_from_json(text, 2).std, (std::vector<float>{1, 2}));
 }
 

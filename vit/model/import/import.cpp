@@ -9,6 +9,7 @@
 #include "vit/model/import/config.h"
 #include "vit/model/import/names.h"
 #include "vit/model/json.h"
+#include "vit/model/preprocessing.h"
 #include "vit/model/weights.h"
 
 namespace lookhere {
@@ -78,7 +79,7 @@ Metadata metadata_of(const ForeignFile& file, const Facts& facts, const ViTConfi
   auto json = nlohmann::ordered_json::object();
   json["mean"] = facts.mean, json["std"] = facts.std;
   if (facts.crop_pct > 0) json["crop_pct"] = facts.crop_pct;
-  if (!facts.interpolation.empty()) json["interpolation"] = facts.interpolation;
+  if (!facts.interpolation.empty()) json["interpolation"] = name_of(interpolation_from_name(facts.interpolation));
   metadata["preprocessing"] = to_text(json);
   return metadata;
 }
