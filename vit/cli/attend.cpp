@@ -63,7 +63,7 @@ void Attend::run() const {
   const std::vector<std::uint8_t> pixels = pixels_of(picture);
   const std::string svg = attention_svg(
       maps, config,
-      {.title = "Attention in " + image,
+      {.title = "Attention in " + image.substr(image.rfind('/') + 1),
        .answer = fmt::format("taken for: {} ({:.0f} %){}", picture.class_names[best - p.begin()], 100 * *best, truth),
        .image = {.pixels = pixels.data(), .channels = shape[1], .height = shape[2], .width = shape[3]},
        .patch = patch});

@@ -14,11 +14,10 @@ namespace lookhere {
 namespace {
 
 constexpr double kMargin = 36, kHead = 104, kLarge = 200, kLargeTitle = 30, kPanel = 116, kGap = 16, kRowLabel = 84;
-constexpr double kColumnTitle = 40, kCaption = 58;
+constexpr double kColumnTitle = 40, kCaption = 56;
 constexpr Grid kGlyphGrid{7, 7};  // of the small mask, seen from its centre
-constexpr double kGlyphCell = 4.5, kGlyphText = 40, kOpacity = 0.66;
+constexpr double kGlyphCell = 4.5, kGlyphGap = 6, kGlyphText = 37, kOpacity = 0.6;
 constexpr long kMostPanels = 4096;
-const Font kSmall{.size = 12, .color = "#444444"};
 
 // A panel's measures, from those of its longer side.
 struct Measures {
@@ -32,8 +31,8 @@ struct Drawing : Measures {
   Svg& svg;
   const AttentionPicture& picture;
 
-  // The panel's corner at the origin. weights: of all tokens. head: null where several are mixed.
-  void panel(const std::vector<double>& weights, double size, const LookHereHead* head) const {
+  // The panel's corner at the origin. weights: of all tokens; named: null where several heads are mixed.
+  void panel(const std::vector<double>& weights, double size, const NamedHead* named) const {
     // Colours are those of penalties: none is bright.
     const double largest = *std::max_element(weights.begin() + 1, weights.end());
     std::vector<double> below(weights.begin() + 1, weights.end());
@@ -42,30 +41,33 @@ struct Drawing : Measures {
     svg.image(0, 0, width(size), height(size), colored_png(below, grid, cell(size), largest), true, kOpacity);
     if (picture.patch) {
       const long y = *picture.patch / grid.x, x = *picture.patch % grid.x;
-      if (head) draw_unseen(svg, penalties(*head, grid, y, x), grid, cell(size));
+      if (named) draw_unseen(svg, penalties(named->head, grid, y, x), grid, cell(size));
       draw_query(svg, (static_cast<double>(x) + 0.5) * cell(size), (static_cast<double>(y) + 0.5) * cell(size),
                  cell(size));
     }
     svg.rect(0, 0, width(size), height(size), {.stroke = "#8a8a8a"});
-    const double top = height(size) + 15;
-    Font line = kSmall;
-    line.max_width = size - kGlyphText;
-    svg.text(kGlyphText, top + 15, fmt::format("patch ≤ {:.2g} %", 100 * largest), line);
-    svg.text(kGlyphText, top + 30, fmt::format("class {:.2g} %", 100 * weights[0]), line);
+    svg.group(0, height(size) + kGlyphGap, [&] { caption(weights[0], largest, size, named); });
   }
 
-  // Below a panel: what the head sees from a patch in the middle of others.
-  void field_of_view(const NamedHead& named) const {
-    const double top = height(kPanel) + 5;
+  void caption(double class_token, double largest_patch, double size, const NamedHead* named) const {
+    const double left = named ? kGlyphText : 0;
+    const Font line{.size = 11, .color = "#444444", .max_width = size - left};
+    if (named) {
+      small_mask(named->head);
+      svg.text(left, 9, named->name, line);
+    }
+    svg.text(left, named ? 22 : 9, fmt::format("max {:.2g} %", 100 * largest_patch), line);
+    svg.text(left, named ? 35 : 22, fmt::format("class {:.2g} %", 100 * class_token), line);
+  }
+
+  // What a head sees from a patch in the middle of others.
+  void small_mask(const LookHereHead& head) const {
     const long y = kGlyphGrid.y / 2, x = kGlyphGrid.x / 2;
-    const std::vector<double> costs = penalties(named.head, kGlyphGrid, y, x);
+    const std::vector<double> costs = penalties(head, kGlyphGrid, y, x);
     double largest = 0;
     for (const double cost : costs)
       if (std::isfinite(cost)) largest = std::max(largest, cost);
-    svg.group(0, top, [&] { draw_mask(svg, costs, kGlyphGrid, y, x, kGlyphCell, largest); });
-    Font line = kSmall;
-    line.max_width = kPanel - kGlyphText;
-    svg.text(kGlyphText, top + 10, named.name, line);
+    draw_mask(svg, costs, kGlyphGrid, y, x, kGlyphCell, largest);
   }
 
   void legend() const {
@@ -73,7 +75,7 @@ struct Drawing : Measures {
     for (double step = 0; step < kSteps; ++step)
       svg.rect(step * kWidth / kSteps, 0, kWidth / kSteps + 0.5, 16,
                {.fill = penalty_color(kSteps - 1 - step, kSteps - 1)});
-    svg.text(0, 34, "0", kSmall);
+    svg.text(0, 34, "0", {.size = 12, .color = "#444444"});
     svg.text(kWidth, 34, "panel's largest", {.size = 12, .anchor = "end", .color = "#444444"});
   }
 };
@@ -120,10 +122,11 @@ void draw_top(const Drawing& drawing, const AttentionMaps& maps, const std::stri
     const double wide = width - 2 * (kMargin + kLarge + kGap) - kMargin;
     const Font line{.size = 14, .color = "#444444", .max_width = wide};
     svg.text(0, 14, "attention " + who, line);
-    svg.text(0, 34, "patch: the largest weight of a patch", line);
+    svg.text(0, 34, "max: the largest weight of a patch", line);
     svg.text(0, 54, "class: the weight of the class token", line);
-    svg.text(0, 74, "small mask: what a head sees from a patch", line);
-    svg.group(0, 92, [&] { drawing.legend(); });
+    svg.text(0, 74, "small mask: a head's view from a patch;", line);
+    svg.text(0, 94, "the class token sees and is seen by all", line);
+    svg.group(0, 112, [&] { drawing.legend(); });
   });
 }
 
@@ -137,7 +140,7 @@ std::string attention_svg(const AttentionMaps& maps, const ViTConfig& config, co
   const std::string who = who_looks(config, maps.grid, picture.patch);
   const double width = std::max(2 * kMargin + kRowLabel + static_cast<double>(heads + 1) * (kPanel + kGap), 800.0);
   const Measures measures{maps.grid};
-  const double top = kHead + kLargeTitle + std::max(measures.height(kLarge), 130.0) + kCaption + kGap;
+  const double top = kHead + kLargeTitle + std::max(measures.height(kLarge), 160.0) + kCaption + kGap;
   const double row = measures.height(kPanel) + kCaption;
   Svg svg(width, top + kColumnTitle + static_cast<double>(depth) * row + kMargin / 2, picture.title);
   const Drawing drawing{measures, svg, picture};
@@ -156,8 +159,7 @@ std::string attention_svg(const AttentionMaps& maps, const ViTConfig& config, co
       svg.group(column(h), y, [&] {
         const bool one = h < heads && !named.empty();
         const auto weights = h < heads ? mean_of(rows.subspan(h * tokens), 1, tokens) : mean_of(rows, heads, tokens);
-        drawing.panel(weights, kPanel, one ? &named[h].head : nullptr);
-        if (one) drawing.field_of_view(named[h]);
+        drawing.panel(weights, kPanel, one ? &named[h] : nullptr);
       });
   }
   return svg.str();
