@@ -122,6 +122,15 @@ TEST(AttentionMaps, TheNumberOfThreadsChangesNoBit) {
   EXPECT_EQ(one.rollout, three.rollout);
 }
 
+TEST(AttentionMaps, AreTheSameOnAGpu) {
+  const ViTConfig config = small_config(position_preset("lh90"), 6);
+  ViT cpu(config, 1), gpu(config, 1, Dtype::f32, Device::cuda);
+  const Tensor image = rule_images({1, 2, 8, 10}, Dtype::f32);
+  const AttentionMaps want = attention_maps(cpu, image), got = attention_maps(gpu, image);
+  EXPECT_LT(max_relative_error(got.rows, want.rows), 1e-5);
+  EXPECT_LT(max_relative_error(got.logits, want.logits), 1e-5);
+}
+
 TEST(AttentionMaps, SaysWhatItWants) {
   ViT model(small_config(position_preset("none"), 6), 1);
   EXPECT_ERROR(attention_maps(model, rule_images({2, 2, 4, 6}, Dtype::f32)), "wanted one image [1, C, Y, X], got [2,");
