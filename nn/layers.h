@@ -1,10 +1,14 @@
 // The layers of a Vision Transformer. Initialisation as timm and the LookHere authors: linear weights truncated normal
 // with std 0.02, biases 0, norms 1 and 0.
 #pragma once
+#include <functional>
+
 #include "autograd/ops.h"
 #include "nn/module.h"
 
 namespace lookhere {
+
+struct LayerPosition;
 
 // What differs between training and evaluating the same layers. Each use of randomness takes its own `site`.
 struct Pass {
@@ -14,6 +18,8 @@ struct Pass {
   std::uint32_t site = 0;
   Tensor live_step = {};            // i64 [1] on the model's device: if defined, the step when the device comes to it
   std::optional<Dtype> dtype = {};  // inside of the branches; by default that of the weights
+  // If there is one, told of each layer's q, k and v as attention takes them, [B, T, 3·H·d], from the first layer on.
+  std::function<void(const Tensor& qkv, const LayerPosition&)> on_attention = {};
 
   // DropPath (stochastic depth, per image): [batch] of 0 or 1 / (1 - p); undefined when off.
   Tensor keep(long batch, Dtype dtype, Device device) {
@@ -98,6 +104,7 @@ struct SelfAttention {
     x = qkv(x);
     if (q_norm.weight.defined()) x = normalised(x);
     if (position.rotation.cos.defined()) x = rotate(x, heads, position.rotation);
+    if (pass.on_attention) pass.on_attention(x.value(), position);
     x = position.table.defined() ? attention_learned(x, heads, position.heads, position.table)
                                  : attention(x, heads, position.heads);
     return pass.drop(proj(x));

@@ -73,7 +73,7 @@ std::vector<Malformed> malformed_files() {
       {with_length(100'000'001, "{}"), "header length 100000001, wanted 2 to 100000000"},
       {with_length(1ULL << 63, "{}"), "header length 9223372036854775808"},
       {with_length(~0ULL, "{}"), "header length 18446744073709551615"},
-      {"PK\3\4 a zip file, such as torch.save writes", "not a safetensors file: header length"},
+      {"PK\3\4 a zip file, such as torch.save writes", "not a safetensors file but a zip archive"},
       {"version https://git-lfs.github.com/spec/v1\n", "not a safetensors file: header length"},
       {good() + "x", "the tensors take 8 bytes, but the file holds 9"},
       {file_of("{}", "x"), "the tensors take 0 bytes, but the file holds 1"},

@@ -217,14 +217,14 @@ TEST_F(ImageFolder, BatchesDoNotDependOnWorkers) {
   for (int i = 0; i < 24; ++i) write(concat(i % 3, "/", i, ".png"), photo(10 * i, 3 + i % 5, 9 - i % 4));
   const Dataset train = load(true, {.val_split = 0});
   const auto pixels = [&](int workers) {
-    Loader loader(train, {.batch_size = 5, .shuffle = true, .image_height = 6, .image_width = 7, .workers = workers});
+    Loader loader(train, {.batch_size = 5, .shuffle = true, .image_height = 7, .image_width = 7, .workers = workers});
     loader.start(3);
     std::vector<float> all;
     for (Batch batch; loader.next(batch);)
       all.insert(all.end(), batch.images.host<float>(), batch.images.host<float>() + batch.images.numel());
     return all;
   };
-  EXPECT_EQ(pixels(1).size(), 24U * 3 * 6 * 7);
+  EXPECT_EQ(pixels(1).size(), 24U * 3 * 7 * 7);
   EXPECT_EQ(pixels(1), pixels(4));
 }
 

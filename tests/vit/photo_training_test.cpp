@@ -92,8 +92,8 @@ TEST(PhotoTraining, TheModelKnowsHowToLookAtAPicture) {
   normalise(evaluation_view(test.read(5, buffer), 20, 16).image(), test.mean, test.std, want.data());
   EXPECT_EQ(to_vector<float>(image_of(test, 5, config_of(file))), want);
   const Finished wrong = run_program({"predict", "--model", model, folder / "no.jpg"});
-  EXPECT_EQ(wrong.code, 2);
-  EXPECT_NE(wrong.err.find("predict: there is no file"), std::string::npos) << wrong.err;
+  EXPECT_EQ(wrong.code, 5);
+  EXPECT_NE(wrong.err.find("no.jpg: No such file"), std::string::npos) << wrong.err;
   EXPECT_EQ(go({"augment", photos, "--img-size", "16", "--recipe", "deit", "--output", folder / "sheet.png"}),
             folder / "sheet.png" + "\n");
   std::vector<std::uint8_t> sheet;

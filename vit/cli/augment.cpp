@@ -29,10 +29,8 @@ class AugmentCommand : public Command {
     add_fields(o, recipe,
                {"Augmentation", "img-size", "val-split", "class-order", "class-map", "on-bad-image", "seed"});
   }
-  void begin_with(const Command& said) override {
-    const std::string& name = dynamic_cast<const AugmentCommand&>(said).preset;
-    if (!name.empty()) update_from_preset(recipe, name);
-  }
+  std::string recipe_name() const override { return preset; }
+  void begin_with(const std::string& name) override { update_from_preset(recipe, name); }
   void run() const override;
 
  private:

@@ -40,9 +40,10 @@ class Command {
   virtual ~Command() = default;
   virtual Page page() const = 0;
   virtual void add_options(Options& options) = 0;
-  // The words are read twice. Before the second time a command may take what the first, in `said`, names as options to
-  // begin with.
-  virtual void begin_with(const Command& /*said*/) {}
+  // The words are read twice: before the second time the options are set to those of the recipe that the first has
+  // named, if any.
+  virtual std::string recipe_name() const { return ""; }
+  virtual void begin_with(const std::string& /*recipe*/) {}
   // Results go to stdout, everything else to stderr; mistakes throw Error.
   virtual void run() const = 0;
 };

@@ -157,10 +157,10 @@ std::function<void()> parse_command_line(int argc, const char* const* argv, cons
   // for the names of these files alone.
   Commands first;
   const auto commands = std::make_shared<Commands>();
-  const std::string said = parse(first, argc, argv, false);
-  if (said == "train") load(commands->train, first.train);
+  if (parse(first, argc, argv, false) == "train") load(commands->train, first.train);
   for (std::size_t i = 0; i < first.others.size(); ++i)
-    if (said == first.others[i]->page().name) commands->others[i]->begin_with(*first.others[i]);
+    if (const std::string recipe = first.others[i]->recipe_name(); !recipe.empty())
+      commands->others[i]->begin_with(recipe);
   const std::string name = parse(*commands, argc, argv, true);
   return [commands, name] { commands->run(name); };
 }

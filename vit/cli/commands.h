@@ -11,6 +11,7 @@ std::unique_ptr<Command> make_gallery();
 std::unique_ptr<Command> make_forward();
 std::unique_ptr<Command> make_gradients();
 std::unique_ptr<Command> make_masks();
+std::unique_ptr<Command> make_attend();
 std::unique_ptr<Command> make_bench();
 std::unique_ptr<Command> make_info();
 std::unique_ptr<Command> make_verify_data();

@@ -3,8 +3,6 @@
 
 #include "tensor/finite.h"
 #include "tensor/npy.h"
-#include "vit/cli/test_image.h"
-#include "vit/data/photo/source.h"
 #include "vit/model/preprocessing.h"
 #include "vit/model/weights.h"
 
@@ -36,21 +34,6 @@ Tensor load_images(const std::string& path, const Safetensors& model, bool one) 
   images = images.to(Dtype::f32);
   check_finite(images, path, ": the array as float32");
   return images;
-}
-
-Tensor load_photo(const std::string& path, const Safetensors& model) {
-  const ViTConfig config = config_of(model);
-  check(config.channels == 3, path, ": a photograph has 3 channels, the model wants ", config.channels);
-  const auto preprocessing = preprocessing_of(model, config.channels);
-  check(preprocessing.has_value(), path, ": photographs are normalised as the model says, but ", model.path(),
-        " does not say how");
-  Dataset one;
-  one.name = path;
-  one.channels = 3, one.classes = 1, one.labels = {0}, one.class_names = {""};
-  one.mean = preprocessing->mean, one.std = preprocessing->std;
-  one.crop_ratio = preprocessing->crop_ratio, one.interpolation = preprocessing->interpolation;
-  one.images = photos_in_files({.root = "", .classes = {""}, .paths = {path}, .labels = {0}}, false, {});
-  return image_of(one, 0, config);
 }
 
 }  // namespace lookhere

@@ -15,8 +15,4 @@ inline constexpr long kImagesAtATime = 32;  // bounds the memory, however long t
 // that are not finite as f32.
 Tensor load_images(const std::string& path, const Safetensors& model, bool one = false);
 
-// A JPEG or PNG file as the model wants to be shown it, [1, 3, Y, X]. Throws Error if it cannot be read, or the model
-// does not say how its images were normalised or wants other than three channels.
-Tensor load_photo(const std::string& path, const Safetensors& model);
-
 }  // namespace lookhere

@@ -1,30 +1,14 @@
 // lookhere masks: every head's field of view and penalty as a picture.
 #include "vit/show/masks.h"
 
-#include <fmt/format.h>
-
-#include <cstdio>
-
 #include "tensor/file.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/pair.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
 
 namespace lookhere {
 namespace {
-
-// "14x14" → two numbers of at least `low`
-Grid parse_pair(const char* option, const std::string& text, long low, char separator) {
-  Grid pair;
-  int used = 0;
-  const std::string format = fmt::format("%ld{}%ld%n", separator);
-  const bool ok = std::sscanf(text.c_str(), format.c_str(), &pair.y, &pair.x, &used) == 2 &&
-                  used == static_cast<int>(text.size()) && pair.y >= low && pair.x >= low && pair.y <= 512 &&
-                  pair.x <= 512;
-  check(ok, option, ": wanted two numbers from ", low, " to 512 such as 14", std::string(1, separator), "14, got '",
-        text, "'");
-  return pair;
-}
 
 // The model that the options describe, at the paper's 12 heads and 12 layers unless they say otherwise.
 ViTConfig described(const Recipe& recipe) {

@@ -16,14 +16,6 @@ namespace {
 constexpr double kMargin = 36, kHead = 84, kImage = 150, kFrame = 5, kGapX = 30, kGapY = 66;
 constexpr const char *kRight = "#1a7f37", *kWrong = "#c4161c";
 
-std::string png_of(const Image& image) {
-  const long channels = image.channels >= 3 ? 3 : 1, size = image.height * image.width;
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(channels * size));
-  for (long c = 0; c < channels; ++c)
-    for (long i = 0; i < size; ++i) pixels[i * channels + c] = image.pixels[c * size + i];
-  return png_bytes(pixels, image.height, image.width, channels);
-}
-
 void draw_tile(Svg& svg, const Dataset& dataset, const Prediction& p) {
   const long label = dataset.labels[p.index];
   const bool right = label == p.predicted;

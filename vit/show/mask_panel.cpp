@@ -49,22 +49,6 @@ std::string number(double penalty) {
   return penalty < 1 ? fmt::format("{:.2g}", std::abs(penalty)) : fmt::format("{:.3g}", penalty);
 }
 
-std::string colored_png(const std::vector<double>& penalties, Grid grid, double cell, double largest) {
-  const long scale = std::max(1L, static_cast<long>(std::ceil(cell * kSharp))), width = grid.x * scale;
-  std::vector<std::uint8_t> pixels;
-  pixels.reserve(static_cast<std::size_t>(3 * grid.y * scale * width));
-  for (long y = 0; y < grid.y; ++y) {
-    std::vector<std::uint8_t> row;
-    for (long x = 0; x < grid.x; ++x) {
-      const Rgb color = color_of(penalties[y * grid.x + x], largest);
-      for (long i = 0; i < scale; ++i)
-        for (const double c : color) row.push_back(static_cast<std::uint8_t>(c));
-    }
-    for (long i = 0; i < scale; ++i) pixels.insert(pixels.end(), row.begin(), row.end());
-  }
-  return png_bytes(pixels, grid.y * scale, width, 3);
-}
-
 // Unseen patches, one rectangle for each run in a row.
 std::string unseen_path(const std::vector<double>& penalties, Grid grid, double cell) {
   std::string path;
@@ -93,6 +77,24 @@ std::string grid_path(Grid grid, double cell) {
   return path;
 }
 
+}  // namespace
+
+std::string colored_png(const std::vector<double>& penalties, Grid grid, double cell, double largest) {
+  const long scale = std::max(1L, static_cast<long>(std::ceil(cell * kSharp))), width = grid.x * scale;
+  std::vector<std::uint8_t> pixels;
+  pixels.reserve(static_cast<std::size_t>(3 * grid.y * scale * width));
+  for (long y = 0; y < grid.y; ++y) {
+    std::vector<std::uint8_t> row;
+    for (long x = 0; x < grid.x; ++x) {
+      const Rgb color = color_of(penalties[y * grid.x + x], largest);
+      for (long i = 0; i < scale; ++i)
+        for (const double c : color) row.push_back(static_cast<std::uint8_t>(c));
+    }
+    for (long i = 0; i < scale; ++i) pixels.insert(pixels.end(), row.begin(), row.end());
+  }
+  return png_bytes(pixels, grid.y * scale, width, 3);
+}
+
 // Within its patch, so that the neighbours' numbers stay readable; larger only where patches are tiny.
 void draw_query(Svg& svg, double center_x, double center_y, double cell) {
   const double size = std::max(cell, 9.0), thick = std::clamp(size / 7, 1.8, 4.0);
@@ -104,7 +106,10 @@ void draw_query(Svg& svg, double center_x, double center_y, double cell) {
   frame(thick / 2, kQuery, thick);
 }
 
-}  // namespace
+void draw_unseen(Svg& svg, const std::vector<double>& penalties, Grid grid, double cell) {
+  const std::string unseen = unseen_path(penalties, grid, cell);
+  if (!unseen.empty()) svg.path(unseen, {.fill = "url(#unseen)"});
+}
 
 std::vector<double> penalties(const kernels::LookHereHead& head, Grid grid, long query_row, long query_column) {
   std::vector<double> values;
@@ -133,8 +138,7 @@ void draw_mask(Svg& svg, const std::vector<double>& penalties, Grid grid, long q
                double cell, double largest) {
   const double width = static_cast<double>(grid.x) * cell, height = static_cast<double>(grid.y) * cell;
   svg.image(0, 0, width, height, colored_png(penalties, grid, cell, largest), true);
-  const std::string unseen = unseen_path(penalties, grid, cell);
-  if (!unseen.empty()) svg.path(unseen, {.fill = "url(#unseen)"});
+  draw_unseen(svg, penalties, grid, cell);
   if (cell >= kGridLinesFrom) svg.path(grid_path(grid, cell), {.stroke = "#ffffff", .width = cell < 12 ? 0.75 : 1.25});
   svg.rect(0, 0, width, height, {.stroke = "#8a8a8a"});
   draw_query(svg, (static_cast<double>(query_column) + 0.5) * cell, (static_cast<double>(query_row) + 0.5) * cell,

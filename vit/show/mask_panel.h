@@ -14,6 +14,12 @@ std::vector<double> penalties(const kernels::LookHereHead& head, kernels::Grid g
 // viridis from dark (the largest penalty) to bright (none), as "#rrggbb".
 std::string penalty_color(double penalty, double largest);
 
+// A PNG of the grid's cells, for sides of so many units each, in the penalties' colours.
+std::string colored_png(const std::vector<double>& penalties, kernels::Grid grid, double cell, double largest);
+// What marks unseen patches and the query patch, the grid's corner at the origin.
+void draw_unseen(Svg& svg, const std::vector<double>& penalties, kernels::Grid grid, double cell);
+void draw_query(Svg& svg, double center_x, double center_y, double cell);
+
 // What panels refer to; once per picture.
 void define_mask_patterns(Svg& svg);
 // The patch grid with its corner at the origin: seen patches in the penalty's colour, and its number where there is

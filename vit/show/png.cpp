@@ -27,6 +27,14 @@ std::string png_bytes(const std::vector<std::uint8_t>& pixels, long height, long
   return bytes;
 }
 
+std::string png_of(const Image& image) {
+  const long channels = image.channels >= 3 ? 3 : 1, size = image.height * image.width;
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(channels * size));
+  for (long c = 0; c < channels; ++c)
+    for (long i = 0; i < size; ++i) pixels[i * channels + c] = image.pixels[c * size + i];
+  return png_bytes(pixels, image.height, image.width, channels);
+}
+
 std::string base64(const std::string& bytes) {
   static const char* const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;

@@ -128,12 +128,30 @@ void Svg::text(double x, double y, const std::string& text, const Font& font) {
                        font.bold ? " font-weight=\"bold\"" : "", turn, escape_xml(text));
 }
 
-void Svg::image(double x, double y, double width, double height, const std::string& png, bool pixelated) {
-  body_ += fmt::format(
-      "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\"{} "
-      "href=\"data:image/png;base64,{}\"/>\n",
-      svg_number(x), svg_number(y), svg_number(width), svg_number(height),
-      pixelated ? " style=\"image-rendering:pixelated\"" : "", base64(png));
+namespace {
+
+// The element without what it begins with.
+std::string image_attributes(double width, double height, const std::string& png, bool pixelated) {
+  return fmt::format("width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\"{} href=\"data:image/png;base64,{}\"/>",
+                     svg_number(width), svg_number(height), pixelated ? " style=\"image-rendering:pixelated\"" : "",
+                     base64(png));
+}
+
+}  // namespace
+
+void Svg::image(double x, double y, double width, double height, const std::string& png, bool pixelated,
+                double opacity) {
+  body_ += fmt::format("<image x=\"{}\" y=\"{}\" ", svg_number(x), svg_number(y)) +
+           (opacity < 1 ? fmt::format("opacity=\"{}\" ", svg_number(opacity)) : "") +
+           image_attributes(width, height, png, pixelated) + "\n";
+}
+
+void Svg::define_image(const std::string& id, double width, double height, const std::string& png, bool pixelated) {
+  define(fmt::format("<image id=\"{}\" ", id) + image_attributes(width, height, png, pixelated));
+}
+
+void Svg::use(const std::string& id, double scale) {
+  body_ += fmt::format("<use href=\"#{}\" transform=\"scale({:.4g})\"/>\n", id, scale);
 }
 
 std::string Svg::str() const {

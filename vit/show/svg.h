@@ -45,7 +45,11 @@ class Svg {
   // (x, y): the baseline's start, middle or end.
   void text(double x, double y, const std::string& text, const Font& font = {});
   // A PNG file's bytes, embedded; pixelated: enlarged without smoothing.
-  void image(double x, double y, double width, double height, const std::string& png, bool pixelated);
+  void image(double x, double y, double width, double height, const std::string& png, bool pixelated,
+             double opacity = 1);
+  // The same with its corner at the origin, to be drawn by use().
+  void define_image(const std::string& id, double width, double height, const std::string& png, bool pixelated);
+  void use(const std::string& id, double scale = 1);
   // A pattern or gradient, to be named by url(#id).
   void define(const std::string& xml) { defs_ += xml + "\n"; }
   // What draw() draws has its origin at (x, y).

@@ -63,6 +63,7 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
   summary_ = open_log("summary.csv", at_.summary_bytes);
   metrics_ = open_log("metrics.jsonl", at_.metrics_bytes);
   if (summary_->size() == 0) summary_->write(kSummaryHeader);
+  if (recipe_.tensorboard) events_ = std::make_unique<EventFile>(folder_, at_.step);
   log_cross_entropy_ = has_cross_entropy(file("summary.csv"));
   write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
   save();
@@ -209,13 +210,15 @@ bool Trainer::train_step(TrainObserver& observer) {
   at_.skipped_in_a_row = skipped ? at_.skipped_in_a_row + 1 : 0;
   if (!skipped) at_.epoch_loss += loss, ++at_.epoch_losses;
   if (!skipped && std::isfinite(cross_entropy)) at_.epoch_cross_entropy += cross_entropy, ++at_.epoch_cross_entropies;
-  metrics_->write(to_json_line({.step = at_.step,
-                                .epoch = at_.epoch,
-                                .loss = loss,
-                                .lr = lr,
-                                .gradient_norm = report.gradient_norm,
-                                .cross_entropy = cross_entropy,
-                                .skipped = skipped}));
+  const StepRow row{.step = at_.step,
+                    .epoch = at_.epoch,
+                    .loss = loss,
+                    .lr = lr,
+                    .gradient_norm = report.gradient_norm,
+                    .cross_entropy = cross_entropy,
+                    .skipped = skipped};
+  metrics_->write(to_json_line(row));
+  if (events_) events_->write(row);
   observer.on_step({.step = at_.step,
                     .total_steps = total_steps(),
                     .epoch = at_.epoch,
@@ -260,6 +263,7 @@ bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>&
     if (!evaluate_and_keep_best()) return false;
   }
   summary_->write(to_csv(row, log_cross_entropy_));
+  if (events_) events_->write(row, at_.step);
   const bool best = at_.best_epoch == at_.epoch;
   ++at_.epoch;
   at_.images_in_epoch = 0;

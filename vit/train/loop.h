@@ -5,6 +5,7 @@
 
 #include "vit/eval/accuracy.h"
 #include "vit/train/checkpoint.h"
+#include "vit/train/events.h"
 #include "vit/train/log.h"
 #include "vit/train/run_folder.h"
 #include "vit/train/shards.h"
@@ -85,7 +86,8 @@ class Trainer {
   long saved_step_ = 0;
   std::vector<std::string> notes_;
   std::unique_ptr<AppendFile> summary_, metrics_;
-  bool log_cross_entropy_ = true;  // false where version 0.1 began the summary
+  std::unique_ptr<EventFile> events_;  // with --tensorboard
+  bool log_cross_entropy_ = true;      // false where version 0.1 began the summary
 };
 
 }  // namespace lookhere

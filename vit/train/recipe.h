@@ -37,7 +37,7 @@ struct Recipe {
   double lr_base_size = 0;
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
   double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0.998;
-  bool bce_loss = false, tf32 = false, cuda_graph = false;
+  bool bce_loss = false, tf32 = false, cuda_graph = false, tensorboard = false;
   std::string dtype = "f32", device = "cpu";
   double hflip = -1;
   long crop_padding = 0;
@@ -129,6 +129,7 @@ struct Recipe {
     add("workers", workers, "threads that prepare batches", {1, 256});
     add("shards", shards,
         "parts of a batch computed side by side (0: one per thread, 1 on a GPU); results depend on it", {0, 1024});
+    add("tensorboard", tensorboard, "also writes the logs as a file of events for TensorBoard");
     add("recovery-interval", recovery_interval, "updates between checkpoints (0: one per epoch)", {0, kMany});
   }
 

@@ -72,6 +72,13 @@ void RunFolder::require_free() const {
   for (const char* name : kWritten)
     check(!has(name), path_, " is no run's folder but holds ", name,
           ", which a run would overwrite: choose another --output");
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path_, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    check(!name.starts_with(kEventFilePrefix), path_, " is no run's folder but holds ", name,
+          ", which TensorBoard would take for the run's: choose another --output");
+  }
+  check_system(error, "list", path_);
 }
 
 void RunFolder::remove_leftovers() const {

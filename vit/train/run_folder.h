@@ -6,6 +6,9 @@
 
 namespace lookhere {
 
+// How the names of event files begin, which the time and the machine make unique (events.h).
+inline constexpr const char* kEventFilePrefix = "events.out.tfevents.";
+
 class RunFolder {
  public:
   // Opens the folder, creating it and those above it where they are missing, and locks it before anything in it is

@@ -1,0 +1,104 @@
+// Protocol buffers by hand: Event {1 wall_time, 2 step, 3 file_version, 5 summary, 7 session_log}, Summary {1 value},
+// Value {1 tag, 2 simple_value}, SessionLog {1 status}.
+#include "vit/train/events.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <chrono>
+
+namespace lookhere {
+namespace {
+
+template <class T>
+std::string little_endian(T value) {
+  std::string bytes;
+  for (std::size_t i = 0; i < sizeof value; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xFFU);
+  return bytes;
+}
+
+// How a field is written: the lower three bits of its key.
+enum Wire : unsigned { kVarint = 0, kEightBytes = 1, kBytes = 2, kFourBytes = 5 };
+
+std::string varint(std::uint64_t value) {
+  std::string bytes;
+  for (; value >= 0x80U; value >>= 7) bytes += static_cast<char>((value & 0x7FU) | 0x80U);
+  return bytes + static_cast<char>(value);
+}
+std::string key(unsigned field, Wire wire) { return varint(field << 3 | wire); }
+std::string bytes_field(unsigned field, std::string_view bytes) {
+  return key(field, kBytes) + varint(bytes.size()) + std::string(bytes);
+}
+std::string double_field(unsigned field, double value) {
+  return key(field, kEightBytes) + little_endian(std::bit_cast<std::uint64_t>(value));
+}
+std::string float_field(unsigned field, double value) {
+  return key(field, kFourBytes) + little_endian(std::bit_cast<std::uint32_t>(static_cast<float>(value)));
+}
+
+std::string event(long step, const std::string& what) {
+  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+  return event_record(double_field(1, now.count()) + key(2, kVarint) + varint(static_cast<std::uint64_t>(step)) + what);
+}
+
+// events.out.tfevents.TIME.HOST.PROCESS.NUMBER: TensorBoard reads a folder's files in the order of their names.
+std::string free_name(const RunFolder& folder) {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  std::string name = host.data();
+  for (char& c : name)
+    if (c == '/') c = '-';
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::string start =
+      fmt::format("{}{:010}.{}.{}.", kEventFilePrefix, std::chrono::duration_cast<std::chrono::seconds>(now).count(),
+                  name.empty() ? "localhost" : name, ::getpid());
+  long number = 0;
+  while (folder.has(start + std::to_string(number))) ++number;
+  return folder.file(start + std::to_string(number));
+}
+
+}  // namespace
+
+std::uint32_t crc32c(std::string_view bytes) {
+  std::uint32_t crc = ~0U;
+  for (const char byte : bytes) {
+    crc ^= static_cast<unsigned char>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1U) != 0 ? 0x82F63B78U : 0U);
+  }
+  return ~crc;
+}
+
+std::string event_record(std::string_view data) {
+  // Masked, since a CRC of bytes that hold their own CRC says little.
+  const auto masked = [](std::string_view bytes) {
+    return little_endian(std::rotr(crc32c(bytes), 15) + std::uint32_t{0xA282EAD8});
+  };
+  const std::string size = little_endian(static_cast<std::uint64_t>(data.size()));
+  return size + masked(size) + std::string(data) + masked(data);
+}
+
+EventFile::EventFile(const RunFolder& folder, long step) : file_(free_name(folder), 0) {
+  constexpr std::string_view kStart = "\x08\x01";  // status: START, from this step on
+  file_.write(event(0, bytes_field(3, "brain.Event:2")) + event(step + 1, bytes_field(7, kStart)));
+}
+
+void EventFile::write(long step, const std::vector<Scalar>& scalars) {
+  std::string summary;
+  for (const Scalar& scalar : scalars)
+    summary += bytes_field(1, bytes_field(1, scalar.tag) + float_field(2, scalar.value));
+  file_.write(event(step, bytes_field(5, summary)));
+}
+
+void EventFile::write(const StepRow& row) {
+  write(row.step, {{"train/loss", row.loss},
+                   {"train/lr", row.lr},
+                   {"train/grad_norm", row.gradient_norm},
+                   {"train/cross_entropy", row.cross_entropy}});
+}
+
+void EventFile::write(const EpochRow& row, long step) {
+  write(step, {{"eval/loss", row.eval_loss}, {"eval/top1", row.eval_top1}, {"eval/top5", row.eval_top5}});
+}
+
+}  // namespace lookhere
