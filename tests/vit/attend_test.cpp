@@ -258,7 +258,7 @@ TEST(AttendCommand, SaysWhatIsWrong) {
            {attend({"@empty.png"}), kInput, "empty.png: "},
            {attend({"@photo.png"}, "@model.safetensors"), kInput, "does not say how"},
            {attend({"@photo.png"}, "@grey"), kInput, "photo.png: has 3 channels, the model wants 1"},
-           {attend({"shapes:1x"}), kInput, "attend: wanted FILE.npy or DATA:INDEX such as fashion:12, or a JPEG"},
+           {attend({"shapes:1x"}), kInput, "attend: wanted a JPEG, PNG or npy file or DATA:INDEX"},
            {attend({"shapes:2048"}), kInput, "wanted an image from 0 to 2047, got 2048"},
            {attend({"@one.npy"}, "@none"), kIo, "No such file or directory"},
            {{"attend", "--model", "@knows", "@one.npy", "--output", "@none/a.svg"}, kIo, "No such file or directory"},
