@@ -51,6 +51,7 @@ class Predict : public Command {
            .required = true},
           image);
     o.add({.names = "--top-k", .help = "how many classes", .range = {.low = 1}}, top_k);
+    add_global_slope(o, global_slope);
     add_device(o, device);
   }
   void run() const override;
@@ -58,13 +59,14 @@ class Predict : public Command {
  private:
   std::string model, image;
   DeviceChoice device;
+  double global_slope = -1;
   long top_k = 5;
 };
 
 void Predict::run() const {
   const Device on = device.use();
   const Safetensors file(model);
-  ViT vit = load_model(file, Dtype::f32, on);
+  ViT vit = load_model(file, with_global_slope(config_of(file), global_slope), Dtype::f32, on);
   const std::size_t colon = image.rfind(':');
   std::error_code ignored;
   const bool array = image.ends_with(".npy"), photo = !array && std::filesystem::is_regular_file(image, ignored);
