@@ -103,9 +103,10 @@ class Watcher : public TrainObserver {
 std::string default_folder(const Recipe& recipe) {
   const std::time_t now = std::time(nullptr);
   char stamp[32];
+  const std::string data = std::filesystem::path(recipe.data).filename().string();
   std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
-  return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position,
-                     std::filesystem::path(recipe.data).filename().string());
+  if (!recipe.initial_checkpoint.empty()) return fmt::format("runs/{}-fine-tuned-{}", stamp, data);
+  return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position, data);
 }
 
 // A folder by its absolute path, so that a run can be resumed from anywhere; a named data set by its name.

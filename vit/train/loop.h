@@ -49,7 +49,7 @@ class Trainer {
   const Dataset& test_data() const { return test_; }
   const std::string& folder() const { return folder_.path(); }
   std::string file(const std::string& name) const { return folder_.file(name); }
-  // What is not as it was when the run stopped, a line each.
+  // What a new run has begun with and, where one goes on, what is not as it was when it stopped, a line each.
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
@@ -74,6 +74,8 @@ class Trainer {
 
   Recipe recipe_;
   RunFolder folder_;
+  std::vector<std::string> notes_;
+  std::unique_ptr<const Safetensors> origin_;  // while the run is made
   Dataset train_, test_;
   ViT model_;
   ShardedModel sharded_;
@@ -83,7 +85,6 @@ class Trainer {
   TrainingState at_;
   Batch batch_;  // the latest
   long saved_step_ = 0;
-  std::vector<std::string> notes_;
   std::unique_ptr<AppendFile> summary_, metrics_;
   bool log_cross_entropy_ = true;  // false where version 0.1 began the summary
 };
