@@ -323,5 +323,41 @@ TEST(FineTune, AnotherGlobalSlopeAtEvaluation) {
   }
 }
 
+TEST(FineTune, DumpsWhatTheFirstUpdatesSawAndDid) {
+  const TemporaryFolder folder;
+  Words words = tiny_training(folder / "run", "1");
+  words.insert(words.end(), {"--dump-batches", "2", "--dump-dir", folder / "a/dump", "--grad-accum-steps", "2", "--lr",
+                             "0.01", "--model-ema-decay", "0", "--max-steps", "3", "--warmup-epochs", "0"});
+  Finished end = run_program(words);
+  EXPECT_EQ(end.code, 0) << end.err;
+  const auto name = [&](const char* rest) { return folder / "a/dump/update-" + rest; };
+  EXPECT_EQ(load_npy(name("1.part-1.images.npy")).shape(), (Shape{32, 3, 16, 16}));
+  EXPECT_EQ(load_npy(name("1.part-2.labels.npy")).shape(), (Shape{32}));
+  EXPECT_EQ(load_npy_array(name("2.part-2.labels.npy")).type, "<i8");
+  EXPECT_FALSE(same_bits(load_npy(name("1.part-1.images.npy")), load_npy(name("1.part-2.images.npy"))));
+  EXPECT_EQ(read_file(name("1.after.safetensors")), read_file(name("2.before.safetensors")));
+  EXPECT_NE(read_file(name("2.after.safetensors")), read_file(name("2.before.safetensors")));
+  long files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder / "a/dump")) ++files;
+  EXPECT_EQ(files, 2 * (2 * 2 + 2));
+  // The first update, made again from what is there.
+  ViT model = load_model(name("1.before.safetensors"));
+  ShardedModel sharded(model, 2);
+  AdamW optimizer(parameters_of(model), optimizer_options(recipe_of(Safetensors(folder / "run/last.safetensors"))));
+  for (const std::string part : {"1.part-1.", "1.part-2."})
+    sharded.accumulate_gradients(
+        load_npy(name((part + "images.npy").c_str())), load_npy(name((part + "labels.npy").c_str())), {}, 0.5,
+        [](const Var& logits, const Tensor& labels) { return softmax_cross_entropy(logits, labels, 0.1); });
+  optimizer.step(0.01);
+  const auto after = tensors_of(name("1.after.safetensors"));
+  for (const auto& [tensor, value] : tensors_of(model)) EXPECT_TRUE(same_bits(value, after.at(tensor))) << tensor;
+  words = tiny_training(folder / "other", "1");
+  words.insert(words.end(), {"--dump-batches", "1"});
+  end = run_program(words);
+  EXPECT_EQ(end.code, 2);
+  EXPECT_NE(end.err.find("--dump-batches and --dump-dir: wanted both, got 1 and \"\""), std::string::npos) << end.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "other"));
+}
+
 }  // namespace
 }  // namespace lookhere

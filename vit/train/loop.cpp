@@ -190,6 +190,7 @@ bool Trainer::train_step(TrainObserver& observer) {
   long images = 0;
   double loss = 0, cross_entropy = 0;
   for (long micro = 0; micro < recipe_.grad_accum_steps && loader_.next(batch_); ++micro) {
+    observer.on_batch(at_.step + 1, micro + 1, batch_);
     const ShardedModel::Losses part = add_gradients_of_batch(micro);
     loss += part.trained, cross_entropy += part.cross_entropy;
     images += batch_.labels.numel();

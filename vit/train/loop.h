@@ -21,6 +21,8 @@ class TrainObserver {
     bool skipped;
     std::string bad_tensor;  // why it was skipped
   };
+  // Batch `part` of update `step`, both from 1, before its gradient is taken.
+  virtual void on_batch(long /*step*/, long /*part*/, const Batch&) {}
   virtual void on_step(const Step&) {}
   virtual void on_evaluation(long /*images*/, long /*total*/) {}
   virtual void on_epoch(const EpochRow&, bool /*best so far*/) {}
