@@ -156,7 +156,7 @@ TEST(FineTune, GoesOnWithoutTheFile) {
   Recipe recipe = from(save_origin(folder));
   recipe.epochs = 2, recipe.layer_decay = 0.5, recipe.sched_style = "timm", recipe.model_ema_decay = 0.9;
   for (const bool freeze : {false, true}) {
-    const std::string whole = folder / concat("whole", freeze), parts = folder / concat("parts", freeze);
+    const std::string whole = folder / concat("whole", int{freeze}), parts = folder / concat("parts", int{freeze});
     save_origin(folder);
     recipe.freeze = freeze;
     train(recipe, whole), train(recipe, parts, 3);
@@ -165,6 +165,7 @@ TEST(FineTune, GoesOnWithoutTheFile) {
     expect_same_run(whole, parts);
     EXPECT_EQ(Trainer(recipe, whole, whole + "/last.safetensors").notes(), std::vector<std::string>{});
   }
+  EXPECT_ERROR(resume(folder / "whole1", 0, [](Recipe& r) { r.freeze = false; }), "--no-freeze: this run trains");
 }
 
 TEST(FineTune, FrozenTrunkStaysAndHasNoState) {

@@ -76,6 +76,8 @@ void Trainer::go_on(const Safetensors& checkpoint) {
   at_ = training_state_of(checkpoint);
   require_same_data(checkpoint, train_, test_);
   require_own_files(folder_, saved, recipe_, model_.config());
+  check(recipe_.freeze || !saved.freeze, "--no-freeze: this run trains the head alone; begin another with ",
+        "--initial-checkpoint ", checkpoint.path());
   restore(checkpoint, model_, optimizer_);
   check(at_.images_in_epoch <= train_.size(), checkpoint.path(), ": stands at image ", at_.images_in_epoch,
         " of its epoch, which has ", train_.size());
