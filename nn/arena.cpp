@@ -65,10 +65,11 @@ std::vector<ParameterArena::Run> ParameterArena::runs() const {
     const Slot& slot = slots_[k];
     const long end = slot.offset + slot.parameter.var.value().numel();
     const bool has_gradient = slot.parameter.var.grad().defined();
-    if (has_gradient && open && all.back().decay == slot.decay)
+    const double lr_scale = slot.parameter.lr_scale;
+    if (has_gradient && open && all.back().decay == slot.decay && all.back().lr_scale == lr_scale)
       all.back().end = end;
     else if (has_gradient)
-      all.push_back({.begin = slot.offset, .end = end, .decay = slot.decay});
+      all.push_back({.begin = slot.offset, .end = end, .decay = slot.decay, .lr_scale = lr_scale});
     open = has_gradient;
   }
   return all;

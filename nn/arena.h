@@ -29,10 +29,11 @@ class ParameterArena {
     return flat.view(slot.offset, slot.parameter.var.shape());
   }
 
-  // Neighbours that have a gradient: elements [begin, end) of every tensor of this layout.
+  // Neighbours that have a gradient and are updated alike: elements [begin, end) of every tensor of this layout.
   struct Run {
     long begin, end;
     bool decay;
+    double lr_scale;
   };
   std::vector<Run> runs() const;
 

@@ -30,11 +30,15 @@ void for_each_parameter(Module& module, F f) {
 struct Parameter {
   std::string name;
   Var var;
+  double lr_scale = 1;  // its learning rate by the optimizer's
 };
+// Those that have a gradient: a frozen one is no optimizer's.
 template <class Module>
 std::vector<Parameter> parameters_of(Module& module) {
   std::vector<Parameter> all;
-  for_each_parameter(module, [&](const std::string& name, Var& var) { all.push_back({name, var}); });
+  for_each_parameter(module, [&](const std::string& name, Var& var) {
+    if (var.requires_grad()) all.push_back({name, var});
+  });
   return all;
 }
 

@@ -70,7 +70,7 @@ AdamW::Report AdamW::step(double learning_rate) {
                                 .ema = has_ema() ? at(ema_) : nullptr,
                                 .g = at(arena_.gradients()),
                                 .n = run.end - run.begin,
-                                .lr = learning_rate,
+                                .lr = learning_rate * run.lr_scale,
                                 .beta1 = options_.beta1,
                                 .beta2 = options_.beta2,
                                 .eps = options_.eps,

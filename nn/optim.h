@@ -19,8 +19,9 @@ class AdamW {
   // The parameters are moved into a ParameterArena.
   AdamW(const std::vector<Parameter>& parameters, AdamWOptions options);
 
-  // One update from the parameters' gradients, which are then cleared; a parameter without one stays as it is. If any
-  // gradient is not finite nothing changes and `bad_tensor` names the first: "the gradient of norm.weight".
+  // One update from the parameters' gradients, each at learning_rate times its lr_scale, which are then cleared; a
+  // parameter without one stays as it is. If any gradient is not finite nothing changes and `bad_tensor` names the
+  // first: "the gradient of norm.weight".
   struct Report {
     double gradient_norm = 0;
     std::string bad_tensor;  // empty: the update was made

@@ -76,7 +76,8 @@ TEST(ParameterArena, RunsSkipWhatHasNoGradient) {
   const ParameterArena arena(p);
   const auto runs = [&] {
     std::string text;
-    for (const auto& [begin, end, decay] : arena.runs()) text += concat(begin, "-", end, decay ? " decay " : " ");
+    for (const auto& [begin, end, decay, lr_scale] : arena.runs())
+      text += concat(begin, "-", end, decay ? " decay " : " ");
     return text;
   };
   EXPECT_EQ(runs(), "");
@@ -89,6 +90,15 @@ TEST(ParameterArena, RunsSkipWhatHasNoGradient) {
   set_gradients(p, 1);
   p[3].var.clear_grad();
   EXPECT_EQ(runs(), "0-21 decay 64-83 ");
+}
+
+TEST(ParameterArena, RunsEndWhereTheLearningRateChanges) {
+  std::vector<Parameter> p = parameters();
+  p[1].lr_scale = 0.5;
+  set_gradients(p, 1);
+  std::string text;
+  for (const auto& run : ParameterArena(p).runs()) text += concat(run.begin, "-", run.end, " x ", run.lr_scale, " ");
+  EXPECT_EQ(text, "0-21 x 0.5 32-64 x 1 64-83 x 1 ");
 }
 
 TEST(ParameterArena, TakesTheGradientsOfReplicas) {

@@ -26,6 +26,29 @@ TEST(Schedule, Values) {
   EXPECT_EQ(s.at(12), 0.1);
 }
 
+// What timm 1.0.31's CosineLRScheduler gives for t_initial 10, lr_min 0.1, warmup_t 4, warmup_lr_init 0.2 and lr 1.
+TEST(Schedule, CosineFromTheStart) {
+  const Schedule s{
+      .peak = 1, .start = 0.2, .end = 0.1, .warmup_steps = 4, .total_steps = 10, .cosine_from_start = true};
+  const double want[] = {0.2,
+                         0.4,
+                         0.6,
+                         0.8,
+                         0.6890576474687263,
+                         0.55,
+                         0.41094235253127376,
+                         0.2854966364683872,
+                         0.18594235253127372,
+                         0.12202456766718092,
+                         0.1,
+                         0.1};
+  for (std::size_t step = 0; step < std::size(want); ++step)
+    EXPECT_NEAR(s.at(static_cast<double>(step)), want[step], 1e-15) << step;
+  Schedule no_warmup = s, other = s;
+  no_warmup.warmup_steps = other.warmup_steps = 0, other.cosine_from_start = false;
+  for (long step = 0; step < 12; ++step) EXPECT_EQ(no_warmup.at(step), other.at(step)) << step;
+}
+
 TEST(Schedule, RisesThenFalls) {
   const Schedule s{.peak = 3e-3, .start = 1e-6, .end = 0, .warmup_steps = 50, .total_steps = 500};
   for (long step = 0; step < 500; ++step) {

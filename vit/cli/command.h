@@ -59,6 +59,11 @@ struct DeviceChoice {
 };
 void add_device(Options& options, DeviceChoice& choice);
 
+// --global-slope: the model's configuration with another global slope; negative: as it is. Throws Error for a model
+// without LookHere.
+void add_global_slope(Options& options, double& slope);
+ViTConfig with_global_slope(ViTConfig config, double slope);
+
 // One line to stderr: version, BLAS, instruction set, threads; a warning where BLAS would run on fewer threads.
 void announce();
 

@@ -147,8 +147,18 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
 
 void load_recipe(TrainCommand& train, const TrainCommand& said) {
   if (!said.resume.empty()) train.read_run(said.resume);
-  if (!said.preset.empty()) update_from_preset(train.recipe, said.preset);
-  if (!said.config.empty()) update_from_toml(train.recipe, said.config);
+  const auto read_files = [&said](Recipe& recipe) {
+    if (!said.preset.empty()) update_from_preset(recipe, said.preset);
+    if (!said.config.empty()) update_from_toml(recipe, said.config);
+  };
+  if (said.resume.empty()) {
+    Recipe files;
+    files.initial_checkpoint = said.recipe.initial_checkpoint;
+    if (files.initial_checkpoint.empty()) read_files(files);
+    train.recipe.initial_checkpoint = files.initial_checkpoint;
+    if (!files.initial_checkpoint.empty()) train.recipe.model = train.recipe.position = "";  // the checkpoint's
+  }
+  read_files(train.recipe);
 }
 
 std::function<void()> parse_command_line(int argc, const char* const* argv, const RecipeLoader& load) {

@@ -29,6 +29,19 @@ void add_device(Options& options, DeviceChoice& choice) {
   options.add({.names = "--tf32", .help = kTf32Description}, choice.tf32);
 }
 
+void add_global_slope(Options& options, double& slope) {
+  options.add({.names = "--global-slope",
+               .help = "LookHere: another global slope than the model's (negative: its own; 0: no masks either)",
+               .range = {-1e9, 1e6}},
+              slope);
+}
+ViTConfig with_global_slope(ViTConfig config, double slope) {
+  PositionOptions options;
+  options["global-slope"] = slope;
+  config.position = with_options(config.position, options);
+  return config;
+}
+
 void announce() {
   say("lookhere {}: {}\n", kVersion, describe_cpu());
   if (const std::string warning = blas_warning(); !warning.empty()) say("warning: {}\n", warning);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "vit/cli/commands.h"
@@ -32,6 +33,7 @@ class Eval : public Command {
           img_size);
     o.add({.names = "-b,--batch-size", .help = "images at a time"}, batch_size);
     o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
+    add_global_slope(o, global_slope);
     add_device(o, device);
     o.add({.names = "--use-ema", .help = "the averaged weights of a checkpoint"}, use_ema);
     o.add({.names = "--json", .help = "one JSON object instead of a table"}, json);
@@ -41,6 +43,7 @@ class Eval : public Command {
  private:
   std::string model, data = "fashion";
   DeviceChoice device;
+  double global_slope = -1;
   long img_size = 0, batch_size = 256, workers = 1;
   bool use_ema = false, json = false;
 };
@@ -49,9 +52,9 @@ void Eval::run() const {
   const Device on = device.use();
   announce();
   const Safetensors file(model);
-  ViT vit = load_model(file, Dtype::f32, on);
+  ViT vit = load_model(file, with_global_slope(config_of(file), global_slope), Dtype::f32, on);
   if (use_ema) {
-    check(file.contains("ema.patch_embed.proj.weight"), model,
+    check(std::ranges::any_of(file.entries(), [](const auto& entry) { return entry.name.starts_with("ema."); }), model,
           ": has no averaged weights (train with --model-ema-decay)");
     load_weights(vit, file, "ema.");
   }

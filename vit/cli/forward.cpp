@@ -24,6 +24,7 @@ class Forward : public Command {
            .required = true},
           images);
     o.add({.names = "--output", .help = "where the logits go (npy, images x classes)", .required = true}, output);
+    add_global_slope(o, global_slope);
     add_device(o, device);
   }
   void run() const override;
@@ -31,12 +32,13 @@ class Forward : public Command {
  private:
   std::string model, images, output;
   DeviceChoice device;
+  double global_slope = -1;
 };
 
 void Forward::run() const {
   const Device on = device.use();
   const Safetensors file(model);
-  ViT vit = load_model(file, Dtype::f32, on);
+  ViT vit = load_model(file, with_global_slope(config_of(file), global_slope), Dtype::f32, on);
   const Tensor x = load_images(images, file);
   const NoGrad evaluation;
   Tensor logits = empty({x.shape()[0], vit.config().classes}, Dtype::f32, Device::cpu);

@@ -25,6 +25,7 @@ class Predict : public Command {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
     o.add({.names = "image", .help = kPictureDescription, .required = true}, image);
     o.add({.names = "--top-k", .help = "how many classes", .range = {.low = 1}}, top_k);
+    add_global_slope(o, global_slope);
     add_device(o, device);
   }
   void run() const override;
@@ -32,13 +33,14 @@ class Predict : public Command {
  private:
   std::string model, image;
   DeviceChoice device;
+  double global_slope = -1;
   long top_k = 5;
 };
 
 void Predict::run() const {
   const Device on = device.use();
   const Safetensors file(model);
-  ViT vit = load_model(file, Dtype::f32, on);
+  ViT vit = load_model(file, with_global_slope(config_of(file), global_slope), Dtype::f32, on);
   const CommandImage picture = read_picture("predict", image, file);
   const Tensor logits = logits_of(vit, picture.image);
   check_finite(logits, image, ": the model's answer");

@@ -13,6 +13,7 @@
 #include "vit/show/console.h"
 #include "vit/show/plot.h"
 #include "vit/show/progress.h"
+#include "vit/train/dump.h"
 #include "vit/train/loop.h"
 
 namespace lookhere {
@@ -43,13 +44,18 @@ std::string training_curve(const std::vector<EpochRow>& rows, bool augmented) {
 
 class Watcher : public TrainObserver {
  public:
-  Watcher(const Trainer& trainer, long epochs, bool augmented)
+  Watcher(Trainer& trainer, BatchDump dump, long epochs, bool augmented)
       : trainer_(trainer),
+        dump_(std::move(dump)),
         epochs_(epochs),
         augmented_(augmented),
         progress_("train", trainer.total_steps(), options(trainer)) {}
 
+  void on_batch(long step, long part, const Batch& batch) override {
+    dump_.write_batch(step, part, batch, trainer_.model());
+  }
   void on_step(const Step& s) override {
+    dump_.write_update(s.step, trainer_.model());
     const double now = clock_.now();
     // Images per second over the last steps; an evaluation in between is not counted.
     rate_ = rate_ == 0 ? 0 : 0.95 * rate_ + 0.05 * static_cast<double>(s.images) / (now - last_);
@@ -92,7 +98,8 @@ class Watcher : public TrainObserver {
     options.start = trainer.state().step;
     return options;
   }
-  const Trainer& trainer_;
+  Trainer& trainer_;
+  BatchDump dump_;
   long epochs_;
   bool augmented_;
   Progress progress_;
@@ -103,9 +110,10 @@ class Watcher : public TrainObserver {
 std::string default_folder(const Recipe& recipe) {
   const std::time_t now = std::time(nullptr);
   char stamp[32];
+  const std::string data = std::filesystem::path(recipe.data).filename().string();
   std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
-  return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position,
-                     std::filesystem::path(recipe.data).filename().string());
+  if (!recipe.initial_checkpoint.empty()) return fmt::format("runs/{}-fine-tuned-{}", stamp, data);
+  return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position, data);
 }
 
 // A folder by its absolute path, so that a run can be resumed from anywhere; a named data set by its name.
@@ -136,6 +144,11 @@ void TrainCommand::add_options(Options& o) {
         resume);
   o.add({.names = "--max-steps", .help = "save and stop after this many updates (0: no limit)", .range = {.low = 0}},
         max_steps);
+  o.add({.names = "--dump-batches",
+         .help = "write images, labels and weights of the first updates, for other programs to compare with",
+         .range = {.low = 0}},
+        dump_batches);
+  o.add({.names = "--dump-dir", .help = "folder for these files (npy and safetensors)"}, dump_dir);
   static const std::string presets = "options to begin with: " + preset_names() + "; the command line wins";
   o.add({.names = "--recipe", .help = presets}, preset);
   o.add({.names = "-c,--config", .help = "read options from a TOML file; the command line wins"}, config);
@@ -163,6 +176,7 @@ RunFolder TrainCommand::take_folder() const {
 void TrainCommand::run() const {
   announce();
   for (const std::string& line : recipe.notes()) say("note: {}\n", line);
+  BatchDump dump(dump_dir, dump_batches);
   Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_);
   for (const std::string& line : trainer.notes()) say("note: {}\n", line);
   const ViTConfig& config = trainer.model().config();
@@ -172,7 +186,7 @@ void TrainCommand::run() const {
       config.grid().y, config.grid().x, config.heads, path);
   note_stop_signals();
   const LoaderOptions seen = training_loader(recipe, config, trainer.training_data());
-  Watcher watcher(trainer, recipe.epochs, seen.augment || seen.crop_padding > 0 || seen.hflip > 0);
+  Watcher watcher(trainer, std::move(dump), recipe.epochs, seen.augment || seen.crop_padding > 0 || seen.hflip > 0);
   const auto outcome = trainer.run(watcher, asked_to_stop, max_steps);
   watcher.draw_curve();
   const TrainingState& at = trainer.state();

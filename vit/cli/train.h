@@ -16,7 +16,8 @@ class TrainCommand : public Command {
 
   Recipe recipe;
   std::string output, resume, preset, config;  // the last three have been read into the recipe by then
-  long max_steps = 0;
+  std::string dump_dir;
+  long max_steps = 0, dump_batches = 0;
 
  private:
   RunFolder take_folder() const;

@@ -7,11 +7,6 @@
 namespace lookhere {
 namespace {
 
-void take(Dataset& test, const Preprocessing& own) {
-  test.mean = own.mean, test.std = own.std;
-  if (own.crop_ratio > 0) test.crop_ratio = own.crop_ratio, test.interpolation = own.interpolation;
-}
-
 // For models that do not say how their images were normalised.
 void guess_preprocessing(Dataset& test, const Safetensors& model) {
   const bool published = !test.mean.empty();

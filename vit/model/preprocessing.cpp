@@ -80,6 +80,11 @@ std::optional<Preprocessing> preprocessing_of(const Safetensors& model, long cha
   }
 }
 
+void take(Dataset& data, const Preprocessing& own) {
+  data.mean = own.mean, data.std = own.std;
+  if (own.crop_ratio > 0) data.crop_ratio = own.crop_ratio, data.interpolation = own.interpolation;
+}
+
 Metadata description_of(const Dataset& training) {
   Metadata metadata = class_names_metadata(training.class_names);
   metadata["preprocessing"] = to_json(Preprocessing{.mean = training.mean,

@@ -29,6 +29,9 @@ Preprocessing preprocessing_from_json(const std::string& text, long channels);
 // The model's own; nothing for files that have none (before version 0.2). Throws Error, naming the file, as above.
 std::optional<Preprocessing> preprocessing_of(const Safetensors& model, long channels);
 
+// Data as a model with this preprocessing wants it.
+void take(Dataset& data, const Preprocessing& own);
+
 const char* name_of(Interpolation interpolation);
 Interpolation interpolation_from_name(const std::string& name);  // Error for others
 

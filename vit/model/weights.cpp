@@ -88,7 +88,11 @@ ViTConfig config_of(const Safetensors& file) {
 
 void load_weights(ViT& model, const Safetensors& file, const std::string& prefix) {
   std::set<std::string> known;
+  const auto frozen = [&, checkpoint = file.metadata().contains("progress")](const std::string& name) {
+    return !prefix.empty() && checkpoint && !file.contains("optimizer.exp_avg." + name);
+  };
   for_each_parameter(model, [&](const std::string& name, Var& p) {
+    if (frozen(name)) return;
     check_shape(file, prefix + name, p.shape());
     const Tensor value = file.read(prefix + name).to(p.value().dtype());
     check_finite(value, file.path(), ": tensor '", prefix, name, "'");
@@ -103,7 +107,9 @@ void load_weights(ViT& model, const Safetensors& file, const std::string& prefix
 }
 
 ViT load_model(const Safetensors& file, Dtype dtype, Device device) {
-  const ViTConfig config = config_of(file);
+  return load_model(file, config_of(file), dtype, device);
+}
+ViT load_model(const Safetensors& file, const ViTConfig& config, Dtype dtype, Device device) {
   check_shapes(file, config);
   ViT model(config, std::nullopt, dtype, device);
   load_weights(model, file);

@@ -22,8 +22,11 @@ void save_model(const std::string& path, ViT& model, const Metadata& more = {});
 // finite. Tensors of a training checkpoint that belong to the optimizer are left alone.
 ViT load_model(const std::string& path, Dtype dtype = Dtype::f32, Device device = Device::cpu);
 ViT load_model(const Safetensors& file, Dtype dtype = Dtype::f32, Device device = Device::cpu);
+// With another configuration than the file's, as far as the tensors allow.
+ViT load_model(const Safetensors& file, const ViTConfig& config, Dtype dtype = Dtype::f32, Device device = Device::cpu);
 ViTConfig config_of(const Safetensors& file);
-// Gives every parameter of the model the value of the file's tensor `prefix + name`.
+// Gives every parameter of the model the value of the file's tensor `prefix + name`. With a prefix, what a training
+// checkpoint has no optimizer's state for, since it was frozen, stays as it is.
 void load_weights(ViT& model, const Safetensors& file, const std::string& prefix = "");
 
 }  // namespace lookhere

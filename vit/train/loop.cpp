@@ -10,6 +10,7 @@
 #include "tensor/machine.h"
 #include "tensor/out_of_memory.h"
 #include "vit/model/preprocessing.h"
+#include "vit/train/fine_tune.h"
 #include "vit/train/resume.h"
 
 namespace lookhere {
@@ -44,15 +45,17 @@ RunFolder claimed(RunFolder folder, bool new_run) {
 Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
     : recipe_(validated(std::move(recipe))),
       folder_(claimed(std::move(folder), resume.empty())),
-      train_(load_training_data(recipe_)),
+      origin_(open_origin(recipe_, resume)),
+      train_(load_training_data(recipe_, origin_.get())),
       test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
-      model_(model_config(recipe_, train_), static_cast<std::uint64_t>(recipe_.seed), Dtype::f32, device_of(recipe_)),
+      model_(begin_model(recipe_, train_, origin_.get(), resume.empty(), notes_)),
       sharded_(model_, recipe_.shards, recipe_.cuda_graph),
       loader_(train_, training_loader(recipe_, model_.config(), train_)),
       test_loader_(test_, evaluation_loader(recipe_, model_.config())),
-      optimizer_(parameters_of(model_), optimizer_options(recipe_)) {
+      optimizer_(trained_parameters(model_, recipe_.layer_decay), optimizer_options(recipe_)) {
   check(steps_per_epoch() >= 1, "train: ", train_.size(), " images make no update of ", recipe_.grad_accum_steps, " x ",
         recipe_.batch_size, " images: use a smaller --batch-size");
+  origin_.reset();
   schedule_ = schedule_of(recipe_, steps_per_epoch());
   // The checkpoint comes first: whoever finds one of the other files without it knows that no run has written it.
   if (resume.empty())
@@ -74,6 +77,8 @@ void Trainer::go_on(const Safetensors& checkpoint) {
   at_ = training_state_of(checkpoint);
   require_same_data(checkpoint, train_, test_);
   require_own_files(folder_, saved, recipe_, model_.config());
+  check(recipe_.freeze || !saved.freeze, "--no-freeze: this run trains the head alone; begin another with ",
+        "--initial-checkpoint ", checkpoint.path());
   restore(checkpoint, model_, optimizer_);
   check(at_.images_in_epoch <= train_.size(), checkpoint.path(), ": stands at image ", at_.images_in_epoch,
         " of its epoch, which has ", train_.size());
@@ -188,6 +193,7 @@ bool Trainer::train_step(TrainObserver& observer) {
   long images = 0;
   double loss = 0, cross_entropy = 0;
   for (long micro = 0; micro < recipe_.grad_accum_steps && loader_.next(batch_); ++micro) {
+    observer.on_batch(at_.step + 1, micro + 1, batch_);
     const ShardedModel::Losses part = add_gradients_of_batch(micro);
     loss += part.trained, cross_entropy += part.cross_entropy;
     images += batch_.labels.numel();

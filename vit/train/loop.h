@@ -22,6 +22,8 @@ class TrainObserver {
     bool skipped;
     std::string bad_tensor;  // why it was skipped
   };
+  // Batch `part` of update `step`, both from 1, before its gradient is taken.
+  virtual void on_batch(long /*step*/, long /*part*/, const Batch&) {}
   virtual void on_step(const Step&) {}
   virtual void on_evaluation(long /*images*/, long /*total*/) {}
   virtual void on_epoch(const EpochRow&, bool /*best so far*/) {}
@@ -50,7 +52,7 @@ class Trainer {
   const Dataset& test_data() const { return test_; }
   const std::string& folder() const { return folder_.path(); }
   std::string file(const std::string& name) const { return folder_.file(name); }
-  // What is not as it was when the run stopped, a line each.
+  // What a new run has begun with and, where one goes on, what is not as it was when it stopped, a line each.
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
@@ -75,6 +77,8 @@ class Trainer {
 
   Recipe recipe_;
   RunFolder folder_;
+  std::vector<std::string> notes_;
+  std::unique_ptr<const Safetensors> origin_;  // while the run is made
   Dataset train_, test_;
   ViT model_;
   ShardedModel sharded_;
@@ -84,7 +88,6 @@ class Trainer {
   TrainingState at_;
   Batch batch_;  // the latest
   long saved_step_ = 0;
-  std::vector<std::string> notes_;
   std::unique_ptr<AppendFile> summary_, metrics_;
   std::unique_ptr<EventFile> events_;  // with --tensorboard
   bool log_cross_entropy_ = true;      // false where version 0.1 began the summary

@@ -63,8 +63,9 @@ void Recipe::validate() const {
           to_text(nlohmann::json(values)));
   };
   if (!scale.empty()) range("scale", scale);
+  one_of("sched-style", sched_style, {"plain", "timm"});
   range("ratio", ratio);
-  position_preset(position, position_options);
+  if (initial_checkpoint.empty() || !position.empty()) position_preset(position, position_options);
 }
 
 std::vector<std::string> Recipe::notes() const {
@@ -149,8 +150,8 @@ void update_from_toml_text(Recipe& recipe, std::string_view text, const std::str
   }
 }
 
-ViTConfig model_config(const Recipe& r, const Dataset& data) {
-  ViTConfig c = model_preset(r.model);
+ViTConfig model_config(const Recipe& r, const Dataset& data, const std::optional<ViTConfig>& begun) {
+  ViTConfig c = begun && r.model.empty() ? *begun : model_preset(r.model);
   c.channels = data.channels, c.classes = data.classes;
   if (r.model == "nano") c.height = data.height, c.width = data.width;
   if (r.img_size) c.height = c.width = r.img_size;
@@ -167,9 +168,13 @@ ViTConfig model_config(const Recipe& r, const Dataset& data) {
   if (r.layer_scale >= 0) c.layer_scale = r.layer_scale > 0, c.layer_scale_init = r.layer_scale;
   check(r.head.empty() || r.head == "linear" || r.head == "mlp", "--head: wanted linear or mlp, got ", shown(r.head));
   check(r.pool.empty() || r.pool == "cls" || r.pool == "mean", "--pool: wanted cls or mean, got ", shown(r.pool));
-  if (!r.head.empty()) c.head = r.head == "mlp" ? HeadType::mlp : HeadType::linear;
+  if (!r.head.empty())
+    c.head = r.head == "mlp" ? HeadType::mlp : HeadType::linear;
+  else if (c.head == HeadType::none)
+    c.head = HeadType::linear;
   if (!r.pool.empty()) c.pool = r.pool == "mean" ? Pooling::mean : Pooling::cls;
-  c.position = position_preset(r.position, r.position_options);
+  c.position = begun && r.position.empty() ? with_options(begun->position, r.position_options)
+                                           : position_preset(r.position, r.position_options);
   return c;
 }
 
@@ -257,7 +262,8 @@ Schedule schedule_of(const Recipe& r, long steps_per_epoch) {
           .start = std::min(r.warmup_lr, peak),
           .end = std::min(r.min_lr, peak),
           .warmup_steps = std::min(std::lround(r.warmup_epochs * per_epoch), r.epochs * steps_per_epoch - 1),
-          .total_steps = r.epochs * steps_per_epoch};
+          .total_steps = r.epochs * steps_per_epoch,
+          .cosine_from_start = r.sched_style == "timm"};
 }
 
 }  // namespace lookhere

@@ -32,7 +32,12 @@ struct Recipe {
   std::string head, pool, activation;
   long img_size = 0, patch_size = 0, dim = 0, depth = 0, heads = 0;
   double mlp_ratio = 0, layer_scale = -1, init_std = 0;
+  // which model it begins with, and what of it is trained; with one, an empty model or position is the file's
+  std::string initial_checkpoint;
+  bool freeze = false;
+  double layer_decay = 1;
   // how
+  std::string sched_style = "plain";
   long epochs = 10, batch_size = 64, grad_accum_steps = 1, seed = 42;
   double lr_base_size = 0;
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
@@ -78,6 +83,11 @@ struct Recipe {
     add("init-std", init_std, "standard deviation of the first linear weights (0: the model's)", {0, 10});
     add("head", head, "linear or mlp (empty: the model's)");
     add("pool", pool, "cls or mean (empty: the model's)");
+    group = "Fine-tuning";
+    add("initial-checkpoint", initial_checkpoint,
+        "model file whose weights and configuration a new run begins with, where no option says otherwise");
+    add("freeze", freeze, "train the head alone; a new linear one begins at zero");
+    add("layer-decay", layer_decay, "learning rate of a block by that of the block after it", {1e-6, 1});
     group = "Training";
     add("epochs", epochs, "passes over the training data", {1, 1e6});
     add("batch-size", batch_size, "images per forward pass", {1, 1 << 20});
@@ -87,6 +97,7 @@ struct Recipe {
     add("warmup-lr", warmup_lr, "learning rate of the first step", {0, 1e3});
     add("min-lr", min_lr, "learning rate of the last step", {0, 1e3});
     add("warmup-epochs", warmup_epochs, "epochs of linear warm-up; then half a cosine", {0, kMany});
+    add("sched-style", sched_style, "plain, or timm: the cosine begins at epoch 0, and warm-up hides its first epochs");
     add("weight-decay", weight_decay, "AdamW's decay, for matrices only", {0, 1e3});
     add("clip-grad", clip_grad, "largest norm of the gradient (0: no clipping)", {0, kMany});
     add("smoothing", smoothing, "label smoothing", {0, 0.999});
@@ -152,8 +163,8 @@ void update_from_toml_text(Recipe& recipe, std::string_view text, const std::str
 std::string preset_names();
 void update_from_preset(Recipe& recipe, const std::string& name);
 
-// The recipe's model for this data.
-ViTConfig model_config(const Recipe& recipe, const Dataset& data);
+// The recipe's model for this data. What no option says is as in `begun`, or else as in the recipe's preset.
+ViTConfig model_config(const Recipe& recipe, const Dataset& data, const std::optional<ViTConfig>& begun = {});
 Dtype dtype_of(const Recipe& recipe);    // what --dtype names
 long shards_of(const Recipe& recipe);    // as many as it says or, by itself, as threads have work; 1 on a GPU
 Device device_of(const Recipe& recipe);  // what --device names; Error if it is not here

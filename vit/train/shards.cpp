@@ -29,7 +29,10 @@ ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs)
   check(shards >= 1, "shards: wanted at least 1, got ", shards);
   for (long i = 0; i < shards; ++i) {
     replicas_.push_back(model);  // the same Vars
-    if (i > 0) for_each_parameter(replicas_.back(), [](const std::string&, Var& p) { p = Var(p.value(), true); });
+    if (i > 0)
+      for_each_parameter(replicas_.back(), [](const std::string&, Var& p) {
+        if (p.requires_grad()) p = Var(p.value(), true);
+      });
     arenas_.emplace_back(parameters_of(replicas_.back()));
   }
 }

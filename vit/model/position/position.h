@@ -138,5 +138,7 @@ class PositionOptions {
 // A position by its command-line name, with the options that are set. Throws Error for an unknown name, and for options
 // that belong to other encodings.
 PositionConfig position_preset(const std::string& name, const PositionOptions& options = {});
+// The same encoding with the options that are set, which must be its own.
+PositionConfig with_options(const PositionConfig& config, const PositionOptions& options);
 
 }  // namespace lookhere

@@ -20,6 +20,22 @@ bool is_set(const PositionOption& option, const PositionValue& value) {
   return number && std::get<double>(option.unset) < 0 ? *number >= 0 : value != option.unset;
 }
 
+// `name`: what the user calls the encoding.
+PositionConfig changed(const std::shared_ptr<PositionEncoding>& encoding, const PositionType& type,
+                       const PositionOptions& options, const std::string& name) {
+  const auto& types = position_types();
+  options.visit([&](const PositionOption& option, const PositionValue& value) {
+    if (!is_set(option, value)) return;
+    const auto has = [&](const PositionType& t) {
+      return std::ranges::find(t.options, std::string_view(option.name), &PositionOption::name) != t.options.end();
+    };
+    check(has(type), "--", option.name, " belongs to --position ", joined(std::ranges::find_if(types, has)->names),
+          ", not to ", name);
+    encoding->set(option.name, value);
+  });
+  return PositionConfig(encoding);
+}
+
 }  // namespace
 
 std::string position_help() {
@@ -33,17 +49,12 @@ PositionConfig position_preset(const std::string& name, const PositionOptions& o
   const auto type = std::ranges::find_if(
       types, [&](const PositionType& t) { return std::ranges::find(t.names, name) != t.names.end(); });
   check(type != types.end(), "position: wanted one of ", position_help(), ", got ", shown(name));
-  const std::shared_ptr<PositionEncoding> encoding = type->make(name);
-  options.visit([&](const PositionOption& option, const PositionValue& value) {
-    if (!is_set(option, value)) return;
-    const auto has = [&](const PositionType& t) {
-      return std::ranges::find(t.options, std::string_view(option.name), &PositionOption::name) != t.options.end();
-    };
-    check(has(*type), "--", option.name, " belongs to --position ", joined(std::ranges::find_if(types, has)->names),
-          ", not to ", name);
-    encoding->set(option.name, value);
-  });
-  return PositionConfig(encoding);
+  return changed(type->make(name), *type, options, name);
+}
+PositionConfig with_options(const PositionConfig& config, const PositionOptions& options) {
+  const nlohmann::json json = config->to_json();
+  const auto& type = *std::ranges::find(position_types(), json["type"].get<std::string>(), &PositionType::json_type);
+  return changed(type.from_json(json), type, options, type.json_type);
 }
 
 PositionConfig position_from_json(const nlohmann::json& json) {
