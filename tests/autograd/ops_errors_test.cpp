@@ -95,7 +95,8 @@ TEST(OpsErrors, Tokens) {
   for (const long patch : {3, 0, 16})
     EXPECT_ERROR(patchify(zeros_var({1, 3, 8, 8}), patch),
                  concat("patchify: height and width must be multiples of the patch size ", patch, ", got 8x8"));
-  EXPECT_ERROR(prepend_token(zeros_var({1, 1, 5}), x), "prepend_token: token must be [1, 1, 4], or more of them, got [1, 1, 5]");
+  EXPECT_ERROR(prepend_token(zeros_var({1, 1, 5}), x),
+               "prepend_token: token must be [1, 1, 4], or more of them, got [1, 1, 5]");
   EXPECT_ERROR(drop_tokens(x, 6), "drop_tokens: 6 of 6 tokens");
   EXPECT_ERROR(take_features(x, 2, 2), "take_features: wanted part 2 of 2 equal parts of 4 features");
   EXPECT_ERROR(take_features(x, 0, 3), "take_features: wanted part 0 of 3 equal parts of 4 features");
