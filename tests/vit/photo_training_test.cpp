@@ -1,5 +1,7 @@
 // From a folder of photographs to a trained model and an answer for one picture: augmentation, mixing and what the
 // model file says of its images.
+#include <fmt/format.h>
+
 #include "tests/program.h"
 #include "tests/vit/photo_folder.h"
 #include "tests/vit/tiny_run.h"
@@ -81,6 +83,10 @@ TEST(PhotoTraining, TheModelKnowsHowToLookAtAPicture) {
             R"("bilinear"})");
   const Dataset test = load_test_set(photos, file, 16);
   EXPECT_EQ(test.crop_ratio, 0.8);
+  // The evaluation of the run, and that of its model.
+  const double loss = read_summary(run + "/summary.csv").at(0).eval_loss;
+  EXPECT_NE(go({"eval", "--model", model, "--data", photos}).find(fmt::format("loss   {:.4f}\n", loss)),
+            std::string::npos);
   // Image 5 of the test set is the second of class "down": as a picture it is answered alike.
   const std::string by_index = go({"predict", "--model", model, photos + ":5"}),
                     by_file = go({"predict", "--model", model, photos + "/val/down/1.png"});

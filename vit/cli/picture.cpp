@@ -46,8 +46,7 @@ Tensor read_photo(const std::string& path, const ViTConfig& config, const Prepro
         config.channels);
   Dataset one;
   one.name = path, one.classes = 1, one.labels = {0}, one.class_names = {path};
-  one.mean = preprocessing.mean, one.std = preprocessing.std;
-  one.crop_ratio = preprocessing.crop_ratio, one.interpolation = preprocessing.interpolation;
+  take(one, preprocessing);
   one.set_images(std::vector(image.pixels, image.pixels + image.numel()), image.channels, image.height, image.width);
   return image_of(one, 0, config);
 }

@@ -140,6 +140,8 @@ Dataset load_test_set(const std::string& source, const Dataset& training, const 
   test.class_names = training.class_names;
   test.mean = training.mean;
   test.std = training.std;
+  test.crop_ratio = training.crop_ratio;
+  test.interpolation = training.interpolation;
   check_consistent(test);
   return test;
 }
