@@ -9,6 +9,7 @@
 #include "autograd/var.h"
 #include "kernels/activation/activation.h"
 #include "kernels/attention/field_of_view.h"
+#include "kernels/grid_taps.h"
 #include "tensor/random.h"
 
 namespace kernels {
@@ -19,6 +20,7 @@ namespace lookhere {
 
 using kernels::Activation;
 using kernels::Grid;
+using kernels::GridFilter;
 using kernels::LookHereHead;
 
 // -- pointwise: any shape --------------------------------------------------------------------------------------------
@@ -60,7 +62,8 @@ Var apply(const MlpActivation& activation, const Var& x);
 // linear(apply(activation, linear(x, w1, b1)), w2, b2), f done where each product is unless it is a gate
 Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2, const MlpActivation& activation = {});
 // [..., D], [D], [D]; the result in `dtype`, by default x's
-Var layer_norm(const Var& x, const Var& w, const Var& b, float eps, std::optional<Dtype> dtype = {});
+Var layer_norm(const Var& x, const Var& w, const Var& b, double eps, std::optional<Dtype> dtype = {});
+Var rms_norm(const Var& x, const Var& w, double eps, std::optional<Dtype> dtype = {});  // x / √(mean(x²) + eps) · w
 
 // What the heads of one layer see, with its tables for one grid and dtype.
 struct AttentionHeads {
@@ -99,7 +102,8 @@ Var mean_tokens(const Var& x, long first = 0);       // [B, T, D] → [B, D], ov
 // The slice [index·D, (index + 1)·D) of each token's features, and slices side by side.
 Var take_features(const Var& x, long index, long count);  // [B, T, count·D] → [B, T, D]
 Var join_features(const std::vector<Var>& parts);         // n of [B, T, D] → [B, T, n·D]
-Var resize_grid(const Var& table, Grid from, Grid to);    // [1, from.patches(), D] → [1, to.patches(), D], bilinear
+// [1, from.patches(), D] → [1, to.patches(), D]
+Var resize_grid(const Var& table, Grid from, Grid to, GridFilter filter = GridFilter::bilinear);
 
 // -- losses: mean over the batch, [1] --------------------------------------------------------------------------------
 // Labels are taken from any device, targets from that of the logits. A label that is no class is an Error in host

@@ -9,14 +9,15 @@
 namespace kernels {
 namespace KERNELS_ISA {
 
-template <class T>
-void layer_norm(const LayerNorm<T>& p) {
+template <bool kCentred, class T>
+void norm(const LayerNorm<T>& p) {
   using A = Acc<T>;
   parallel_for(p.rows, 4 * p.cols, [=](long r) {
     const A* x = p.x + r * p.cols;
     T* y = p.y + r * p.cols;
     const A n = static_cast<A>(p.cols);
-    const A mean = sum_vectors<A>(p.cols, [=](long c, auto lanes) { return load_as<A>(x + c, lanes); }) / n;
+    A mean = 0;
+    if (kCentred) mean = sum_vectors<A>(p.cols, [=](long c, auto lanes) { return load_as<A>(x + c, lanes); }) / n;
     const A squares = sum_vectors<A>(p.cols, [=](long c, auto lanes) {
       const Vector<A> centered = load_as<A>(x + c, lanes) - mean;
       return centered * centered;
@@ -24,14 +25,21 @@ void layer_norm(const LayerNorm<T>& p) {
     const A rstd = 1 / std::sqrt(squares / n + static_cast<A>(p.eps));
     for_each_vector<A>(p.cols, [=](long c, auto lanes) {
       const Vector<A> normalised = (load_as<A>(x + c, lanes) - mean) * rstd;
-      store_as(y + c, normalised * load_as<A>(p.w + c, lanes) + load_as<A>(p.b + c, lanes), lanes);
+      Vector<A> value = normalised * load_as<A>(p.w + c, lanes);
+      if constexpr (kCentred) value += load_as<A>(p.b + c, lanes);
+      store_as(y + c, value, lanes);
     });
     p.mean[r] = mean, p.rstd[r] = rstd;
   });
 }
 
 template <class T>
-void layer_norm_backward(const LayerNormBackward<T>& p) {
+void layer_norm(const LayerNorm<T>& p) {
+  p.b ? norm<true>(p) : norm<false>(p);
+}
+
+template <bool kCentred, class T>
+void norm_backward(const LayerNormBackward<T>& p) {
   using A = Acc<T>;
   const auto add_row = [&p](long r, A* dw, A* db) {
     const T* dy = p.dy + r * p.cols;
@@ -40,10 +48,12 @@ void layer_norm_backward(const LayerNormBackward<T>& p) {
     for_each_vector<A>(p.cols, [&](long c, auto lanes) {
       const Vector<A> d = load_as<A>(dy + c, lanes), normalised = (load_as<A>(x + c, lanes) - mean) * rstd;
       const Vector<A> g = d * load_as<A>(w + c, lanes);
-      g_sum += g;
       gx_sum += g * normalised;
       store_as(dw + c, load_as<A>(dw + c, lanes) + d * normalised, lanes);
-      store_as(db + c, load_as<A>(db + c, lanes) + d, lanes);
+      if constexpr (kCentred) {
+        g_sum += g;
+        store_as(db + c, load_as<A>(db + c, lanes) + d, lanes);
+      }
     });
     const A g_mean = sum_of_lanes<A>(g_sum) / n, gx_mean = sum_of_lanes<A>(gx_sum) / n;
     A* dx = p.dx + r * p.cols;
@@ -58,9 +68,18 @@ void layer_norm_backward(const LayerNormBackward<T>& p) {
     };
     write(p.dresidual ? p.dresidual + r * p.cols : nullptr);
   };
-  sum_rows<2, A>(p.rows, p.cols, 8, {p.dw, p.db}, p.accumulate, [&](long begin, long end, A* const* sums) {
-    for (long r = begin; r < end; ++r) add_row(r, sums[0], sums[1]);
-  });
+  const auto add_rows = [&](long begin, long end, A* const* sums) {
+    for (long r = begin; r < end; ++r) add_row(r, sums[0], kCentred ? sums[1] : nullptr);
+  };
+  if constexpr (kCentred)
+    sum_rows<2, A>(p.rows, p.cols, 8, {p.dw, p.db}, p.accumulate, add_rows);
+  else
+    sum_rows<1, A>(p.rows, p.cols, 8, {p.dw}, p.accumulate, add_rows);
+}
+
+template <class T>
+void layer_norm_backward(const LayerNormBackward<T>& p) {
+  p.db ? norm_backward<true>(p) : norm_backward<false>(p);
 }
 
 }  // namespace KERNELS_ISA

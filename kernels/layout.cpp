@@ -37,22 +37,16 @@ void for_each_run(const Patchify<T>& p, F f) {
   }
 }
 
-// f(target, source, weight) for the up to four grid points that each target mixes
+// f(target, source, weight) for the grid points that each target mixes
 template <class T, class F>
-void for_each_corner(const ResizeGrid<T>& p, F f) {
-  const auto source = [](long i, long to, long from) {
-    return std::max(0.0, (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) - 0.5);
-  };
+void for_each_tap(const ResizeGrid<T>& p, F f) {
   for (long y = 0; y < p.to_grid.y; ++y)
     for (long x = 0; x < p.to_grid.x; ++x) {
-      const double sy = source(y, p.to_grid.y, p.from_grid.y), sx = source(x, p.to_grid.x, p.from_grid.x);
-      const long y0 = static_cast<long>(sy), x0 = static_cast<long>(sx);
-      const double wy = sy - static_cast<double>(y0), wx = sx - static_cast<double>(x0);
-      for (long dy = 0; dy < 2; ++dy)
-        for (long dx = 0; dx < 2; ++dx) {
-          const long cy = std::min(y0 + dy, p.from_grid.y - 1), cx = std::min(x0 + dx, p.from_grid.x - 1);
-          f(y * p.to_grid.x + x, cy * p.from_grid.x + cx, static_cast<T>((dy ? wy : 1 - wy) * (dx ? wx : 1 - wx)));
-        }
+      const GridTaps ys(y, p.to_grid.y, p.from_grid.y, p.filter), xs(x, p.to_grid.x, p.from_grid.x, p.filter);
+      for (long i = 0; i < ys.count; ++i)
+        for (long j = 0; j < xs.count; ++j)
+          f(y * p.to_grid.x + x, ys.source(i) * p.from_grid.x + xs.source(j),
+            static_cast<T>(ys.weight(i) * xs.weight(j)));
     }
 }
 
@@ -105,14 +99,14 @@ void mean_tokens_backward(Cpu, const MeanTokensBackward<T>& p) {
 template <class T>
 void resize_grid(Cpu, const ResizeGrid<T>& p) {
   std::fill_n(p.to, p.to_grid.patches() * p.cols, T(0));
-  for_each_corner(p, [&](long to, long from, T weight) {
+  for_each_tap(p, [&](long to, long from, T weight) {
     for (long c = 0; c < p.cols; ++c) p.to[to * p.cols + c] += weight * p.from[from * p.cols + c];
   });
 }
 template <class T>
 void resize_grid_backward(Cpu, const ResizeGrid<T>& p) {
   std::fill_n(p.from, p.from_grid.patches() * p.cols, T(0));
-  for_each_corner(p, [&](long to, long from, T weight) {
+  for_each_tap(p, [&](long to, long from, T weight) {
     for (long c = 0; c < p.cols; ++c) p.from[from * p.cols + c] += weight * p.to[to * p.cols + c];
   });
 }

@@ -22,34 +22,6 @@ long values_of(const Patchify<T>& p) {
   return p.images * p.grid.patches() * p.channels * p.patch * p.patch;
 }
 
-// Along one axis: target i mixes source `first` and the one after it, if there is one, by `weight`.
-struct Mix {
-  long first;
-  double weight;  // of the second
-};
-__device__ inline Mix mix_of(long i, long to, long from) {
-  const double at = (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) - 0.5;
-  const double source = at < 0 ? 0 : at;
-  const auto first = static_cast<long>(source);
-  return {first, source - static_cast<double>(first)};
-}
-// How much of source s is in target i.
-__device__ inline double share_of(long s, long i, long to, long from) {
-  const Mix mix = mix_of(i, to, from);
-  const long second = mix.first + 1 < from ? mix.first + 1 : from - 1;
-  return (mix.first == s ? 1 - mix.weight : 0) + (second == s ? mix.weight : 0);
-}
-// Targets that may hold any of source s: [begin, end).
-struct Range {
-  long begin, end;
-};
-__device__ inline Range targets_of(long s, long to, long from) {
-  const double scale = static_cast<double>(to) / static_cast<double>(from);
-  const auto begin = static_cast<long>((static_cast<double>(s) - 1) * scale) - 1;
-  const auto end = static_cast<long>((static_cast<double>(s) + 2) * scale) + 2;
-  return {s == 0 || begin < 0 ? 0 : begin, s == from - 1 || end > to ? to : end};
-}
-
 }  // namespace
 
 template <class T>
@@ -93,15 +65,13 @@ template <class T>
 void resize_grid(Cuda cuda, const ResizeGrid<T>& p) {
   cuda::for_each(cuda, p.to_grid.patches() * p.cols, [p] __device__(long i) {
     const long patch = i / p.cols, c = i % p.cols;
-    const Mix my = mix_of(patch / p.to_grid.x, p.to_grid.y, p.from_grid.y);
-    const Mix mx = mix_of(patch % p.to_grid.x, p.to_grid.x, p.from_grid.x);
+    const GridTaps ys(patch / p.to_grid.x, p.to_grid.y, p.from_grid.y, p.filter);
+    const GridTaps xs(patch % p.to_grid.x, p.to_grid.x, p.from_grid.x, p.filter);
     T sum = 0;
-    for (long dy = 0; dy < 2; ++dy)
-      for (long dx = 0; dx < 2; ++dx) {
-        const long y = my.first + dy < p.from_grid.y ? my.first + dy : p.from_grid.y - 1;
-        const long x = mx.first + dx < p.from_grid.x ? mx.first + dx : p.from_grid.x - 1;
-        const auto weight = static_cast<T>((dy ? my.weight : 1 - my.weight) * (dx ? mx.weight : 1 - mx.weight));
-        sum += weight * p.from[(y * p.from_grid.x + x) * p.cols + c];
+    for (long y = 0; y < ys.count; ++y)
+      for (long x = 0; x < xs.count; ++x) {
+        const auto weight = static_cast<T>(ys.weight(y) * xs.weight(x));
+        sum += weight * p.from[(ys.source(y) * p.from_grid.x + xs.source(x)) * p.cols + c];
       }
     p.to[i] = sum;
   });
@@ -112,13 +82,16 @@ template <class T>
 void resize_grid_backward(Cuda cuda, const ResizeGrid<T>& p) {
   cuda::for_each(cuda, p.from_grid.patches() * p.cols, [p] __device__(long i) {
     const long patch = i / p.cols, c = i % p.cols, sy = patch / p.from_grid.x, sx = patch % p.from_grid.x;
-    const Range ys = targets_of(sy, p.to_grid.y, p.from_grid.y), xs = targets_of(sx, p.to_grid.x, p.from_grid.x);
+    const GridRange ys = targets_of(sy, p.to_grid.y, p.from_grid.y), xs = targets_of(sx, p.to_grid.x, p.from_grid.x);
     T sum = 0;
-    for (long y = ys.begin; y < ys.end; ++y)
+    for (long y = ys.begin; y < ys.end; ++y) {
+      const double of_row = GridTaps(y, p.to_grid.y, p.from_grid.y, p.filter).share_of(sy);
+      if (of_row == 0) continue;
       for (long x = xs.begin; x < xs.end; ++x) {
-        const double share = share_of(sy, y, p.to_grid.y, p.from_grid.y) * share_of(sx, x, p.to_grid.x, p.from_grid.x);
+        const double share = of_row * GridTaps(x, p.to_grid.x, p.from_grid.x, p.filter).share_of(sx);
         if (share != 0) sum += static_cast<T>(share) * p.to[(y * p.to_grid.x + x) * p.cols + c];
       }
+    }
     p.from[i] = sum;
   });
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "kernels/attention/field_of_view.h"
 #include "kernels/context.h"
+#include "kernels/grid_taps.h"
 
 namespace kernels {
 
@@ -59,13 +60,14 @@ void mean_tokens_backward(Cpu, const MeanTokensBackward<T>&);
 template <class T>
 void mean_tokens_backward(Cuda, const MeanTokensBackward<T>&);
 
-// Bilinear resize of a grid of vectors, corners not aligned, no antialiasing (the paper's rule for learned positions).
+// Resize of a grid of vectors, by grid_taps.h; bilinear is the paper's rule for learned positions.
 template <class T>
 struct ResizeGrid {
   T* to;    // (to_grid.y, to_grid.x, cols) out (or in, for the backward pass)
   T* from;  // (from_grid.y, from_grid.x, cols) in (or out)
   Grid to_grid, from_grid;
   long cols;
+  GridFilter filter = GridFilter::bilinear;
 };
 template <class T>
 void resize_grid(Cpu, const ResizeGrid<T>&);

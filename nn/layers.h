@@ -44,14 +44,25 @@ struct Linear {
   void visit(auto&& f) { f("weight", weight), f("bias", bias); }
 };
 
+// Which norm a model has everywhere.
+struct NormType {
+  double eps = 1e-6;
+  bool rms = false;  // RMSNorm: no mean, no bias
+};
 struct LayerNorm {
-  Var weight, bias;  // (dim)
-  float eps = 1e-6F;
+  Var weight, bias;  // (dim); without a bias RMSNorm
+  double eps = 1e-6;
   LayerNorm() = default;
-  LayerNorm(long dim, float epsilon, Init& init)
-      : weight(init.constant({dim}, 1)), bias(init.constant({dim}, 0)), eps(epsilon) {}
+  LayerNorm(long dim, const NormType& type, Init& init) : weight(init.constant({dim}, 1)), eps(type.eps) {
+    if (!type.rms) bias = init.constant({dim}, 0);
+  }
   Var operator()(const Var& x, std::optional<Dtype> dtype = {}) const {
-    return layer_norm(x, weight, bias, eps, dtype);
+    return bias.defined() ? layer_norm(x, weight, bias, eps, dtype) : rms_norm(x, weight, eps, dtype);
+  }
+  // Inside of a branch, where values may be bf16 and norms are computed in f32.
+  Var inside(const Var& x) const {
+    const Dtype dtype = x.value().dtype();
+    return (*this)(cast(x, acc_of(dtype)), dtype);
   }
   void visit(auto&& f) { f("weight", weight), f("bias", bias); }
 };
@@ -60,17 +71,20 @@ struct LayerNorm {
 // it, its memory is free as soon as it has been used.
 struct Mlp {
   Linear fc1, fc2;
+  LayerNorm norm;  // before fc2 (BEiT-3); undefined weight: off
   MlpActivation activation;
   // hidden: what fc1 gives; a gate halves it, as in timm's GluMlp.
-  Mlp(long dim, long hidden, const MlpActivation& between, Init& init)
-      : fc1(dim, hidden, init), fc2(between.gated ? hidden / 2 : hidden, dim, init), activation(between) {}
+  Mlp(long dim, long hidden, const MlpActivation& between, Init& init, bool bias = true)
+      : fc1(dim, hidden, init, bias), fc2(between.gated ? hidden / 2 : hidden, dim, init, bias), activation(between) {}
   Var operator()(Var x, Pass& pass) const {
-    if (pass.dropout == 0) return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, activation);
+    const bool normed = norm.weight.defined();
+    if (pass.dropout == 0 && !normed) return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, activation);
     x = fc1(x);
     x = pass.drop(apply(activation, x));
+    if (normed) x = norm.inside(x);
     return pass.drop(fc2(x));
   }
-  void visit(auto&& f) { f("fc1", fc1), f("fc2", fc2); }
+  void visit(auto&& f) { f("fc1", fc1), f("norm", norm), f("fc2", fc2); }
 };
 
 // What a position encoding gives attention in one layer: what heads see and what distance costs, angles that turn q and
@@ -84,21 +98,25 @@ struct LayerPosition {
 struct BlockSizes {
   long dim, heads, mlp_hidden;
   MlpActivation activation;
-  float norm_eps;
+  NormType norm;
   bool layer_scale;
   double layer_scale_init;
   bool qkv_bias = true, qk_norm = false;
+  bool proj_bias = true;  // of attention's last layer and the MLP's
+  bool sub_norm = false;  // norms before these last layers (BEiT-3)
 };
 
 struct SelfAttention {
   Linear qkv, proj;
   LayerNorm q_norm, k_norm;  // over the features of a head (Dehghani et al. 2023); undefined weights: off
+  LayerNorm norm;            // before proj; undefined weight: off
   long heads;
   SelfAttention(const BlockSizes& s, Init& init)
-      : qkv(s.dim, 3 * s.dim, init, s.qkv_bias), proj(s.dim, s.dim, init), heads(s.heads) {
+      : qkv(s.dim, 3 * s.dim, init, s.qkv_bias), proj(s.dim, s.dim, init, s.proj_bias), heads(s.heads) {
+    if (s.sub_norm) norm = LayerNorm(s.dim, s.norm, init);
     if (!s.qk_norm) return;
-    q_norm = LayerNorm(s.dim / s.heads, s.norm_eps, init);
-    k_norm = LayerNorm(s.dim / s.heads, s.norm_eps, init);
+    q_norm = LayerNorm(s.dim / s.heads, s.norm, init);
+    k_norm = LayerNorm(s.dim / s.heads, s.norm, init);
   }
   Var operator()(Var x, const LayerPosition& position, Pass& pass) const {
     x = qkv(x);
@@ -107,9 +125,10 @@ struct SelfAttention {
     if (pass.on_attention) pass.on_attention(x.value(), position);
     x = position.table.defined() ? attention_learned(x, heads, position.heads, position.table)
                                  : attention(x, heads, position.heads);
+    if (norm.weight.defined()) x = norm.inside(x);
     return pass.drop(proj(x));
   }
-  void visit(auto&& f) { f("qkv", qkv), f("q_norm", q_norm), f("k_norm", k_norm), f("proj", proj); }
+  void visit(auto&& f) { f("qkv", qkv), f("q_norm", q_norm), f("k_norm", k_norm), f("norm", norm), f("proj", proj); }
 
  private:
   Var normalised(const Var& packed) const {
@@ -136,10 +155,11 @@ struct Block {
   Mlp mlp;
   LayerScale ls1, ls2;
   Block(const BlockSizes& s, Init& init)
-      : norm1(s.dim, s.norm_eps, init),
-        norm2(s.dim, s.norm_eps, init),
+      : norm1(s.dim, s.norm, init),
+        norm2(s.dim, s.norm, init),
         attn(s, init),
-        mlp(s.dim, s.mlp_hidden, s.activation, init) {
+        mlp(s.dim, s.mlp_hidden, s.activation, init, s.proj_bias) {
+    if (s.sub_norm) mlp.norm = LayerNorm(mlp.fc2.weight.shape()[1], s.norm, init);
     if (!s.layer_scale) return;
     ls1.gamma = init.constant({s.dim}, s.layer_scale_init);
     ls2.gamma = init.constant({s.dim}, s.layer_scale_init);

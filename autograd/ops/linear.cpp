@@ -108,8 +108,8 @@ Var linear(const Var& x, const Var& w, const Var& b) {
 }
 
 Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2, const MlpActivation& activation) {
+  if (activation.gated || !b1.defined() || !b2.defined()) return linear(apply(activation, linear(x, w1, b1)), w2, b2);
   const Activation f = activation.function;
-  if (activation.gated) return linear(gate(linear(x, w1, b1), f), w2, b2);
   const Sizes first = sizes_of("mlp", x.shape(), w1, b1);
   const Shape hidden_shape = x.shape().with_back(first.out);
   const Sizes second = sizes_of("mlp", hidden_shape, w2, b2);

@@ -223,14 +223,15 @@ Var join_features(const std::vector<Var>& parts) {
   });
 }
 
-Var resize_grid(const Var& table, Grid from, Grid to) {
+Var resize_grid(const Var& table, Grid from, Grid to, GridFilter filter) {
   check_tokens("resize_grid", table);
   const long cols = table.shape()[2];
   check(table.shape() == Shape({1, from.patches(), cols}), "resize_grid: a grid of ", from.y, "x", from.x, " wants ",
         Shape{1, from.patches(), cols}, ", got ", table.shape());
   if (from == to) return table;
   const auto problem = [=]<class T>(T* larger, T* smaller) {
-    return kernels::ResizeGrid<T>{.to = larger, .from = smaller, .to_grid = to, .from_grid = from, .cols = cols};
+    return kernels::ResizeGrid<T>{
+        .to = larger, .from = smaller, .to_grid = to, .from_grid = from, .cols = cols, .filter = filter};
   };
   Tensor y = empty({1, to.patches(), cols}, table.value());
   dispatch(y, [&]<class T>(auto ctx) { kernels::resize_grid(ctx, problem(y.data<T>(), table.value().data<T>())); });

@@ -19,7 +19,7 @@ void textbook(const LayerNorm<float>& p) {
     for (long c = 0; c < p.cols; ++c) mean += x[c];
     mean /= static_cast<float>(p.cols);
     for (long c = 0; c < p.cols; ++c) variance += (x[c] - mean) * (x[c] - mean);
-    const float rstd = 1 / std::sqrt(variance / static_cast<float>(p.cols) + p.eps);
+    const float rstd = 1 / std::sqrt(variance / static_cast<float>(p.cols) + static_cast<float>(p.eps));
     for (long c = 0; c < p.cols; ++c) p.y[r * p.cols + c] = (x[c] - mean) * rstd * p.w[c] + p.b[c];
     p.mean[r] = mean, p.rstd[r] = rstd;
   }
@@ -85,7 +85,7 @@ void add_cases(std::vector<Case>& cases) {
                              .b = d.b.data(),
                              .rows = kRows,
                              .cols = kCols,
-                             .eps = 1e-6F};
+                             .eps = 1e-6};
   const LayerNormBackward<T> backward{.dx = d.dx.data(),
                                       .dw = d.dw.data(),
                                       .db = d.db.data(),

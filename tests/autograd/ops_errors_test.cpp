@@ -39,6 +39,8 @@ TEST(OpsErrors, LayerNorm) {
   const Var x = zeros_var({2, 7}), w = zeros_var({7}), odd = zeros_var({8});
   EXPECT_ERROR(layer_norm(x, odd, w, 1e-6F), "layer_norm: weight must be [7], got [8]");
   EXPECT_ERROR(layer_norm(x, w, odd, 1e-6F), "layer_norm: bias must be [7], got [8]");
+  EXPECT_ERROR(layer_norm(x, w, Var(), 1e-6), "layer_norm: a bias is missing");
+  EXPECT_ERROR(rms_norm(x, odd, 1e-6), "rms_norm: weight must be [7], got [8]");
   EXPECT_ERROR(layer_norm(zeros_var({}), w, w, 1e-6F), "layer_norm: input must be [..., features], got []");
   EXPECT_ERROR(layer_norm(zeros_var({3, 0}), w, w, 1e-6F), "layer_norm: input must be [..., features], got [3, 0]");
 }

@@ -175,6 +175,22 @@ TEST(Ops, LayerNormGradient) {
   expect_gradients(op, {random({4, 1}, 1), random({1}, 2), random({1}, 3)});
 }
 
+TEST(Ops, RmsNormGradientAndValues) {
+  const auto op = [](auto& v) { return rms_norm(v[0], v[1], 1e-6); };
+  for (const Shape& shape : {Shape{3, 7}, Shape{1, 2}, Shape{7}, Shape{2, 3, 65}, Shape{4, 1}})
+    expect_gradients(op, {random(shape, 1), random({shape.back()}, 2)});
+  // The mean of the squares of 1 and 7 is 25; eps is kept in f64.
+  const Var x(from_vector<double>({1, 7}, {2})), w(from_vector<double>({10, 100}, {2}));
+  EXPECT_EQ(to_vector<double>(rms_norm(x, w, 0).value()), (std::vector<double>{2, 140}));
+  EXPECT_DOUBLE_EQ(rms_norm(x, w, 1e-12).value().host<double>()[0], 10 / std::sqrt(25 + 1e-12));
+}
+
+// The float nearest to 0.1 is another number.
+TEST(Ops, LayerNormKeepsItsEpsilon) {
+  const Var x(from_vector<double>({-1, 1}, {2})), w(from_vector<double>({1, 1}, {2})), b(zeros({2}, Dtype::f64));
+  EXPECT_DOUBLE_EQ(layer_norm(x, w, b, 0.1).value().host<double>()[1], 1 / std::sqrt(1.1));
+}
+
 TEST(Ops, AttentionGradientForEveryHead) {
   const std::vector<LookHereHead> all = every_head();
   for (const Grid grid : {Grid{1, 1}, {3, 3}, {2, 4}})
@@ -252,8 +268,9 @@ TEST(Ops, TokenGradients) {
     expect_gradients([p = patch](auto& v) { return patchify(v[0], p); }, {random(shape, 1)});
   for (const auto& [from, to] :
        {std::pair<Grid, Grid>{{2, 3}, {4, 5}}, {{3, 2}, {1, 1}}, {{1, 1}, {2, 2}}, {{2, 2}, {2, 2}}})
-    expect_gradients([f = from, t = to](auto& v) { return resize_grid(v[0], f, t); },
-                     {random({1, from.patches(), 3}, 1)});
+    for (const GridFilter filter : {GridFilter::bilinear, GridFilter::bicubic, GridFilter::bicubic_antialias})
+      expect_gradients([=, f = from, t = to](auto& v) { return resize_grid(v[0], f, t, filter); },
+                       {random({1, from.patches(), 3}, 1)});
 }
 
 TEST(Ops, TokenValues) {

@@ -7,7 +7,7 @@
 namespace lookhere {
 namespace {
 
-constexpr float kEps = 1e-6F;
+constexpr double kEps = 1e-6;
 
 // T is the type of y and dy, A that of the residual stream x, the parameters and their gradients.
 template <class T>
@@ -31,7 +31,7 @@ struct Case {
       for (long c = 0; c < cols; ++c) sum += x[r * cols + c];
       mean.push_back(sum / static_cast<double>(cols));
       for (long c = 0; c < cols; ++c) squares += std::pow(x[r * cols + c] - mean[r], 2);
-      rstd.push_back(1 / std::sqrt(squares / static_cast<double>(cols) + static_cast<double>(kEps)));
+      rstd.push_back(1 / std::sqrt(squares / static_cast<double>(cols) + kEps));
     }
   }
   double normalised(long r, long c) const { return (x[r * cols + c] - mean[r]) * rstd[r]; }
@@ -160,6 +160,55 @@ TEST(LayerNorm, BackwardMatchesSumsInF64) {
     for_each_case(context, [&]<class T>(const Case<T>& t) {
       for (const Options& o : {Options{}, {.in_place = true}, {.residual = true, .accumulate = true, .in_place = true}})
         expect_gradients_match(context, t, o);
+    });
+  });
+}
+
+// Without b and db: 0 for the mean, no term of g's mean.
+template <class Context, class T>
+void expect_rms_matches(Context context, const Case<T>& t) {
+  using A = Acc<T>;
+  std::vector<T> y(t.x.size(), kNaN<T>);
+  std::vector<A> mean(t.rows), rstd(t.rows), dx(t.x.size(), kNaN<A>), dw(t.cols, kNaN<A>);
+  auto problem = forward_of(t, y, mean, rstd);
+  problem.b = nullptr;
+  kernels::layer_norm<T>(context, problem);
+  kernels::layer_norm_backward<T>(context, {.dx = dx.data(),
+                                            .dw = dw.data(),
+                                            .db = nullptr,
+                                            .dy = t.dy.data(),
+                                            .x = t.x.data(),
+                                            .mean = mean.data(),
+                                            .rstd = rstd.data(),
+                                            .w = t.w.data(),
+                                            .dresidual = t.residual.data(),
+                                            .rows = t.rows,
+                                            .cols = t.cols});
+  const auto n = static_cast<double>(t.cols);
+  std::vector<double> want_dw(t.cols), want_dx, want_y;
+  for (long r = 0; r < t.rows; ++r) {
+    double squares = 0, gx_mean = 0;
+    for (long c = 0; c < t.cols; ++c) squares += std::pow(t.x[r * t.cols + c], 2);
+    const double scale = 1 / std::sqrt(squares / n + kEps);
+    const auto normalised = [&](long c) { return t.x[r * t.cols + c] * scale; };
+    const auto g = [&](long c) { return as_f64(t.dy[r * t.cols + c]) * t.w[c]; };
+    for (long c = 0; c < t.cols; ++c) gx_mean += g(c) * normalised(c) / n;
+    for (long c = 0; c < t.cols; ++c) {
+      want_y.push_back(normalised(c) * t.w[c]);
+      want_dw[c] += as_f64(t.dy[r * t.cols + c]) * normalised(c);
+      want_dx.push_back(scale * (g(c) - normalised(c) * gx_mean) + t.residual[r * t.cols + c]);
+    }
+  }
+  EXPECT_LT(worst_error(y, want_y), tolerance<T>(16));
+  EXPECT_LT(worst_error(dx, want_dx), 64 * kEpsilon<A>);
+  EXPECT_LT(worst_error(dw, want_dw), 16 * kEpsilon<A> * static_cast<double>(t.rows));
+}
+
+TEST(LayerNorm, RmsNormMatchesSumsInF64) {
+  for_each_context([](auto context) {
+    for_each_type_and_bf16([&]<class T>(T) {
+      for (const long cols : {1, 7, 33, 70}) expect_rms_matches(context, Case<T>(5, cols, 2));
+      expect_rms_matches(context, Case<T>(300, 192, 0.5));
     });
   });
 }

@@ -8,6 +8,8 @@
 namespace lookhere {
 namespace {
 
+using kernels::GridFilter;
+
 struct Images {
   long count, channels, patch;
   Grid grid;
@@ -90,10 +92,15 @@ TEST(Layout, MeanTokens) {
 }
 
 template <class T, class Context>
-std::vector<T> resized(Context context, std::vector<T> from, Grid from_grid, Grid to_grid, long cols = 1) {
+std::vector<T> resized(Context context, std::vector<T> from, Grid from_grid, Grid to_grid, long cols = 1,
+                       GridFilter filter = GridFilter::bilinear) {
   std::vector<T> to(to_grid.patches() * cols, kNaN<T>);
-  kernels::resize_grid<T>(
-      context, {.to = to.data(), .from = from.data(), .to_grid = to_grid, .from_grid = from_grid, .cols = cols});
+  kernels::resize_grid<T>(context, {.to = to.data(),
+                                    .from = from.data(),
+                                    .to_grid = to_grid,
+                                    .from_grid = from_grid,
+                                    .cols = cols,
+                                    .filter = filter});
   return to;
 }
 
@@ -125,17 +132,44 @@ TEST(Layout, ResizeMatchesPyTorch) {
   });
 }
 
+// PyTorch 2.15's interpolate(mode="bicubic") of 1, 4, 2, 8, 5, without and with antialias=True, in f64.
+TEST(Layout, BicubicMatchesPyTorch) {
+  for_each_context([](auto context) {
+    const std::vector<double> row{1, 4, 2, 8, 5};
+    EXPECT_LT(worst_error(resized<double>(context, row, {1, 5}, {1, 3}, 1, GridFilter::bicubic),
+                          std::vector<double>{2.05555555555556, 2, 6.27777777777778}),
+              1e-12);
+    EXPECT_LT(worst_error(resized<double>(context, row, {1, 5}, {1, 7}, 1, GridFilter::bicubic),
+                          std::vector<double>{0.763848396501458, 2.95043731778426, 3.53790087463557, 2,
+                                              6.65743440233236, 7.37026239067055, 4.76384839650146}),
+              1e-12);
+    EXPECT_LT(worst_error(resized<double>(context, row, {1, 5}, {1, 3}, 1, GridFilter::bicubic_antialias),
+                          std::vector<double>{2.12307692307692, 3.89767441860465, 6.36923076923077}),
+              1e-12);
+    EXPECT_LT(worst_error(resized<double>(context, row, {1, 5}, {1, 7}, 1, GridFilter::bicubic_antialias),
+                          std::vector<double>{0.825242718446602, 2.81163434903047, 3.5597667638484, 2, 6.70845481049563,
+                                              7.0775623268698, 4.8252427184466}),
+              1e-12);
+  });
+}
+
 TEST(Layout, ResizeBackwardIsTheTranspose) {
   for_each_context([](auto context) {
     for_each_type([&]<class T>(T) {
-      for (const auto& [from, to] :
-           {std::pair<Grid, Grid>{{4, 4}, {6, 6}}, {{5, 3}, {2, 7}}, {{1, 1}, {3, 2}}, {{7, 1}, {1, 5}}}) {
+      for (const auto& [from, to, filter] : {std::tuple<Grid, Grid, GridFilter>{{4, 4}, {6, 6}, GridFilter::bilinear},
+                                             {{5, 3}, {2, 7}, GridFilter::bilinear},
+                                             {{1, 1}, {3, 2}, GridFilter::bilinear},
+                                             {{7, 1}, {1, 5}, GridFilter::bilinear},
+                                             {{4, 9}, {9, 4}, GridFilter::bicubic},
+                                             {{1, 7}, {3, 2}, GridFilter::bicubic},
+                                             {{4, 13}, {13, 3}, GridFilter::bicubic_antialias}}) {
         constexpr long kCols = 3;
         const std::vector<T> x = random_values<T>(from.patches() * kCols, 1);
         std::vector<T> y = random_values<T>(to.patches() * kCols, 2), back(x.size(), kNaN<T>);
         kernels::resize_grid_backward<T>(
-            context, {.to = y.data(), .from = back.data(), .to_grid = to, .from_grid = from, .cols = kCols});
-        const std::vector<T> forward = resized<T>(context, x, from, to, kCols);
+            context,
+            {.to = y.data(), .from = back.data(), .to_grid = to, .from_grid = from, .cols = kCols, .filter = filter});
+        const std::vector<T> forward = resized<T>(context, x, from, to, kCols, filter);
         double left = 0, right = 0;  // (A x)·y = x·(Aᵀ y)
         for (std::size_t i = 0; i < y.size(); ++i) left += static_cast<double>(forward[i]) * y[i];
         for (std::size_t i = 0; i < x.size(); ++i) right += static_cast<double>(back[i]) * x[i];

@@ -46,7 +46,7 @@ TEST(Module, BlocksHaveTimmsNames) {
                .heads = 2,
                .mlp_hidden = 8,
                .activation = {},
-               .norm_eps = 1e-6F,
+               .norm = {.eps = 1e-6},
                .layer_scale = false,
                .layer_scale_init = 1},
               init);
@@ -57,7 +57,7 @@ TEST(Module, BlocksHaveTimmsNames) {
                 .heads = 2,
                 .mlp_hidden = 8,
                 .activation = {},
-                .norm_eps = 1e-6F,
+                .norm = {.eps = 1e-6},
                 .layer_scale = true,
                 .layer_scale_init = .5},
                init);

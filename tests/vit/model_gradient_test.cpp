@@ -54,6 +54,10 @@ std::vector<Case> cases() {
   Case& dropped = add("swiglu with dropout", position_preset("none"), 1);
   dropped.config.activation = "swiglu", dropped.pass = {.dropout = 0.3, .seed = 5, .step = 6};
   add("silu", position_preset("none"), 1).config.activation = "silu";
+  ViTConfig& rms = add("RMSNorm everywhere, no biases", position_preset("none"), 2).config;
+  rms.rms_norm = rms.embed_norm = rms.sub_norm = rms.qk_norm = true, rms.proj_bias = false, rms.activation = "swiglu";
+  ViTConfig& inner = add("norms inside, pooling over all tokens", position_preset("none"), 2).config;
+  inner.sub_norm = inner.embed_norm = inner.pool_include_prefix = true, inner.pool = Pooling::map;
   add("filled masks",
       lookhere_position(
           {.directions = {"halves-diagonals-none"}, .distance = DistancePower::sqrt, .fill = MaskFill::max}));

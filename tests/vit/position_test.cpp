@@ -137,6 +137,17 @@ TEST(Positions, GridsAreMadeOnce) {
   EXPECT_NE(position.on({6, 5}, Dtype::f32), second);  // few are kept
 }
 
+TEST(Positions, LearnedOnesSayHowTheyAreResized) {
+  for (const char* how : {"bicubic", "bicubic_antialias"}) {
+    const nlohmann::json json{{"type", "learned"}, {"resize", how}};
+    EXPECT_EQ(to_json(position_from_json(json)), json);
+  }
+  EXPECT_FALSE(to_json(position_from_json({{"type", "learned"}, {"resize", "bilinear"}})).contains("resize"));
+  EXPECT_ERROR(position_from_json({{"type", "learned"}, {"resize", "nearest"}}),
+               "'resize' must be one of bilinear, bicubic, bicubic_antialias, got \"nearest\"");
+  EXPECT_ERROR(position_from_json({{"type", "learned"}, {"resize", 3}}), "'resize' must be a string");
+}
+
 // Several threads may ask for a new grid at once.
 TEST(Positions, ThreadsShareAGrid) {
   Init init(1, Dtype::f32, Device::cpu);

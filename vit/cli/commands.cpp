@@ -10,7 +10,7 @@ namespace lookhere {
 std::vector<std::unique_ptr<Command>> other_commands() {
   std::vector<std::unique_ptr<Command>> all;
   for (const auto make : {make_eval, make_predict, make_gallery, make_forward, make_gradients, make_masks, make_attend,
-                          make_bench, make_info, make_verify_data, make_augment, make_import})
+                          make_bench, make_info, make_verify_data, make_augment, make_import, make_export})
     all.push_back(make());
   return all;
 }

@@ -17,6 +17,7 @@ std::unique_ptr<Command> make_info();
 std::unique_ptr<Command> make_verify_data();
 std::unique_ptr<Command> make_augment();
 std::unique_ptr<Command> make_import();
+std::unique_ptr<Command> make_export();
 
 // In the order of the help. `train` is by itself, since its options may come from a file first.
 std::vector<std::unique_ptr<Command>> other_commands();

@@ -36,9 +36,17 @@ struct Flag {
   const char* name;
   bool ViTConfig::*field;
 };
-constexpr Flag kFlags[]{{"class_token", &ViTConfig::class_token}, {"distilled", &ViTConfig::distilled},
-                        {"patch_bias", &ViTConfig::patch_bias},   {"qkv_bias", &ViTConfig::qkv_bias},
-                        {"pre_norm", &ViTConfig::pre_norm},       {"qk_norm", &ViTConfig::qk_norm}};
+constexpr Flag kFlags[]{{"class_token", &ViTConfig::class_token},
+                        {"distilled", &ViTConfig::distilled},
+                        {"patch_bias", &ViTConfig::patch_bias},
+                        {"qkv_bias", &ViTConfig::qkv_bias},
+                        {"pre_norm", &ViTConfig::pre_norm},
+                        {"qk_norm", &ViTConfig::qk_norm},
+                        {"proj_bias", &ViTConfig::proj_bias},
+                        {"rms_norm", &ViTConfig::rms_norm},
+                        {"embed_norm", &ViTConfig::embed_norm},
+                        {"sub_norm", &ViTConfig::sub_norm},
+                        {"pool_include_prefix", &ViTConfig::pool_include_prefix}};
 
 }  // namespace
 

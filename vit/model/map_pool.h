@@ -16,7 +16,7 @@ struct MapPool {
         q(s.dim, s.dim, init),
         kv(s.dim, 2 * s.dim, init),
         proj(s.dim, s.dim, init),
-        norm(s.dim, s.norm_eps, init),
+        norm(s.dim, s.norm, init),
         mlp(s.dim, s.mlp_hidden, s.activation, init),
         heads(s.heads) {}
   // [B, T, dim] → [B, dim]

@@ -32,6 +32,7 @@ void ViTConfig::validate() const {
   check(norm_eps > 0 && norm_eps < 1, "model: norm_eps must be in (0, 1), got ", norm_eps);
   in_range("registers", registers, 0, 1024);
   check(class_token || pool != Pooling::cls, "model: without a class token pool must be mean or map, got cls");
+  check(!pool_include_prefix || pool != Pooling::cls, "model: pool_include_prefix wants pool mean or map, got cls");
   check(head != HeadType::none || classes == dim, "model: without a head classes must be dim, ", dim, ", got ",
         classes);
   check(!distilled ||
@@ -61,13 +62,15 @@ ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype
                          .heads = config.heads,
                          .mlp_hidden = config.mlp_hidden(),
                          .activation = mlp_activation(config.activation),
-                         .norm_eps = static_cast<float>(config.norm_eps),
+                         .norm = {.eps = config.norm_eps, .rms = config.rms_norm},
                          .layer_scale = config.layer_scale,
                          .layer_scale_init = config.layer_scale_init,
                          .qkv_bias = config.qkv_bias,
-                         .qk_norm = config.qk_norm};
+                         .qk_norm = config.qk_norm,
+                         .proj_bias = config.proj_bias,
+                         .sub_norm = config.sub_norm};
   for (long layer = 0; layer < config.depth; ++layer) blocks_.emplace_back(sizes, init_);
-  if (config.final_norm != FinalNorm::none) norm_ = LayerNorm(config.dim, sizes.norm_eps, init_);
+  if (config.final_norm != FinalNorm::none) norm_ = LayerNorm(config.dim, sizes.norm, init_);
   if (config.head == HeadType::linear) {
     head_ = Linear(config.dim, config.classes, init_);
   } else if (config.head == HeadType::mlp) {
@@ -79,7 +82,8 @@ ViT::ViT(const ViTConfig& config, std::optional<std::uint64_t> seed, Dtype dtype
   if (config.distilled) dist_token_ = init_.truncated_normal({1, 1, config.dim});
   if (config.distilled) head_dist_ = Linear(config.dim, config.classes, init_);
   if (config.registers) register_tokens_ = init_.truncated_normal({1, config.registers, config.dim});
-  if (config.pre_norm) norm_pre_ = LayerNorm(config.dim, sizes.norm_eps, init_);
+  if (config.embed_norm) patch_norm_ = LayerNorm(config.dim, sizes.norm, init_);
+  if (config.pre_norm) norm_pre_ = LayerNorm(config.dim, sizes.norm, init_);
   if (config.pool == Pooling::map) map_pool_.emplace(sizes, init_);
   Pool::of(Device::cpu).release_kept();  // what the values were drawn in
 }
@@ -103,20 +107,22 @@ void ViT::prepare(const Shape& images) { position_.on(grid_of(images), init_.dty
 Var ViT::tokens_of(const Var& images, const PositionOnGrid& position, Dtype inside) const {
   const Shape weight_shape{config_.dim, config_.channels * config_.patch * config_.patch};
   Var x = linear(cast(patchify(images, config_.patch), inside), reshape(patch_weight_, weight_shape), patch_bias_);
-  x = position_.embed(cast(x, init_.dtype()), position);
+  x = cast(x, init_.dtype());
+  x = position_.embed(config_.embed_norm ? patch_norm_(x) : x, position);
   for (const Var& front : {register_tokens_, dist_token_, cls_token_})
     if (front.defined()) x = prepend_token(front, x);
   return config_.pre_norm ? norm_pre_(x) : x;
 }
 
 Var ViT::pooled(const Var& x, Pass& pass) const {
+  const long left_out = config_.pool_include_prefix ? 0 : config_.prefix();
   switch (config_.pool) {
     case Pooling::cls:
       return select_token(x, 0);
     case Pooling::mean:
-      return mean_tokens(x, config_.prefix());
+      return mean_tokens(x, left_out);
     case Pooling::map:
-      return (*map_pool_)(drop_tokens(x, config_.prefix()), pass);
+      return (*map_pool_)(left_out ? drop_tokens(x, left_out) : x, pass);
   }
   return x;
 }

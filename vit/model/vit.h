@@ -31,8 +31,13 @@ struct ViTConfig {
   bool distilled = false;  // a second class token with a head of its own; the logits are the mean (Touvron et al. 2021)
   long registers = 0;      // tokens beside the class token that nothing is read from (Darcet et al. 2024)
   bool patch_bias = true, qkv_bias = true;
-  bool pre_norm = false;  // a norm before the first block, as in CLIP
-  bool qk_norm = false;   // norms of each head's queries and keys
+  bool proj_bias = true;             // of attention's and the MLPs' last layers, and of the MLPs' first
+  bool rms_norm = false;             // every norm is RMSNorm
+  bool embed_norm = false;           // a norm of the patches before their positions
+  bool pre_norm = false;             // a norm before the first block, as in CLIP
+  bool sub_norm = false;             // norms before attention's and the MLPs' last layers, as in BEiT-3
+  bool pool_include_prefix = false;  // mean and map take the tokens before the patches too
+  bool qk_norm = false;              // norms of each head's queries and keys
   PositionConfig position;
 
   Grid grid() const { return {height / patch, width / patch}; }
@@ -67,7 +72,8 @@ class ViT {
 
   void visit(auto&& f) {
     f("cls_token", cls_token_), f("dist_token", dist_token_), f("reg_token", register_tokens_), position_.visit(f);
-    f("patch_embed.proj.weight", patch_weight_), f("patch_embed.proj.bias", patch_bias_), f("norm_pre", norm_pre_);
+    f("patch_embed.proj.weight", patch_weight_), f("patch_embed.proj.bias", patch_bias_);
+    f("patch_embed.norm", patch_norm_), f("norm_pre", norm_pre_);
     f("blocks", blocks_), f(config_.final_norm == FinalNorm::pooled ? "fc_norm" : "norm", norm_);
     if (map_pool_) f("attn_pool", *map_pool_);
     f("head_dist", head_dist_);
@@ -85,7 +91,7 @@ class ViT {
   Var cls_token_, dist_token_, register_tokens_, patch_weight_, patch_bias_;
   ModelPosition position_;
   std::vector<Block> blocks_;
-  LayerNorm norm_pre_, norm_;
+  LayerNorm patch_norm_, norm_pre_, norm_;
   std::optional<MapPool> map_pool_;
   Linear head_fc1_, head_, head_dist_;
 };

@@ -83,7 +83,9 @@ std::string take_weights_of(const Safetensors& file, ViT& model) {
     Tensor value = found->second;
     if (name == "pos_embed" && !same_grid && value.shape()[2] == wanted.dim) {
       const NoGrad constant;
-      value = resize_grid(Var(value), held.grid(), wanted.grid()).value();
+      const Var table(value);
+      const Var on_grid = held.position->embed(held.position_sizes(), {&table, 1}, wanted.grid(), value.dtype());
+      value = on_grid.value().reshape({1, wanted.grid().patches(), wanted.dim});
       resized.push_back(concat(name, " from ", held.grid().y, "x", held.grid().x, " to ", wanted.grid().y, "x",
                                wanted.grid().x, " patches"));
     }

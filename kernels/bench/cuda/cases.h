@@ -288,7 +288,7 @@ class Cases {
             .b = m.random<A>(cols),
             .rows = rows,
             .cols = cols,
-            .eps = 1e-6F};
+            .eps = 1e-6};
   }
 
   std::vector<Case>& cases_;

@@ -1,8 +1,10 @@
 // The configuration that names and shapes tell of.
 #include "vit/model/import/config.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "tensor/file.h"
 #include "tensor/text.h"
@@ -83,6 +85,11 @@ long set_image_size(const ForeignFile& file, const Shapes& shapes, ViTConfig& c)
   return found[0];
 }
 
+bool has_table(const PositionConfig& position, const PositionSizes& sizes) {
+  const std::vector<PositionParameter> all = position->parameters(sizes);
+  return all.size() == 1 && all[0].name == "pos_embed";
+}
+
 void set_ends(const ForeignFile& file, const Shapes& shapes, const Facts& facts, ViTConfig& c) {
   c.class_token = shapes.has("cls_token");
   c.registers = shapes.has("reg_token") ? shapes.of("reg_token", 3)[1] : 0;
@@ -99,10 +106,12 @@ void set_ends(const ForeignFile& file, const Shapes& shapes, const Facts& facts,
   // no model here does: somebody has to say that it is not.
   const bool map = shapes.has("attn_pool.latent");
   const bool mean = !map && (c.final_norm == FinalNorm::pooled || !c.class_token);
-  const std::string pool = map && c.prefix() == 0 ? "map" : mean ? "mean" : facts.pool;
-  check(pool.empty() || pool == "cls" || pool == "mean" || pool == "map", "--pool: wanted cls, mean or map, got ",
-        shown(pool));
-  c.pool = pool == "map" ? Pooling::map : pool == "mean" ? Pooling::mean : Pooling::cls;
+  std::string pool = map && c.prefix() == 0 ? "map" : mean && facts.pool != "mean_prefix" ? "mean" : facts.pool;
+  const std::vector<std::string> known{"cls", "mean", "map", "mean_prefix", "map_prefix"};
+  check(pool.empty() || std::ranges::find(known, pool) != known.end(), "--pool: wanted one of ", joined(known),
+        ", got ", shown(pool));
+  c.pool = pool.starts_with("map") ? Pooling::map : pool.starts_with("mean") ? Pooling::mean : Pooling::cls;
+  c.pool_include_prefix = pool.ends_with("_prefix");
   c.head = shapes.has("head.weight")       ? HeadType::linear
            : shapes.has("head.fc2.weight") ? HeadType::mlp
                                            : HeadType::none;
@@ -136,12 +145,18 @@ InferredConfig infer_config(const ForeignFile& file, const Facts& facts) {
   c.qk_norm = shapes.has("blocks.0.attn.q_norm.weight");
   c.patch_bias = shapes.has("patch_embed.proj.bias");
   c.pre_norm = shapes.has("norm_pre.weight");
+  c.embed_norm = shapes.has("patch_embed.norm.weight");
+  c.sub_norm = shapes.has("blocks.0.attn.norm.weight");
+  c.proj_bias = shapes.has("blocks.0.attn.proj.bias");
+  c.rms_norm = shapes.has("blocks.0.norm1.weight") && !shapes.has("blocks.0.norm1.bias");
   const long hidden = shapes.of("blocks.0.mlp.fc1.weight", 2)[0];
   c.mlp_ratio = static_cast<double>(hidden) / static_cast<double>(std::max(c.dim, 1L));
   if (c.mlp_hidden() < hidden) c.mlp_ratio = std::nextafter(c.mlp_ratio, HUGE_VAL);
   long prefix = 0;
   if (shapes.has("pos_embed")) {
-    c.position = PositionConfig(learned_type().make(""));
+    const std::string resize = facts.resize.empty() ? "bicubic_antialias" : facts.resize;
+    const bool said = facts.position && has_table(*facts.position, c.position_sizes());
+    c.position = said ? *facts.position : PositionConfig(learned_type().from_json({{"resize", resize}}));
     prefix = set_image_size(file, shapes, c);
   } else {
     check(facts.position && facts.height > 0, file.path,

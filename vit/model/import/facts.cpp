@@ -8,6 +8,7 @@
 #include "vit/model/import/timm_models.h"
 #include "vit/model/json.h"
 #include "vit/model/position/lookhere.h"
+#include "vit/model/vit.h"
 
 namespace lookhere {
 namespace {
@@ -39,6 +40,14 @@ void add_timm(Facts& facts, const std::string& name) {
   facts.from.push_back(concat("timm's architecture ", model.name));
 }
 
+// How images become pixels, in timm's words, which are ours too.
+void add_images(Facts& facts, const nlohmann::json& images) {
+  if (images.contains("mean")) fill(facts.mean, numbers_of(images["mean"], "mean"));
+  if (images.contains("std")) fill(facts.std, numbers_of(images["std"], "std"));
+  if (images.contains("crop_pct")) fill(facts.crop_pct, number_in(images["crop_pct"], "crop_pct", 0, 16));
+  if (images.contains("interpolation")) fill(facts.interpolation, text_of(images["interpolation"], "interpolation"));
+}
+
 // timm's config.json: the architecture, and the weights' own preprocessing, which goes before the architecture's.
 void add_timm_config(Facts& facts, const nlohmann::json& json) {
   if (json.contains("global_pool")) {
@@ -47,13 +56,7 @@ void add_timm_config(Facts& facts, const nlohmann::json& json) {
     if (pool == "avg") fill(facts.pool, std::string("mean"));
     if (pool == "map") fill(facts.pool, pool);
   }
-  if (json.contains("pretrained_cfg") && json["pretrained_cfg"].is_object()) {
-    const nlohmann::json& images = json["pretrained_cfg"];
-    if (images.contains("mean")) fill(facts.mean, numbers_of(images["mean"], "mean"));
-    if (images.contains("std")) fill(facts.std, numbers_of(images["std"], "std"));
-    if (images.contains("crop_pct")) fill(facts.crop_pct, number_in(images["crop_pct"], "crop_pct", 0, 16));
-    if (images.contains("interpolation")) fill(facts.interpolation, text_of(images["interpolation"], "interpolation"));
-  }
+  if (json.contains("pretrained_cfg") && json["pretrained_cfg"].is_object()) add_images(facts, json["pretrained_cfg"]);
   facts.from.emplace_back("config.json");
   add_timm(facts, text_of(json["architecture"], "architecture"));
 }
@@ -86,6 +89,7 @@ void add_hugging_face_config(Facts& facts, const nlohmann::json& json) {
   const bool swiglu = json.contains("use_swiglu_ffn") && flag_of(json["use_swiglu_ffn"], "use_swiglu_ffn");
   fill(facts.activation, swiglu ? "swiglu" : activation_from(text_of(field(json, "hidden_act"), "hidden_act")));
   fill(facts.pool, std::string("cls"));
+  fill(facts.resize, std::string("bicubic"));
   if (json.contains("id2label")) fill(facts.class_names, classes_of(json["id2label"]));
   facts.from.push_back("config.json, " + type);
 }
@@ -126,6 +130,26 @@ void add_lookhere(Facts& facts, const nlohmann::json& config) {
   facts.from.emplace_back("the release of LookHere's authors");
 }
 
+// What `lookhere export` has left in a file's metadata.
+void add_exported(Facts& facts, const nlohmann::json& metadata) {
+  const ViTConfig c = config_from_json(text_of(metadata["lookhere.config"], "lookhere.config"));
+  fill(facts.heads, c.heads);
+  fill(facts.norm_eps, c.norm_eps);
+  fill(facts.activation, c.activation);
+  const std::string pool = c.pool == Pooling::map ? "map" : c.pool == Pooling::mean ? "mean" : "cls";
+  fill(facts.pool, c.pool_include_prefix ? pool + "_prefix" : pool);
+  if (facts.height == 0) facts.height = c.height, facts.width = c.width;
+  if (!facts.position) facts.position = c.position;
+  if (metadata.contains("preprocessing"))
+    add_images(facts, parse_object(text_of(metadata["preprocessing"], "preprocessing"), "preprocessing"));
+  if (metadata.contains("class_names") && facts.class_names.empty()) {
+    const nlohmann::json names = parse_json(text_of(metadata["class_names"], "class_names"), "class_names", 16L << 20);
+    check(names.is_array(), "class_names: wanted a list of texts, got ", names.type_name());
+    for (const auto& name : names) facts.class_names.push_back(text_of(name, "class_names"));
+  }
+  facts.from.emplace_back("lookhere export");
+}
+
 // What `add` makes of a JSON file beside `path`, if there is one.
 template <class Add>
 void add_beside(const std::string& path, const char* name, Add add) {
@@ -153,6 +177,7 @@ Facts facts_of(const ForeignFile& file, const Facts& given, const std::string& t
              [&](const nlohmann::json& json) { add_hugging_face_images(facts, json); });
   try {
     if (file.config.contains("head_directions")) add_lookhere(facts, file.config);
+    if (file.config.contains("lookhere.config")) add_exported(facts, file.config);
   } catch (const Error& error) {
     fail(file.path, ": ", error.what());
   }

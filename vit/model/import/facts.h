@@ -13,7 +13,9 @@ namespace lookhere {
 struct Facts {
   long heads = 0;
   double norm_eps = 0;
-  std::string activation = {}, pool = {};
+  std::string activation = {};
+  std::string pool = {};    // cls, mean, map; mean or map with _prefix: over the tokens before the patches too
+  std::string resize = {};  // how pos_embed goes to other grids: bilinear, bicubic, bicubic_antialias
   std::optional<PositionConfig> position = {};  // where there is no pos_embed
   long height = 0, width = 0;                   // of the images
   std::vector<double> mean = {}, std = {};      // per channel, of pixels from 0 to 1

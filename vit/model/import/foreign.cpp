@@ -18,6 +18,9 @@ ForeignFile from_safetensors(const std::string& path) {
   ForeignFile foreign{.path = path, .format = "safetensors", .tensors = {}, .config = nlohmann::json::object()};
   for (const Safetensors::Entry& entry : file->entries())
     foreign.tensors[entry.name] = {entry.shape, [file, name = entry.name] { return file->read(name); }};
+  for (const char* key : {"lookhere.config", "preprocessing", "class_names"})  // what `lookhere export` leaves
+    if (const auto found = file->metadata().find(key); found != file->metadata().end())
+      foreign.config[key] = found->second;
   return foreign;
 }
 

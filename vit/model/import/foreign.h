@@ -19,8 +19,9 @@ using ForeignTensors = std::map<std::string, ForeignTensor>;
 struct ForeignFile {
   std::string path, format;  // "safetensors", "PyTorch, weights of the key model"
   ForeignTensors tensors;
-  nlohmann::json config = nlohmann::json::object();  // what stands beside the weights under "config"
-  std::vector<std::string> left_out = {};            // what the file has and a model does not need
+  nlohmann::json config =
+      nlohmann::json::object();            // what stands beside the weights under "config", or export's metadata
+  std::vector<std::string> left_out = {};  // what the file has and a model does not need
 };
 
 // Of a checkpoint that holds more than weights these are taken, in this order: state_dict, model, weights, or,

@@ -53,6 +53,8 @@ constexpr Rule kBlock[]{
     {"mlp.up_proj.", "mlp.fc1.", 1, 2},
     {"mlp.down_proj.", "mlp.fc2."},
     {"mlp.w12.", "mlp.fc1."},
+    {"mlp.fc1_g.", "mlp.fc1.", 0, 2},
+    {"mlp.fc1_x.", "mlp.fc1.", 1, 2},
     {"mlp.w3.", "mlp.fc2."},
 };
 

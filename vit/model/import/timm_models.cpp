@@ -1,4 +1,4 @@
-// A row for each, as timm 1.0.31 makes them: LayerNorm, one residual branch after the other, attention over all tokens.
+// A row for each, as timm 1.0.31 makes them: one residual branch after the other, one softmax over all tokens.
 #include "vit/model/import/timm_models.h"
 
 #include <algorithm>
@@ -15,6 +15,22 @@ const std::vector<double> kClipMean{0.48145466, 0.4578275, 0.40821073}, kClipStd
 
 // clang-format off
 const TimmModel kModels[]{
+    {"aimv2_1b_patch14_224", 16, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_1b_patch14_336", 16, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_1b_patch14_448", 16, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_3b_patch14_224", 24, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_3b_patch14_336", 24, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_3b_patch14_448", 24, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_huge_patch14_224", 12, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_huge_patch14_336", 12, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_huge_patch14_448", 12, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_large_patch14_224", 8, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_large_patch14_336", 8, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"aimv2_large_patch14_448", 8, 1e-5, "swiglu", "mean", &kClipMean, &kClipStd, 1},
+    {"beit3_base_patch16_224", 12, 1e-5, "gelu", "mean", &kImageNetMean, &kImageNetStd, 1},
+    {"beit3_giant_patch14_224", 16, 1e-5, "gelu", "mean", &kImageNetMean, &kImageNetStd, 1},
+    {"beit3_giant_patch14_336", 16, 1e-5, "gelu", "mean", &kImageNetMean, &kImageNetStd, 1},
+    {"beit3_large_patch16_224", 16, 1e-5, "gelu", "mean", &kImageNetMean, &kImageNetStd, 1},
     {"deit3_base_patch16_224", 12, 1e-6, "gelu", "cls", &kImageNetMean, &kImageNetStd, 0},
     {"deit3_base_patch16_384", 12, 1e-6, "gelu", "cls", &kImageNetMean, &kImageNetStd, 1},
     {"deit3_huge_patch14_224", 16, 1e-6, "gelu", "cls", &kImageNetMean, &kImageNetStd, 0},
@@ -38,6 +54,8 @@ const TimmModel kModels[]{
     {"flexivit_small", 6, 1e-6, "gelu", "cls", &kHalf, &kHalf, 0.95},
     {"test_vit", 2, 1e-6, "gelu", "cls", &kHalf, &kHalf, 0.95},
     {"test_vit2", 2, 1e-6, "gelu", "mean", &kHalf, &kHalf, 0.95},
+    {"test_vit3", 3, 1e-6, "gelu", "map_prefix", &kHalf, &kHalf, 0.95},
+    {"test_vit4", 3, 1e-6, "gelu", "mean", &kHalf, &kHalf, 0.95},
     {"vit_base_patch14_dinov2", 12, 1e-6, "gelu", "cls", &kImageNetMean, &kImageNetStd, 1},
     {"vit_base_patch14_reg1_tipsv2", 12, 1e-6, "gelu", "cls", &kZero, &kOne, 1},
     {"vit_base_patch14_reg4_dinov2", 12, 1e-6, "gelu", "cls", &kImageNetMean, &kImageNetStd, 1},
