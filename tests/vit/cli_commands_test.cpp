@@ -193,6 +193,24 @@ TEST_F(CliCommands, Info) {
     EXPECT_NE(about.find(part), std::string::npos) << part << " in:\n" << about;
 }
 
+TEST_F(CliCommands, ExportAndBack) {
+  const std::string exported = file("timm.safetensors"), back = file("back.safetensors");
+  ASSERT_EQ(run_program({"import", "tests/golden/timm.pth", "--heads", "2", "--norm-eps", "1e-6", "--activation",
+                         "gelu", "--pool", "cls", "--output", file("imported.safetensors")})
+                .code,
+            0);
+  const std::string out =
+      output_of({"export", "--model", file("imported.safetensors"), "--no-embed-class", "--output", exported});
+  EXPECT_NE(out.find("model = timm.models.VisionTransformer(img_size=(8, 8), patch_size=4, in_chans=1, num_classes=3, "
+                     "embed_dim=8, depth=1, num_heads=2, mlp_ratio=1.5, "
+                     "norm_layer=partial(timm.layers.LayerNorm, eps=1e-06), reg_tokens=1, no_embed_class=True, "
+                     "init_values=1e-4, qkv_bias=False, qk_norm=True, pre_norm=True)\n"),
+            std::string::npos)
+      << out;
+  EXPECT_EQ(run_program({"import", exported, "--output", back}).code, 0);
+  EXPECT_EQ(read_file(back), read_file(file("imported.safetensors")));
+}
+
 TEST_F(CliCommands, Import) {
   const Words words{"import",   "tests/golden/timm.pth", "--heads",    "2",      "--norm-eps",
                     "1e-6",     "--activation",          "quick_gelu", "--pool", "cls",
@@ -211,7 +229,7 @@ TEST_F(CliCommands, Import) {
 
 TEST_F(CliCommands, HelpHasExamples) {
   for (const char* name : {"train", "eval", "predict", "gallery", "forward", "gradients", "masks", "bench", "info",
-                           "verify-data", "augment", "import"}) {
+                           "verify-data", "augment", "import", "export"}) {
     const std::string help = quiet_output_of({name, "--help"});
     EXPECT_NE(help.find("Examples:\n  lookhere " + std::string(name)), std::string::npos) << help;
     EXPECT_NE(quiet_output_of({"--help"}).find("\n  " + std::string(name) + " "), std::string::npos);
