@@ -33,6 +33,7 @@ Var gelu(const Var& x);                           // x·Φ(x), exact
 Var gate(const Var& x, Activation function);
 Var tanh(const Var& x);
 Var sum(const Var& x);                // [1]
+Var waves(const Var& x);              // [..., n] → [..., 2n]: cos x, then sin x
 Var cast(const Var& x, Dtype dtype);  // f64, f32, bf16
 
 // Zero with probability p, else x / (1 - p); the pattern belongs to the stream (seed, Purpose::dropout, a, b).
@@ -82,8 +83,10 @@ void plan_attention(AttentionHeads& heads, long head_count, long prefix, long he
 Var attention(const Var& qkv, long head_count, const AttentionHeads& heads);
 Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads);  // the oracle
 // The same with a learned bias by offset instead of LookHere's, [H, 2·gy - 1, 2·gx - 1]: pair (dy, dx) = key - query
-// stands at [gy - 1 - dy][gx - 1 - dx]. Heads see everything; prefix tokens have no bias.
-Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative);
+// stands at [gy - 1 - dy][gx - 1 - dx]. Heads see everything. `prefix`, [H, 2] or undefined: the bias of prefix tokens
+// as keys, for patches as queries and for tokens of the prefix (kernels/attention/attention.h, AttentionBias).
+Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative,
+                      const Var& prefix = {});
 
 // Angles of rotary position embedding, the same for all heads (kernels/rotary.h): [patches, d/2], dtype as the sums'.
 struct Rotation {
@@ -94,11 +97,12 @@ Var rotate(const Var& qkv, long head_count, const Rotation& rotation);
 
 // -- tokens ----------------------------------------------------------------------------------------------------------
 Var reshape(const Var& x, const Shape& shape);
-Var patchify(const Var& images, long patch);         // [B, C, Y, X] → [B, (Y/p)·(X/p), C·p·p]
-Var prepend_token(const Var& tokens, const Var& x);  // [1, P, D], [B, T, D] → [B, P+T, D]
-Var drop_tokens(const Var& x, long count);           // [B, T, D] → [B, T-count, D], the last
-Var select_token(const Var& x, long index);          // [B, T, D] → [B, D]
-Var mean_tokens(const Var& x, long first = 0);       // [B, T, D] → [B, D], over tokens first..T-1
+Var patchify(const Var& images, long patch);            // [B, C, Y, X] → [B, (Y/p)·(X/p), C·p·p]
+Var prepend_token(const Var& tokens, const Var& x);     // [1, P, D], [B, T, D] → [B, P+T, D]
+Var drop_tokens(const Var& x, long count);              // [B, T, D] → [B, T-count, D], the last
+Var take_tokens(const Var& x, long first, long count);  // [B, T, D] → [B, count, D]
+Var select_token(const Var& x, long index);             // [B, T, D] → [B, D]
+Var mean_tokens(const Var& x, long first = 0);          // [B, T, D] → [B, D], over tokens first..T-1
 // The slice [index·D, (index + 1)·D) of each token's features, and slices side by side.
 Var take_features(const Var& x, long index, long count);  // [B, T, count·D] → [B, T, D]
 Var join_features(const std::vector<Var>& parts);         // n of [B, T, D] → [B, T, n·D]

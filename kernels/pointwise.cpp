@@ -56,6 +56,28 @@ void tanh_backward(const TanhBackward<T>& p) {
 }
 
 template <class T>
+void waves(const Waves<T>& p) {
+  parallel_for(p.rows, 64 * p.cols, [=](long row) {
+    const T* x = p.x + row * p.cols;
+    T *const cos = p.y + 2 * row * p.cols, *const sin = cos + p.cols;
+    for (long c = 0; c < p.cols; ++c) {
+      cos[c] = static_cast<T>(std::cos(static_cast<Acc<T>>(x[c])));
+      sin[c] = static_cast<T>(std::sin(static_cast<Acc<T>>(x[c])));
+    }
+  });
+}
+
+template <class T>
+void waves_backward(const WavesBackward<T>& p) {
+  parallel_for(p.rows, p.cols, [=](long row) {
+    const T *dcos = p.dy + 2 * row * p.cols, *dsin = dcos + p.cols, *cos = p.y + 2 * row * p.cols, *sin = cos + p.cols;
+    for (long c = 0; c < p.cols; ++c)
+      p.dx[row * p.cols + c] = static_cast<T>(static_cast<Acc<T>>(cos[c]) * static_cast<Acc<T>>(dsin[c]) -
+                                              static_cast<Acc<T>>(sin[c]) * static_cast<Acc<T>>(dcos[c]));
+  });
+}
+
+template <class T>
 void column_sum(const ColumnSum<T>& p) {
   using A = Acc<T>;
   // Few columns would leave most lanes empty, so that many rows are taken for one.
@@ -187,6 +209,8 @@ KERNELS(multiply, Multiply);
 KERNELS(column_sum, ColumnSum);
 KERNELS(tanh, Tanh);
 KERNELS(tanh_backward, TanhBackward);
+KERNELS(waves, Waves);
+KERNELS(waves_backward, WavesBackward);
 KERNELS(dropout, Dropout);
 KERNEL(drop_path, DropPath, float);
 KERNEL(drop_path, DropPath, double);

@@ -88,6 +88,24 @@ void tanh_backward(Cuda cuda, const TanhBackward<T>& p) {
   });
 }
 
+template <class T>
+void waves(Cuda cuda, const Waves<T>& p) {
+  cuda::for_each(cuda, p.rows * p.cols, [p] __device__(long i) {
+    const auto x = static_cast<Acc<T>>(p.x[i]);
+    const long at = i / p.cols * 2 * p.cols + i % p.cols;
+    p.y[at] = static_cast<T>(std::cos(x)), p.y[at + p.cols] = static_cast<T>(std::sin(x));
+  });
+}
+
+template <class T>
+void waves_backward(Cuda cuda, const WavesBackward<T>& p) {
+  cuda::for_each(cuda, p.rows * p.cols, [p] __device__(long i) {
+    const long at = i / p.cols * 2 * p.cols + i % p.cols;
+    p.dx[i] = static_cast<T>(static_cast<Acc<T>>(p.y[at]) * static_cast<Acc<T>>(p.dy[at + p.cols]) -
+                             static_cast<Acc<T>>(p.y[at + p.cols]) * static_cast<Acc<T>>(p.dy[at]));
+  });
+}
+
 // Four elements for each counter, as on the CPU.
 template <class T>
 void dropout(Cuda cuda, const Dropout<T>& p) {
@@ -148,6 +166,8 @@ KERNELS_ON_GPU(multiply, Multiply);
 KERNELS_ON_GPU(column_sum, ColumnSum);
 KERNELS_ON_GPU(tanh, Tanh);
 KERNELS_ON_GPU(tanh_backward, TanhBackward);
+KERNELS_ON_GPU(waves, Waves);
+KERNELS_ON_GPU(waves_backward, WavesBackward);
 KERNELS_ON_GPU(dropout, Dropout);
 KERNELS_ON_GPU(residual, Residual);
 KERNELS_ON_GPU(residual_backward, ResidualBackward);

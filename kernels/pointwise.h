@@ -59,6 +59,30 @@ void multiply(Cpu, const Multiply<T>&);
 template <class T>
 void multiply(Cuda, const Multiply<T>&);
 
+// y = [cos x, sin x]
+template <class T>
+struct Waves {
+  T* y;        // (rows, 2, cols) out
+  const T* x;  // (rows, cols)
+  long rows, cols;
+};
+template <class T>
+void waves(Cpu, const Waves<T>&);
+template <class T>
+void waves(Cuda, const Waves<T>&);
+
+// dx = cos x ⊙ dsin - sin x ⊙ dcos
+template <class T>
+struct WavesBackward {
+  T* dx;            // (rows, cols) out
+  const T *dy, *y;  // (rows, 2, cols)
+  long rows, cols;
+};
+template <class T>
+void waves_backward(Cpu, const WavesBackward<T>&);
+template <class T>
+void waves_backward(Cuda, const WavesBackward<T>&);
+
 // out[c] (+)= Σ_r x[r][c], in an order that is fixed by the sizes: the same bits for any number of threads.
 template <class T>
 struct ColumnSum {

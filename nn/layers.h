@@ -88,11 +88,14 @@ struct Mlp {
 };
 
 // What a position encoding gives attention in one layer: what heads see and what distance costs, angles that turn q and
-// k (undefined: none), a learned bias by offset (undefined: none).
+// k (undefined: none), a learned bias by offset and of prefix tokens (attention_learned; undefined: none).
 struct LayerPosition {
   const AttentionHeads& heads;
   const Rotation& rotation;
-  Var table = {};
+  Var table = {}, prefix = {};
+  // Undefined, or a second attention, by position alone (attention_learned with q and k 0), which has this share of
+  // each head, [H] from 0 to 1; heads see everything.
+  Var by_position = {}, share = {};
 };
 
 struct BlockSizes {
@@ -123,14 +126,29 @@ struct SelfAttention {
     if (q_norm.weight.defined()) x = normalised(x);
     if (position.rotation.cos.defined()) x = rotate(x, heads, position.rotation);
     if (pass.on_attention) pass.on_attention(x.value(), position);
-    x = position.table.defined() ? attention_learned(x, heads, position.heads, position.table)
-                                 : attention(x, heads, position.heads);
+    x = attended(x, position);
     if (norm.weight.defined()) x = norm.inside(x);
     return pass.drop(proj(x));
   }
   void visit(auto&& f) { f("qkv", qkv), f("q_norm", q_norm), f("k_norm", k_norm), f("norm", norm), f("proj", proj); }
 
  private:
+  Var attended(const Var& x, const LayerPosition& position) const {
+    const Var by_content = position.table.defined()
+                               ? attention_learned(x, heads, position.heads, position.table, position.prefix)
+                               : attention(x, heads, position.heads);
+    if (!position.share.defined()) return by_content;
+    // (1 - share)·softmax(q·k)·v + share·softmax(by_position)·v
+    const Dtype dtype = x.value().dtype();
+    const Var v = take_features(cast(x, acc_of(dtype)), 2, 3);
+    const Var nothing(zeros(v.shape(), v.value()));
+    const Var positional = attention_learned(cast(join_features({nothing, nothing, v}), dtype), heads, position.heads,
+                                             position.by_position);
+    const long head_dim = v.shape()[2] / heads;
+    const Var each = linear(Var(full({head_dim, 1}, 1, position.share.value())), reshape(position.share, {heads, 1}));
+    const Var gamma = reshape(patchify(reshape(each, {1, head_dim, 1, heads}), 1), {heads * head_dim});
+    return cast(residual(cast(by_content, acc_of(dtype)), add(positional, scale(by_content, -1)), gamma), dtype);
+  }
   Var normalised(const Var& packed) const {
     const Dtype dtype = packed.value().dtype();
     const Var x = cast(packed, acc_of(dtype));

@@ -53,6 +53,9 @@ class Init {
   Var truncated_normal(const Shape& shape) {
     return draw(shape, [std = std_](Rng& rng) { return rng.truncated_normal(std); });
   }
+  Var normal(const Shape& shape, double std) {
+    return draw(shape, [std](Rng& rng) { return std * rng.normal(); });
+  }
   Var uniform(const Shape& shape, double bound) {
     return draw(shape, [bound](Rng& rng) { return (2.0 * rng.uniform() - 1) * bound; });
   }

@@ -45,9 +45,10 @@ kernels::AttentionSizes sizes_of(const Shape& shape, long head_count, const Atte
   return sizes;
 }
 
-// `learned`: undefined, or [H, 2·gy - 1, 2·gx - 1] to take the place of the heads' own tables.
+// `learned`: undefined, or [H, 2·gy - 1, 2·gx - 1] to take the place of the heads' own tables, and beside it maybe
+// `prefix`, [H, 2].
 Var record_attention(Version version, const Var& qkv, const kernels::AttentionSizes& sizes, const AttentionHeads& heads,
-                     const Var& learned) {
+                     const Var& learned, const Var& prefix) {
   const Dtype acc = acc_of(qkv.value().dtype());
   const Device device = qkv.value().device();
   Tensor out = empty({sizes.images, sizes.tokens, sizes.heads * sizes.head_dim}, qkv.value());
@@ -61,9 +62,11 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
   };
   Tensor forward_workspace = workspace(out);
   const Tensor table = learned.defined() ? learned.value() : Tensor();
-  const auto bias = [heads, table]<class T>(T*) {
+  const Tensor front = prefix.defined() ? prefix.value() : Tensor();
+  const auto bias = [heads, table, front]<class T>(T*) {
     kernels::AttentionBias<T> b = bias_of<T>(heads);
     if (table.defined()) b.relative = table.data<Acc<T>>();
+    if (front.defined()) b.prefix = front.data<Acc<T>>();
     return b;
   };
   dispatch_mixed(out, [&]<class T>(auto ctx) {
@@ -81,11 +84,14 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
   });
   std::vector<Var> inputs{qkv};
   if (learned.defined()) inputs.push_back(learned);
+  if (prefix.defined()) inputs.push_back(prefix);
   return Var::record("attention", out, inputs, [=, qkv = qkv.value()](const Tensor& dy) {
     Tensor dqkv = empty_like(qkv), dtable = table.defined() ? empty_like(table) : Tensor(), memory = workspace(dy);
+    Tensor dfront = front.defined() ? empty_like(front) : Tensor();
     dispatch_mixed(dy, [&]<class T>(auto ctx) {
       const kernels::AttentionBackward<T> problem{.dqkv = dqkv.data<T>(),
                                                   .drelative = dtable.defined() ? dtable.data<Acc<T>>() : nullptr,
+                                                  .dprefix = dfront.defined() ? dfront.data<Acc<T>>() : nullptr,
                                                   .dout = dy.data<T>(),
                                                   .out = out.data<T>(),
                                                   .qkv = qkv.data<T>(),
@@ -99,7 +105,10 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
         if (version == Version::naive) return kernels::attention_naive_backward(ctx, problem);
       kernels::attention_backward(ctx, problem);
     });
-    return dtable.defined() ? Grads{dqkv, dtable} : Grads{dqkv};
+    Grads grads{dqkv};
+    if (dtable.defined()) grads.push_back(dtable);
+    if (dfront.defined()) grads.push_back(dfront);
+    return grads;
   });
 }
 
@@ -135,13 +144,14 @@ void plan_attention(AttentionHeads& heads, long head_count, long prefix, long he
 }
 
 Var attention(const Var& qkv, long head_count, const AttentionHeads& heads) {
-  return record_attention(Version::fast, qkv, sizes_of(qkv.shape(), head_count, heads), heads, {});
+  return record_attention(Version::fast, qkv, sizes_of(qkv.shape(), head_count, heads), heads, {}, {});
 }
 Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads) {
   check(qkv.value().dtype() != Dtype::bf16, "attention_naive: works on f32 and f64, got bf16");
-  return record_attention(Version::naive, qkv, sizes_of(qkv.shape(), head_count, heads), heads, {});
+  return record_attention(Version::naive, qkv, sizes_of(qkv.shape(), head_count, heads), heads, {}, {});
 }
-Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative) {
+Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative,
+                      const Var& prefix) {
   AttentionHeads all = heads;
   if (all.heads.empty()) all.heads.resize(head_count);  // without a plan for plain attention: the table needs the grid
   const kernels::AttentionSizes sizes = sizes_of(qkv.shape(), head_count, all);
@@ -149,9 +159,13 @@ Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& hea
         "attention_learned: heads must see everything");
   const Shape wanted{head_count, 2 * heads.grid.y - 1, 2 * heads.grid.x - 1};
   check(relative.shape() == wanted, "attention_learned: the bias must be ", wanted, ", got ", relative.shape());
-  check(relative.value().dtype() == acc_of(qkv.value().dtype()), "attention_learned: the bias must be ",
-        acc_of(qkv.value().dtype()), ", got ", relative.value().dtype());
-  return record_attention(Version::fast, qkv, sizes, all, relative);
+  check(!prefix.defined() || prefix.shape() == Shape{head_count, 2}, "attention_learned: the prefix' bias must be ",
+        Shape{head_count, 2}, ", got ", prefix.defined() ? prefix.shape() : Shape{});
+  const Dtype acc = acc_of(qkv.value().dtype());
+  for (const Var& bias : {relative, prefix})
+    check(!bias.defined() || bias.value().dtype() == acc, "attention_learned: the bias must be ", acc, ", got ",
+          bias.defined() ? bias.value().dtype() : acc);
+  return record_attention(Version::fast, qkv, sizes, all, relative, prefix);
 }
 
 }  // namespace lookhere

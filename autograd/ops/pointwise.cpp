@@ -83,6 +83,24 @@ Var tanh(const Var& x) {
   });
 }
 
+Var waves(const Var& x) {
+  check(x.shape().rank() >= 1 && x.shape().back() >= 1, "waves: wanted [..., n], got ", x.shape());
+  const Shape shape = x.shape();
+  const long cols = shape.back(), rows = shape.numel() / cols;
+  Tensor y = empty(shape.with_back(2 * cols), x.value());
+  dispatch_mixed(y, [&]<class T>(auto ctx) {
+    kernels::waves<T>(ctx, {.y = y.data<T>(), .x = x.value().data<T>(), .rows = rows, .cols = cols});
+  });
+  return Var::record("waves", y, {x}, [=](const Tensor& dy) {
+    Tensor dx = empty(shape, dy);
+    dispatch_mixed(dy, [&]<class T>(auto ctx) {
+      kernels::waves_backward<T>(
+          ctx, {.dx = dx.data<T>(), .dy = dy.data<T>(), .y = y.data<T>(), .rows = rows, .cols = cols});
+    });
+    return Grads{dx};
+  });
+}
+
 Var sum(const Var& x) {
   Tensor y = empty({1}, x.value());
   dispatch(y, [&]<class T>(auto ctx) {

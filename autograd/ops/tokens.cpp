@@ -92,31 +92,30 @@ Var prepend_token(const Var& token, const Var& x) {
   });
 }
 
-Var drop_tokens(const Var& x, long count) {
-  check_tokens("drop_tokens", x);
+Var take_tokens(const Var& x, long first, long count) {
+  check_tokens("take_tokens", x);
   const Shape shape = x.shape();
-  check(0 <= count && count < shape[1], "drop_tokens: ", count, " of ", shape[1], " tokens");
-  if (count == 0) return x;
-  const long all = shape[1] * shape[2], first = count * shape[2];
-  Tensor y = empty({shape[0], shape[1] - count, shape[2]}, x.value());
-  copy_blocks(y, x.value(),
-              {.to_offset = 0,
-               .to_stride = all - first,
-               .from_offset = first,
-               .from_stride = all,
-               .count = shape[0],
-               .size = all - first});
-  return Var::record("drop_tokens", y, {x}, [=](const Tensor& dy) {
+  check(first >= 0 && count >= 1 && first <= shape[1] - count, "take_tokens: wanted ", count, " tokens from ", first,
+        " on of ", shape[1]);
+  if (count == shape[1]) return x;
+  const long all = shape[1] * shape[2], begin = first * shape[2], size = count * shape[2];
+  Tensor y = empty({shape[0], count, shape[2]}, x.value());
+  copy_blocks(
+      y, x.value(),
+      {.to_offset = 0, .to_stride = size, .from_offset = begin, .from_stride = all, .count = shape[0], .size = size});
+  return Var::record("take_tokens", y, {x}, [=](const Tensor& dy) {
     Tensor dx = zeros(shape, dy);
-    copy_blocks(dx, dy,
-                {.to_offset = first,
-                 .to_stride = all,
-                 .from_offset = 0,
-                 .from_stride = all - first,
-                 .count = shape[0],
-                 .size = all - first});
+    copy_blocks(
+        dx, dy,
+        {.to_offset = begin, .to_stride = all, .from_offset = 0, .from_stride = size, .count = shape[0], .size = size});
     return Grads{dx};
   });
+}
+
+Var drop_tokens(const Var& x, long count) {
+  check_tokens("drop_tokens", x);
+  check(0 <= count && count < x.shape()[1], "drop_tokens: ", count, " of ", x.shape()[1], " tokens");
+  return take_tokens(x, count, x.shape()[1] - count);
 }
 
 Var select_token(const Var& x, long index) {

@@ -58,6 +58,10 @@ struct AttentionBias {
   const LookHereHead* heads = nullptr;  // (heads); null: every head sees all
   const Acc<T>* relative = nullptr;     // (heads, 2·grid.y - 1, 2·grid.x - 1), or no bias
   const Acc<T>* key = nullptr;          // (heads, patches), or no bias by key
+  // (heads, 2), or none: of a token of the prefix as key, for patches as queries and for others of the prefix. What all
+  // keys of a query have in common changes no weight, so this says all that a learned bias can say of the prefix.
+  // Beside `relative` alone.
+  const Acc<T>* prefix = nullptr;
 };
 
 template <class T>
@@ -77,11 +81,13 @@ template <class T>
 void attention(Cuda, const Attention<T>&);
 
 // With δ = Σ dO ⊙ O:  dP = dO·Vᵀ,  dS = P ⊙ (dP - δ),  dQ = scale·dS·K,  dK = scale·dSᵀ·Q,  dV = Pᵀ·dO.
-// P is computed again from lse. The gradient of a learned `bias.relative` is the sum of dS over all pairs of an offset.
+// P is computed again from lse. The gradient of a learned `bias.relative` is the sum of dS over all pairs of an offset,
+// that of `bias.prefix` over all pairs with such a key.
 template <class T>
 struct AttentionBackward {
   T* dqkv;                      // (images, tokens, 3, heads, head_dim) out
   Acc<T>* drelative = nullptr;  // as bias.relative, out, or not wanted
+  Acc<T>* dprefix = nullptr;    // as bias.prefix, out, where that and drelative are
   const T *dout, *out;          // (images, tokens, heads, head_dim)
   const T* qkv;                 // (images, tokens, 3, heads, head_dim)
   const Acc<T>* lse;            // (images, heads, tokens)
@@ -97,8 +103,8 @@ template <class T>
 void attention_backward(Cuda, const AttentionBackward<T>&);
 
 // The lower rungs of the ladder (kernels/attention/README.md), for f32 and f64. They need neither plan nor workspace,
-// and write no `drelative`. The formula, one query at a time: the oracle of the others. It takes the bias from
-// `bias.heads` pair by pair and does not use the tables.
+// know no `prefix`, and write no gradient of a bias. The formula, one query at a time: the oracle of the others. It
+// takes the bias from `bias.heads` pair by pair and does not use the tables.
 template <class T>
 void attention_naive(Cpu, const Attention<T>&);
 template <class T>

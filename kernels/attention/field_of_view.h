@@ -33,7 +33,8 @@ struct FieldOfView {
 };
 
 enum class DistanceFrom { query, grid_center, nothing };  // `nothing`: distance 0 (the direction name `zero`)
-enum class DistancePower { linear, sqrt, square };
+// Of the Euclidean distance; or |dy| + |dx| in its place (Fan et al. 2024, arXiv 2309.11523).
+enum class DistancePower { linear, sqrt, square, manhattan };
 enum class MaskFill {
   inf,
   zero,
@@ -56,6 +57,7 @@ struct LookHereHead {
 
   HOST_DEVICE double distance(double dy, double dx) const {
     if (from == DistanceFrom::nothing) return 0;
+    if (power == DistancePower::manhattan) return std::abs(dy) + std::abs(dx);
     const double d = std::sqrt(dy * dy + dx * dx);
     if (from == DistanceFrom::grid_center) return d;  // the authors' code replaces the distance after taking its power
     return power == DistancePower::sqrt ? std::sqrt(d) : power == DistancePower::square ? d * d : d;

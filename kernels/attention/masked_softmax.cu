@@ -137,6 +137,7 @@ struct Rows {
   __device__ A logit(A product, long token) const {
     const A scaled = product * scale;
     const int q = static_cast<int>(query() - z.prefix()), k = static_cast<int>(token - z.prefix());
+    if (k < 0 && bias.prefix) return scaled + bias.prefix[2 * head() + (q < 0)];
     if (q < 0 || k < 0) return scaled;
     const int columns = static_cast<int>(z.grid.x), wide = 2 * columns - 1;
     A penalty = 0;
@@ -222,6 +223,25 @@ void add_bias_gradient(Cuda cuda, const AttentionBackward<T>& p, const Chunk& ch
   });
 }
 
+// The same for prefix tokens as keys, for patches as queries and for others of the prefix.
+template <class T>
+void add_prefix_gradient(Cuda cuda, const AttentionBackward<T>& p, const Chunk& chunk, const Acc<T>* ds) {
+  using A = Acc<T>;
+  const AttentionSizes z = p.sizes;
+  const bool first = chunk.image == 0 && chunk.row == 0;
+  A* const out = p.dprefix + 2 * chunk.head;
+  cuda::for_each(cuda, 2 * chunk.heads, [=] __device__(long i) {
+    A sum = first ? A(0) : out[i];
+    for (long image = 0; image < chunk.images; ++image)
+      for (long row = 0; row < chunk.rows; ++row) {
+        if ((chunk.row + row < z.prefix()) != (i % 2 == 1)) continue;
+        const A* from = ds + ((image * chunk.heads + i / 2) * chunk.rows + row) * row_stride(z.tokens);
+        for (long key = 0; key < z.prefix(); ++key) sum += from[key];
+      }
+    out[i] = sum;
+  });
+}
+
 long logits_of(const Chunk& chunk, long tokens) { return chunk.images * chunk.heads * chunk.rows * row_stride(tokens); }
 
 // Where `values` of T stand: in the place of those of Acc<T> if they are of one type, else behind `after` values.
@@ -275,6 +295,7 @@ void attention_masked_softmax_backward(Cuda cuda, const AttentionBackward<T>& p,
     LAUNCH(gradient_of_row<T>, grid_of(chunk), dim3(cuda::threads_for(z.tokens)), cuda, rows_of<T>(p, chunk), logits,
            dweights, weights, ds, p);
     if (p.drelative) add_bias_gradient(cuda, p, chunk, dweights);
+    if (p.dprefix) add_prefix_gradient(cuda, p, chunk, dweights);
     const double scale = p.scale;
     const bool more = chunk.row > 0;
     const auto weight_rows = layout.logits(static_cast<const T*>(weights)),

@@ -36,6 +36,8 @@ void attention_row(const AttentionRow<T>& p) {
     for (long d = 0; d < z.head_dim; ++d) dot += q[d] * k[d];
     p.weights[key] = dot * p.scale;
   }
+  if (p.bias.prefix)
+    for (long key = 0; key < z.prefix(); ++key) p.weights[key] += p.bias.prefix[2 * p.head + (patch < 0)];
   if (patch >= 0) add_bias(p.weights + z.prefix(), p, patch / z.grid.x, patch % z.grid.x);
   T max = -std::numeric_limits<T>::infinity(), sum = 0;
   for (long key = 0; key < z.tokens; ++key) max = std::max(max, p.weights[key]);

@@ -32,6 +32,7 @@ std::vector<Case> pointwise() {
       {"gelu", [](const Inputs& v) { return gelu(v[0]); }, {{5}}},
       {"gate", [](const Inputs& v) { return gate(v[0], Activation::silu); }, {{3, 8}}},
       {"tanh", [](const Inputs& v) { return tanh(v[0]); }, {{5}}},
+      {"waves", [](const Inputs& v) { return waves(v[0]); }, {{3, 5}}},
       {"dropout", [](const Inputs& v) { return dropout(v[0], 0.5, {.seed = 1, .a = 2, .b = 3}); }, {{50}}},
   };
 }
@@ -90,6 +91,9 @@ std::vector<Case> layers() {
       {"attention_learned",
        [](const Inputs& v) { return attention_learned(v[0], 2, heads_like(v[0], {}), v[1]); },
        {{2, 7, 24}, {2, 3, 5}}},
+      {"attention_learned with a prefix",
+       [](const Inputs& v) { return attention_learned(v[0], 2, heads_like(v[0], {}), v[1], v[2]); },
+       {{2, 7, 24}, {2, 3, 5}, {2, 2}}},
   };
 }
 

@@ -75,6 +75,13 @@ TEST(OpsErrors, LearnedBias) {
                "attention_learned: the bias must be [2, 3, 5], got [2, 3, 4]");
   EXPECT_ERROR(attention_learned(qkv, 2, heads, zeros_var({2, 3, 5}, Dtype::f64)),
                "attention_learned: the bias must be f32, got f64");
+  EXPECT_ERROR(attention_learned(qkv, 2, heads, bias, zeros_var({2, 3})),
+               "attention_learned: the prefix' bias must be [2, 2], got [2, 3]");
+  EXPECT_ERROR(attention_learned(qkv, 2, heads, bias, zeros_var({2, 2}, Dtype::f64)),
+               "attention_learned: the bias must be f32, got f64");
+  EXPECT_ERROR(take_tokens(qkv, 5, 3), "take_tokens: wanted 3 tokens from 5 on of 7");
+  EXPECT_ERROR(take_tokens(qkv, -1, 3), "take_tokens: wanted 3 tokens from -1 on of 7");
+  EXPECT_ERROR(waves(zeros_var({})), "waves: wanted [..., n], got []");
   heads = make_attention_heads({{.view = {{-1, 0}, {}}, .slope = 1}, {}}, {2, 3}, Dtype::f32, Device::cpu);
   EXPECT_ERROR(attention_learned(qkv, 2, heads, bias), "attention_learned: heads must see everything");
 }

@@ -17,6 +17,7 @@ TEST(Ops, PointwiseGradients) {
     for (const Activation f : {Activation::gelu, Activation::silu})
       expect_gradients([f](auto& v) { return activate(scale(v[0], 4), f); }, {x});
     expect_gradients([](auto& v) { return tanh(scale(v[0], 3)); }, {x});
+    expect_gradients([](auto& v) { return waves(scale(v[0], 3)); }, {x});
     expect_gradients([](auto& v) { return sum(v[0]); }, {x});
     expect_gradients([](auto& v) { return add(v[0], v[0]); }, {x});
     expect_gradients([](auto& v) { return multiply(v[0], v[0]); }, {x});
@@ -212,6 +213,22 @@ TEST(Ops, AttentionLearnedBiasGradient) {
           [&](auto& v) { return attention_learned(v[0], 2, heads, v[1]); },
           {random({2, grid.patches() + prefix, 3 * 2 * 3}, 1), random({2, 2 * grid.y - 1, 2 * grid.x - 1}, 2)});
     }
+}
+
+TEST(Ops, AttentionPrefixBiasGradient) {
+  for (const Grid grid : {Grid{1, 1}, {2, 3}, {4, 5}})
+    for (const long prefix : {1, 3}) {
+      AttentionHeads heads;
+      heads.grid = grid;
+      expect_gradients([&](auto& v) { return attention_learned(v[0], 2, heads, v[1], v[2]); },
+                       {random({2, grid.patches() + prefix, 3 * 2 * 3}, 1),
+                        random({2, 2 * grid.y - 1, 2 * grid.x - 1}, 2), random({2, 2}, 3)});
+    }
+}
+
+TEST(Ops, TakeTokensGradient) {
+  for (const auto& [first, count] : {std::pair(0L, 2L), {1L, 3L}, {4L, 1L}, {0L, 5L}})
+    expect_gradients([&](auto& v) { return take_tokens(v[0], first, count); }, {random({2, 5, 3}, 1)});
 }
 
 // LookHere's own table given as a learned one changes nothing.

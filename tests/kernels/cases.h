@@ -147,6 +147,7 @@ inline std::vector<LookHereHead> every_head() {
       heads.push_back({.view = view, .fill = fill, .slope = 0.25, .layer_slope = 1.5});
       heads.push_back({.view = view, .power = DistancePower::sqrt, .fill = fill, .slope = 0.25});
       heads.push_back({.view = view, .power = DistancePower::square, .fill = fill, .slope = 0.01});
+      heads.push_back({.view = view, .power = DistancePower::manhattan, .fill = fill, .slope = 0.25});
       heads.push_back({.view = view, .from = DistanceFrom::nothing, .fill = fill, .slope = 0.25});
       heads.push_back({.view = view, .fill = fill, .slope = 0});  // a slope of 0 removes the mask, as the authors' does
     }

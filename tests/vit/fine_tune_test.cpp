@@ -126,8 +126,9 @@ TEST(FineTune, MistakesNameOptionAndTensor) {
                    " is [24, 3, 4, 4], the options want [24, 3, 8, 8]: --patch-size 8 in place of 4");
   EXPECT_ERROR(begin([](Recipe& r) { r.mlp_ratio = 4; }), "--mlp-ratio 4.0 in place of 2.0");
   EXPECT_ERROR(begin([](Recipe& r) { r.activation = "swiglu"; }), "--activation \"swiglu\" in place of \"quick_gelu\"");
-  EXPECT_ERROR(begin([](Recipe& r) { r.position_options["global-slope"] = 1.0; }),
-               "--global-slope belongs to --position lookhere, lh180, lh90, lh45, alibi, not to learned");
+  EXPECT_ERROR(
+      begin([](Recipe& r) { r.position_options["global-slope"] = 1.0; }),
+      "--global-slope belongs to --position lookhere, lh180, lh90, lh45, alibi, manhattan, axial, not to learned");
   EXPECT_ERROR(begin([&](Recipe& r) { r.initial_checkpoint = folder / "none"; }), folder / "none");
   EXPECT_ERROR(begin([](Recipe& r) { r.initial_checkpoint = ""; }), "position: wanted one of");
   ViTConfig grey = origin_config();
@@ -318,7 +319,8 @@ TEST(FineTune, AnotherGlobalSlopeAtEvaluation) {
     all.insert(all.end(), {"--model", learned, "--global-slope", "1"});
     const Finished end = run_program(all);
     EXPECT_EQ(end.code, 2) << words[0];
-    EXPECT_NE(end.err.find("--global-slope belongs to --position lookhere, lh180, lh90, lh45, alibi, not to learned"),
+    EXPECT_NE(end.err.find("--global-slope belongs to --position lookhere, lh180, lh90, lh45, alibi, manhattan, axial, "
+                           "not to learned"),
               std::string::npos)
         << end.err;
   }

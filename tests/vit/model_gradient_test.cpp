@@ -66,11 +66,13 @@ std::vector<Case> cases() {
           {.directions = {"zerotriangles", "center"}, .distance = DistancePower::square, .round_to_bf16 = false}),
       4);
   add("alibi at another resolution", position_preset("alibi"), 8).images = {1, 2, 8, 4};
-  add("learned", position_preset("learned"), 3);
-  add("learned at another resolution", position_preset("learned"), 3).images = {2, 2, 8, 6};
-  add("sincos at another resolution", position_preset("sincos"), 2).images = {2, 2, 8, 6};
-  add("rope", position_preset("rope"), 3);
-  add("rope at another resolution", position_preset("rope"), 3).images = {2, 2, 8, 6};
+  // Of every encoding in the list, also those without a line of their own.
+  for (const PositionType& type : position_types())
+    for (const std::string& name : type.names) {
+      if (type.json_type == "lookhere" && name != "manhattan" && name != "axial") continue;
+      for (const Shape& images : {trained, Shape{1, 2, 8, 6}})
+        all.emplace_back(Case{name.c_str(), small_config(position_preset(name), 3), images, {}});
+    }
   add("every hook at once", PositionConfig(std::make_shared<EveryHook>()), 3);
   add("every hook at another resolution", PositionConfig(std::make_shared<EveryHook>()), 3).images = {2, 2, 8, 6};
   add("none, one head", position_preset("none"), 1).config.pool = Pooling::mean;

@@ -176,7 +176,7 @@ TEST(Layout, Errors) {
   EXPECT_ERROR(heads({.layer_slopes = {-1, 1}}), "slopes must not be negative");
   EXPECT_ERROR(heads({.layer_slopes = {1, -1}}), "slopes must not be negative");
   EXPECT_ERROR(heads({.layer_slopes = {std::nan(""), 1}}), "slopes must not be negative");
-  EXPECT_ERROR(lookhere_preset("lh60"), "unknown preset 'lh60', known: lh180, lh90, lh45, alibi");
+  EXPECT_ERROR(lookhere_preset("lh60"), "unknown preset 'lh60', known: lh180, lh90, lh45, alibi, manhattan, axial");
 }
 
 }  // namespace

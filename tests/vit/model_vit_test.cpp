@@ -42,9 +42,12 @@ TEST(Model, TheRulesNumbers) {
 TEST(Model, LogitsAreTheAuthors) {
   const auto& forward = golden().at("tiny_model_forward");
   const std::vector<std::string> own_order = names_of(forward.at("lookhere_param_order"));
-  const std::map<std::string, const char*> names{{"1D-learn", "learned"}, {"2D-sincos", "sincos"}, {"2D-RoPE", "rope"}};
+  const std::map<std::string, const char*> names{{"1D-learn", "learned"}, {"2D-sincos", "sincos"},
+                                                 {"2D-RoPE", "rope"},     {"Factorized", "factorized"},
+                                                 {"Fourier", "fourier"},  {"RPE-learn", "rpe"}};
   long compared = 0;
-  for (const char* method : {"LH-180", "LH-90", "LH-45", "2D-ALiBi", "1D-learn", "2D-sincos", "2D-RoPE"})
+  for (const char* method : {"LH-180", "LH-90", "LH-45", "2D-ALiBi", "1D-learn", "2D-sincos", "2D-RoPE", "Factorized",
+                             "Fourier", "RPE-learn"})
     for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
       const auto& want = forward.at("models").at(method);
       const bool lookhere = want.contains("config");
@@ -57,7 +60,7 @@ TEST(Model, LogitsAreTheAuthors) {
         for (std::size_t c = 0; want.contains(key) && c < 5; ++c, ++compared)
           EXPECT_NEAR(logits.host<double>()[c], want[key].at(c).get<double>(), 1e-5) << method << " " << dtype;
     }
-  EXPECT_EQ(compared, 2 * 5 * (4 * 2 + 3));  // two types, five classes; LookHere in two ways, the others in one
+  EXPECT_EQ(compared, 2 * 5 * (4 * 2 + 6));  // two types, five classes; LookHere in two ways, the others in one
 }
 
 TEST(Model, NamesShapesAndOrder) {
@@ -86,6 +89,9 @@ TEST(Model, ParameterCounts) {
   for (const Case& c : {Case{"vit_base_lookhere", "lh45", 16, 12, 1000, 91'101'160},
                         {"vit_base_lookhere", "alibi", 16, 12, 1000, 91'101'160},
                         {"vit_base_lookhere", "learned", 16, 12, 1000, 91'101'160 + 150'528},
+                        {"vit_base_lookhere", "factorized", 16, 12, 1000, 91'101'160 + 21'504},
+                        {"vit_base_lookhere", "fourier", 16, 12, 1000, 91'101'160 + 230'528},
+                        {"vit_base_lookhere", "rpe", 16, 12, 1000, 91'101'160 + 12 * 8'784},
                         {"vit_tiny", "lh90", 16, 12, 1000, 5'679'592},
                         {"vit_small", "lh180", 16, 12, 1000, 21'975'016},
                         {"vit_tiny", "lookhere", 4, 12, 10, 5'350'282},

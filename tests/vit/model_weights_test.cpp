@@ -19,7 +19,7 @@ ViTConfig tiny(const PositionConfig& position = position_preset("lh90")) {
 TEST(Weights, RoundTripBitForBit) {
   const TemporaryFolder folder;
   const std::string path = folder / "model";
-  for (const char* position : {"lh45", "alibi", "learned", "none"})
+  for (const char* position : {"lh45", "alibi", "learned", "none", "factorized", "fourier", "rpe", "gpsa"})
     for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
       ViTConfig config = tiny(position_preset(position));
       config.layer_scale = dtype == Dtype::f32, config.head = dtype == Dtype::f32 ? HeadType::mlp : HeadType::linear;
@@ -44,8 +44,8 @@ TEST(Weights, RoundTripBitForBit) {
 
 std::vector<PositionConfig> positions() {
   std::vector<PositionConfig> all;
-  for (const char* name : {"lookhere", "lh180", "lh90", "lh45", "alibi", "learned", "none", "sincos", "rope"})
-    all.push_back(position_preset(name));
+  for (const PositionType& type : position_types())
+    for (const std::string& name : type.names) all.push_back(position_preset(name));
   all.push_back(lookhere_position({.directions = {"halves", "zerocorners-none"},
                                    .global_slope = 0.1,
                                    .layer_slopes = {1.0 / 3, 7},

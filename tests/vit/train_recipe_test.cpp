@@ -207,7 +207,7 @@ TEST(Recipe, DescribesTheModel) {
   EXPECT_ERROR(odd.validate(), "model: swiglu wants an even number of hidden units, dim x mlp_ratio, got 27");
   EXPECT_ERROR(model([](Recipe& r) { r.position_options["fill"] = "half"; }), "half");
   EXPECT_ERROR(model([](Recipe& r) { r.position = "none", r.position_options["fill"] = "inf"; }),
-               "--fill belongs to --position lookhere, lh180, lh90, lh45, alibi, not to none");
+               "--fill belongs to --position lookhere, lh180, lh90, lh45, alibi, manhattan, axial, not to none");
   EXPECT_ERROR(model([](Recipe& r) { r.position_options["rope-base"] = 50.0; }),
                "--rope-base belongs to --position rope, not to lh180");
 }

@@ -13,16 +13,21 @@ namespace {
 
 // What attention in a layer was given, in host memory.
 struct Layer {
-  Tensor qkv;            // f32 [1, T, 3·H·d]
-  Tensor relative, key;  // tables of the bias, if any
+  Tensor qkv;                    // f32 [1, T, 3·H·d]
+  Tensor relative, key, prefix;  // tables of the bias, if any
+  Tensor by_position, share;     // a second attention and its share of each head, if any
   kernels::AttentionSizes sizes;
 };
 
 Layer layer_of(const Tensor& qkv, const LayerPosition& position, long heads) {
+  const auto value_of = [](const Var& var) { return var.defined() ? var.value() : Tensor(); };
   const auto on_host = [](const Tensor& tensor) { return tensor.defined() ? tensor.to(Device::cpu) : Tensor(); };
   return {.qkv = on_host(qkv),
           .relative = on_host(position.table.defined() ? position.table.value() : position.heads.relative),
           .key = on_host(position.heads.key),
+          .prefix = on_host(value_of(position.prefix)),
+          .by_position = on_host(value_of(position.by_position)),
+          .share = on_host(value_of(position.share)),
           .sizes = {.images = 1,
                     .tokens = qkv.shape()[1],
                     .heads = heads,
@@ -36,21 +41,28 @@ using Weights = std::vector<double>;  // (tokens)
 std::vector<Weights> rows_of(const Layer& layer, const Weights& readers) {
   const kernels::AttentionSizes& z = layer.sizes;
   std::vector<Weights> rows(z.heads, Weights(z.tokens, 0));
+  const auto values = [](const Tensor& tensor) { return tensor.defined() ? tensor.host<float>() : nullptr; };
+  const kernels::AttentionBias<float> bias{
+      .relative = values(layer.relative), .key = values(layer.key), .prefix = values(layer.prefix)};
+  const float by_content = static_cast<float>(1 / std::sqrt(static_cast<double>(z.head_dim)));
   parallel_tasks(z.heads, [&](long head) {
     std::vector<float> row(z.tokens);
+    const double share = layer.share.defined() ? layer.share.host<float>()[head] : 0;
+    const auto add = [&](long query, double part, const kernels::AttentionBias<float>& its_bias, float scale) {
+      kernels::attention_row<float>({.weights = row.data(),
+                                     .qkv = layer.qkv.host<float>(),
+                                     .bias = its_bias,
+                                     .sizes = z,
+                                     .scale = scale,
+                                     .image = 0,
+                                     .head = head,
+                                     .query = query});
+      for (long key = 0; key < z.tokens; ++key) rows[head][key] += part * static_cast<double>(row[key]);
+    };
     for (long query = 0; query < z.tokens; ++query) {
       if (readers[query] == 0) continue;
-      kernels::attention_row<float>(
-          {.weights = row.data(),
-           .qkv = layer.qkv.host<float>(),
-           .bias = {.relative = layer.relative.defined() ? layer.relative.host<float>() : nullptr,
-                    .key = layer.key.defined() ? layer.key.host<float>() : nullptr},
-           .sizes = z,
-           .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(z.head_dim))),
-           .image = 0,
-           .head = head,
-           .query = query});
-      for (long key = 0; key < z.tokens; ++key) rows[head][key] += readers[query] * static_cast<double>(row[key]);
+      add(query, readers[query] * (1 - share), bias, by_content);
+      if (share != 0) add(query, readers[query] * share, {.relative = values(layer.by_position)}, 0);
     }
   });
   return rows;

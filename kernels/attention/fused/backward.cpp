@@ -51,6 +51,7 @@ struct HeadGradient {
   long stride;
   const T* lse;  // (tokens)
   T* center;     // of the gradient of the bias table, or null: not wanted
+  T* dprefix;    // (2), of the bias of prefix tokens, or null: not wanted
 };
 
 // e^-lse of a query that saw nothing is 0, not infinite.
@@ -71,13 +72,29 @@ Vector<Acc<S>> products_of(const S* a, const S* b, long dim) {
   return sum;
 }
 
+// Of a prefix token as key: empty lanes hold 0.
+template <class S, class O>
+void add_to_prefix(const HeadGradient<S>& g, const Queries<Acc<S>>& queries, const KeyChunk<S, O>& keys,
+                   const Acc<S>* ds) {
+  using T = Acc<S>;
+  Vector<T> patches = {}, all = {};
+  for (long v = 0; v < keys.vectors; ++v) {
+    const Vector<T> x = load(ds + v * kLanes<T>);
+    all += x, patches += x * queries.bias[keys.first_vector + v].patches;
+  }
+  g.dprefix[0] += sum_of_lanes<T>(patches), g.dprefix[1] += sum_of_lanes<T>(all - patches);
+}
+
 // The table's gradient: what LaneBias::load read as vectors goes back as vectors.
 template <class S, class O>
 void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<Acc<S>>& queries,
                   const KeyChunk<S, O>& keys, const Acc<S>* ds) {
   using T = Acc<S>;
   for (long j = 0; j < keys.count; ++j) {
-    if (!keys.bias[j]) continue;
+    if (!keys.bias[j]) {
+      if (g.dprefix) add_to_prefix(g, queries, keys, ds + j * kTileQueries);
+      continue;
+    }
     T* row = g.center + (keys.bias[j] - head.center);
     for (long v = 0; v < keys.vectors; ++v) {
       const LaneBias<T>& bias = queries.bias[keys.first_vector + v];
@@ -92,6 +109,9 @@ void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, const Querie
 template <class S, class O>
 void add_to_table(const Head<S, O>& head, const HeadGradient<S>& g, long query, const Acc<S>* ds, long begin,
                   long count) {
+  if (g.dprefix)
+    for (long j = 0; j < smaller(count, head.prefix - begin); ++j) g.dprefix[query < head.prefix] += ds[j];
+  if (query < head.prefix) return;
   const std::int32_t* offset = head.plan->offset;
   Acc<S>* const from_query = g.center + offset[query - head.prefix];
   for (long j = greater(0, head.prefix - begin); j < count; ++j) from_query[-offset[begin + j - head.prefix]] += ds[j];
@@ -209,7 +229,7 @@ void backward_single(const Head<S, O>& head, const HeadGradient<S>& g, const std
         store(weights + j, exp2(load(weights + j) - shift[i]));
         store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
       }
-      if (g.center && token[i] >= head.prefix) add_to_table(head, g, token[i], dweights, begin, count);
+      if (g.center) add_to_table(head, g, token[i], dweights, begin, count);
     }
     const T unscaled[kSingleQueries] = {1, 1, 1, 1};
     add_rows(dq, queries, head.dim, unscaled, ds, head.k + begin * stride, stride, count);
@@ -243,7 +263,8 @@ void backward_part(const AttentionBackward<S>& p, const AttentionPart& part, con
                           .out = p.out + z.out_begin(part.image, part.head),
                           .stride = stride,
                           .lse = p.lse + (part.image * z.heads + part.head) * z.tokens,
-                          .center = p.drelative && head.center ? gradient_center(p, part.head) : nullptr};
+                          .center = p.drelative && head.center ? gradient_center(p, part.head) : nullptr,
+                          .dprefix = p.dprefix && head.by_prefix ? p.dprefix + 2 * part.head : nullptr};
   Backward<S, O> state;
   fill(dk, T(0), 2 * size);
   for (long tile = 0; tile < part.last_tile; ++tile) {
@@ -281,6 +302,7 @@ void attention_backward(const AttentionBackward<S>& p) {
   for_each_head_over_images(*p.plan, p.sizes, [&](const AttentionPart& part, const AttentionPart* next) {
     const HeadPlan& head = p.plan->heads[part.head];
     T *const center = gradient_center(p, part.head), *const to = p.drelative + part.head * relative_size(p.plan->grid);
+    if (part.image == 0 && p.dprefix) p.dprefix[2 * part.head] = p.dprefix[2 * part.head + 1] = 0;
     if (part.image == 0) for_each_offset(head, p.plan->grid, center, to, [](T& value, T&) { value = 0; });
     backward_of_head(p, part, next);
     if (part.image + 1 == p.sizes.images)

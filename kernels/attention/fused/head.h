@@ -121,9 +121,11 @@ struct Head : KeyRows<S, O> {
   long tokens, dim, prefix;
   Grid grid;
   const HeadPlan* plan;
-  const T* center;    // of its table, or null: no bias
-  const T* key_bias;  // (patches), or null
-  T scale;            // times log2(e)
+  const T* center;                    // of its table, or null: no bias
+  const T* key_bias;                  // (patches), or null
+  bool by_prefix;                     // is there a bias of prefix tokens as keys?
+  T from_patch = 0, from_prefix = 0;  // that, in log2, for a patch as query and for another token of the prefix
+  T scale;                            // times log2(e)
 
   template <class Problem>
   Head(const Problem& p, long h, const S* q_rows, const KeyRows<S, O>& rows)
@@ -137,7 +139,12 @@ struct Head : KeyRows<S, O> {
         plan(p.plan->heads + h),
         center(p.bias.relative ? table_center(p.workspace, *p.plan, h) : nullptr),
         key_bias(p.bias.key ? p.bias.key + h * p.plan->grid.patches() : nullptr),
-        scale(p.scale * static_cast<T>(kLog2e)) {}
+        by_prefix(p.bias.relative && p.bias.prefix),
+        scale(p.scale * static_cast<T>(kLog2e)) {
+    if (!by_prefix) return;
+    from_patch = p.bias.prefix[2 * h] * static_cast<T>(kLog2e);
+    from_prefix = p.bias.prefix[2 * h + 1] * static_cast<T>(kLog2e);
+  }
 
   // The table as key `token` sees it: query at offset o finds its bias at [o]. Null for the prefix and without a bias.
   const T* bias_row(long token) const {

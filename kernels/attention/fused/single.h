@@ -55,7 +55,11 @@ LOOKHERE_INLINE void single_logits(Acc<S>* to, const Head<S, O>& head, const Acc
                                    long count) {
   using T = Acc<S>;
   dots(to, row, head.k + begin * head.stride, head.stride, head.dim, count);
-  if (!head.center || query < head.prefix) return;
+  if (!head.center) return;
+  if (head.by_prefix)
+    for (long j = 0; j < smaller(count, head.prefix - begin); ++j)
+      to[j] += query < head.prefix ? head.from_prefix : head.from_patch;
+  if (query < head.prefix) return;
   const std::int32_t* offset = head.plan->offset;
   const T* table = head.center + offset[query - head.prefix];
   for (long j = greater(0, head.prefix - begin); j < count; ++j)

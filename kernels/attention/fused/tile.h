@@ -137,6 +137,8 @@ LOOKHERE_INLINE void logit_tile(const Head<S, O>& head, const Queries<T>& querie
         if (const T* row = keys.bias[j + r]) {
           x += bias[i].load(row);
           if (by_key) x += keys.constant[j + r] * bias[i].patches;
+        } else if (head.by_prefix) {
+          x += head.from_prefix + (head.from_patch - head.from_prefix) * bias[i].patches;
         }
         finish(r, i, x);
       });

@@ -84,6 +84,19 @@ TEST(MaskedSoftmax, LearnedBiasHasAGradient) {
   }
 }
 
+TEST(MaskedSoftmax, PrefixBiasIsTheProcessors) {
+  for (const long prefix : {1, 3}) {
+    Problem<double> p({3, 4}, prefix, 4, {LookHereHead{}, LookHereHead{.view = {}, .slope = 0.5}});
+    p.prefix = {0.5, -1, 2, 0.25};
+    const Result<double> want = p.fast(true);
+    for (const long most : {1L, 60L, kernels::kMostLogits}) {
+      const Result<double> got = masked_softmax(p, true, most);
+      expect_close(got, want);
+      EXPECT_LT(worst_error(got.dprefix, want.dprefix), 1e-12);
+    }
+  }
+}
+
 TEST(MaskedSoftmax, BlindHeadGivesZeros) {
   Problem<float> p({3, 3}, 0, 10, {LookHereHead{}, LookHereHead{}});
   p.heads.clear();

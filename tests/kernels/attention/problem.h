@@ -9,7 +9,7 @@ using kernels::AttentionSizes;
 
 template <class T>
 struct Result {
-  std::vector<T> out, lse, dqkv, drelative;
+  std::vector<T> out, lse, dqkv, drelative, dprefix;
 };
 
 // One problem with random inputs; `size` scales queries and keys.
@@ -17,7 +17,7 @@ template <class T>
 struct Problem {
   AttentionSizes sizes;
   std::vector<LookHereHead> heads;  // empty: plain attention
-  std::vector<T> relative, key, qkv, dout;
+  std::vector<T> relative, key, qkv, dout, prefix = {};
 
   Problem(Grid grid, long prefix, long head_dim, std::vector<LookHereHead> views, long head_count, double size = 1)
       : sizes{.images = 2,
@@ -42,7 +42,8 @@ struct Problem {
   kernels::AttentionBias<T> bias() const {
     return {.heads = heads.empty() ? nullptr : heads.data(),
             .relative = relative.empty() ? nullptr : relative.data(),
-            .key = key.empty() ? nullptr : key.data()};
+            .key = key.empty() ? nullptr : key.data(),
+            .prefix = prefix.empty() ? nullptr : prefix.data()};
   }
   // Tables without heads want a plan whose heads see everything.
   std::shared_ptr<const kernels::AttentionPlan> plan() const {
@@ -58,7 +59,8 @@ struct Problem {
     Result<T> r{.out = std::vector<T>(dout.size(), kNaN<T>),
                 .lse = std::vector<T>(sizes.images * sizes.heads * sizes.tokens, kNaN<T>),
                 .dqkv = std::vector<T>(qkv.size(), kNaN<T>),
-                .drelative = std::vector<T>(learned ? relative.size() : 0, kNaN<T>)};
+                .drelative = std::vector<T>(learned ? relative.size() : 0, kNaN<T>),
+                .dprefix = std::vector<T>(learned ? prefix.size() : 0, kNaN<T>)};
     const auto plan = this->plan();
     std::vector<T> memory(workspace, kNaN<T>);
     forward(kernels::Attention<T>{.out = r.out.data(),
@@ -71,6 +73,7 @@ struct Problem {
                                   .workspace = memory.data()});
     backward(kernels::AttentionBackward<T>{.dqkv = r.dqkv.data(),
                                            .drelative = learned ? r.drelative.data() : nullptr,
+                                           .dprefix = learned && !prefix.empty() ? r.dprefix.data() : nullptr,
                                            .dout = dout.data(),
                                            .out = r.out.data(),
                                            .qkv = qkv.data(),

@@ -75,6 +75,25 @@ TEST(AttentionRow, IsWhatAttentionMultipliesValuesWith) {
     }
 }
 
+// The fused kernel's, with the prefix in lanes of its tiles or by itself; the weights by the formula.
+TEST(AttentionRow, KnowsTheBiasOfThePrefix) {
+  for (const long prefix : {1, 3}) {
+    auto p = telling<double>({head({}, 0.5), head({}, 0.25)}, prefix);
+    std::fill(p.qkv.begin(), p.qkv.end(), 0);
+    p.relative.assign(p.relative.size(), 0);
+    p.prefix = {std::log(2.), std::log(3.), std::log(5.), 0};
+    const double patches = 12, n = static_cast<double>(prefix);
+    for_each_row(p, [&](long, long h, long query, const std::vector<double>& row) {
+      const double factor = std::exp(p.prefix[2 * h + (query < prefix)]);
+      for (long key = 0; key < p.sizes.tokens; ++key)
+        EXPECT_NEAR(row[key], (key < prefix ? factor : 1) / (patches + n * factor), 1e-14);
+    });
+    auto random = telling<double>({head({}, 0.5), head({}, 0.25)}, prefix);
+    random.prefix = p.prefix;
+    expect_rows(random, random.fast(), 1e-13);
+  }
+}
+
 TEST(AttentionRow, IsZeroWhereNothingIsSeenAndNaNStaysVisible) {
   auto p = telling<float>({head({}, 0.5)}, 0);
   std::fill(p.relative.begin(), p.relative.end(), -kInf<float>);

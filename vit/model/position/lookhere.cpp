@@ -12,8 +12,10 @@ namespace {
 
 template <class E>
 using Names = std::vector<std::pair<const char*, E>>;
-const Names<DistancePower> kDistances{
-    {"linear", DistancePower::linear}, {"sqrt", DistancePower::sqrt}, {"square", DistancePower::square}};
+const Names<DistancePower> kDistances{{"linear", DistancePower::linear},
+                                      {"sqrt", DistancePower::sqrt},
+                                      {"square", DistancePower::square},
+                                      {"manhattan", DistancePower::manhattan}};
 const Names<MaskFill> kFills{{"inf", MaskFill::inf}, {"zero", MaskFill::zero}, {"max", MaskFill::max}};
 
 template <class E>
@@ -89,9 +91,19 @@ HeadsInWords LookHere::in_words(const PositionSizes& z, long layer) const {
   const double layer_slope = lookhere_heads(config_, z.heads, z.depth, layer)[0].layer_slope;
   words.global_slope = config_.global_slope;
   words.layer_slope = config_.global_slope > 0 ? layer_slope / config_.global_slope : 0;
-  words.distance = config_.distance == DistancePower::linear ? "distance"
-                   : config_.distance == DistancePower::sqrt ? "√distance"
-                                                             : "distance²";
+  switch (config_.distance) {
+    case DistancePower::linear:
+      words.distance = "distance";
+      break;
+    case DistancePower::sqrt:
+      words.distance = "√distance";
+      break;
+    case DistancePower::square:
+      words.distance = "distance²";
+      break;
+    case DistancePower::manhattan:
+      words.distance = "(|dy| + |dx|)";
+  }
   if (config_.fill != MaskFill::inf)
     words.distance +=
         config_.fill == MaskFill::zero ? "; masked patches cost nothing" : "; masked patches cost the largest distance";
@@ -136,8 +148,8 @@ PositionConfig lookhere_position(const LookHereConfig& config) {
 
 PositionType lookhere_type() {
   constexpr double kMany = 1e9;
-  return {.names = {"lookhere", "lh180", "lh90", "lh45", "alibi"},
-          .help = "lookhere (= lh90), lh180, lh90, lh45, alibi",
+  return {.names = {"lookhere", "lh180", "lh90", "lh45", "alibi", "manhattan", "axial"},
+          .help = "lookhere (= lh90), lh180, lh90, lh45, alibi, manhattan, axial",
           .make = preset,
           .options = {{"directions",
                        std::vector<std::string>{},
@@ -151,7 +163,7 @@ PositionType lookhere_type() {
                        std::vector<double>{},
                        {0, 1e6},
                        "LookHere slopes of the first and last layer (default 1.5 0.5)"},
-                      {"distance", "", {}, "LookHere distance: linear, sqrt, square"},
+                      {"distance", "", {}, "LookHere distance: linear, sqrt, square, manhattan"},
                       {"fill", "", {}, "what stands where a head does not look: inf, zero, max"}},
           .json_type = "lookhere",
           .from_json = from_json};

@@ -9,7 +9,7 @@ PositionConfig lookhere_position(const LookHereConfig& config);
 // As a model's configuration has it. Throws Error naming the field.
 LookHereConfig lookhere_config_from_json(const nlohmann::json& json);
 
-DistancePower distance_from_name(const std::string& name);  // linear, sqrt, square
+DistancePower distance_from_name(const std::string& name);  // linear, sqrt, square, manhattan
 MaskFill fill_from_name(const std::string& name);           // inf, zero, max
 
 }  // namespace lookhere

@@ -58,6 +58,9 @@ const std::map<std::string, Four>& known_names() {
                          {"tri_down&right", {kDownLeft, kRight}},
                          {"tri_left&down", {kUpLeft, kDown}},
                          {"tri_right&down", {kUpRight, kDown}}}};
+    // Not of the authors': the query's own row, or its column (Ho et al. 2019, arXiv 1912.12180).
+    const Direction row{"row", {kUp, kDown}}, column{"column", {kLeft, kRight}};
+    const Four axial{{row, column, row, column}};
     return std::map<std::string, Four>{{"none", {kAll, kAll, kAll, kAll}},
                                        {"zero", {kZero, kZero, kZero, kZero}},
                                        {"none1zero3", {kAll, kZero, kZero, kZero}},
@@ -70,6 +73,8 @@ const std::map<std::string, Four>& known_names() {
                                        {"diagonals", diagonals},
                                        {"eighths1", eighths1},
                                        {"eighths2", eighths2},
+                                       {"axial", axial},
+                                       {"zeroaxial", without_distance(axial)},
                                        {"zerohalves", without_distance(halves)},
                                        {"zerocorners", without_distance(corners)},
                                        {"zerotriangles", without_distance(triangles)}};
@@ -194,11 +199,15 @@ LookHereConfig lookhere_preset(const std::string& name) {
   if (name == "lh90") return {.directions = {"corners-triangles-none"}};
   if (name == "lh45") return {.directions = {"eighths1-eighths2-none"}};
   if (name == "alibi") return {.directions = {"none"}, .global_slope = 1, .layer_slopes = {1, 1}};
-  fail("lookhere: unknown preset '", name, "', known: lh180, lh90, lh45, alibi");
+  if (name == "manhattan")
+    return {.directions = {"none"}, .global_slope = 1, .layer_slopes = {1, 1}, .distance = DistancePower::manhattan};
+  if (name == "axial") return {.directions = {"zeroaxial"}};
+  fail("lookhere: unknown preset '", name, "', known: lh180, lh90, lh45, alibi, manhattan, axial");
 }
 
 bool has_official_layout(const std::string& directions, long heads) {
   const std::vector<std::string> names = split(directions);
+  if (std::ranges::any_of(names, [](const std::string& name) { return name.ends_with("axial"); })) return false;
   return is_official_six(names, heads) || !official_repeats(names, heads).empty();
 }
 

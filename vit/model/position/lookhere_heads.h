@@ -24,7 +24,9 @@ struct LookHereConfig {
   bool operator==(const LookHereConfig&) const = default;
 };
 
-// The published three ("lh180", "lh90", "lh45") and "alibi" (2D-ALiBi, undirected heads only). Error for other names.
+// The published three ("lh180", "lh90", "lh45"), "alibi" (2D-ALiBi, undirected heads only), "manhattan" (RMT's: the
+// same with |dy| + |dx| as distance) and "axial" (half of the heads see their row, half their column, at no cost).
+// Error for other names.
 LookHereConfig lookhere_preset(const std::string& name);
 
 // The heads of one layer. Throws Error for an unknown direction name, naming all known ones, or where the number of

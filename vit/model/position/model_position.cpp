@@ -39,16 +39,22 @@ std::shared_ptr<const PositionOnGrid> ModelPosition::on(Grid grid, Dtype dtype) 
 std::shared_ptr<const PositionOnGrid> ModelPosition::make(Grid grid, Dtype dtype) const {
   const auto made = std::make_shared<PositionOnGrid>();
   made->grid = grid, made->dtype = dtype;
+  for (const Tensor& constant : config_->constants(sizes_, grid, dtype))
+    made->constants.emplace_back(constant.to(device_));
   if (parameters_.empty())
     if (const Var constant = config_->embed(sizes_, {}, grid, dtype); constant.defined())
       made->embedding = Var(constant.value().to(device_));
   if (const Rotation r = config_->rotate(sizes_, grid, acc_of(dtype)); r.cos.defined())
     made->rotation = {.cos = r.cos.to(device_), .sin = r.sin.to(device_)};
+  const NoGrad only_whether_they_are_defined;
+  const std::vector<Var> in = inputs(*made);
   for (long layer = 0; layer < sizes_.depth; ++layer) {
     std::vector<LookHereHead> heads;
     for (const NamedHead& named : config_->bias(sizes_, layer)) heads.push_back(named.head);
     // A learned table needs a plan that knows the grid: heads that see everything.
-    if (heads.empty() && table(grid, layer).defined()) heads.resize(sizes_.heads);
+    if (heads.empty() && (config_->table(sizes_, in, grid, layer).defined() ||
+                          config_->by_position(sizes_, in, grid, layer).share.defined()))
+      heads.resize(sizes_.heads);
     AttentionHeads planned = make_attention_heads(std::move(heads), grid, dtype, device_);
     plan_attention(planned, sizes_.heads, sizes_.prefix, sizes_.head_dim(), layer ? &made->heads.back() : nullptr);
     made->heads.push_back(std::move(planned));
@@ -56,14 +62,27 @@ std::shared_ptr<const PositionOnGrid> ModelPosition::make(Grid grid, Dtype dtype
   return made;
 }
 
+std::vector<Var> ModelPosition::inputs(const PositionOnGrid& on_grid) const {
+  std::vector<Var> all = parameters_;
+  all.insert(all.end(), on_grid.constants.begin(), on_grid.constants.end());
+  return all;
+}
+
 Var ModelPosition::embed(const Var& patches, const PositionOnGrid& on_grid) const {
   const Var embedding =
-      parameters_.empty() ? on_grid.embedding : config_->embed(sizes_, parameters_, on_grid.grid, on_grid.dtype);
+      parameters_.empty() ? on_grid.embedding : config_->embed(sizes_, inputs(on_grid), on_grid.grid, on_grid.dtype);
   return embedding.defined() ? add(patches, embedding) : patches;
 }
 
 LayerPosition ModelPosition::in_layer(const PositionOnGrid& on_grid, long layer) const {
-  return {.heads = on_grid.heads[layer], .rotation = on_grid.rotation, .table = table(on_grid.grid, layer)};
+  const std::vector<Var> in = inputs(on_grid);
+  const PositionalAttention by_position = config_->by_position(sizes_, in, on_grid.grid, layer);
+  return {.heads = on_grid.heads[layer],
+          .rotation = on_grid.rotation,
+          .table = config_->table(sizes_, in, on_grid.grid, layer),
+          .prefix = config_->prefix(sizes_, in, on_grid.grid, layer),
+          .by_position = by_position.table,
+          .share = by_position.share};
 }
 
 }  // namespace lookhere

@@ -12,6 +12,7 @@ struct PositionOnGrid {
   Grid grid;
   Dtype dtype;    // of the residual stream
   Var embedding;  // [patches, dim], where it has no parameters; else undefined
+  std::vector<Var> constants;
   Rotation rotation;
   std::vector<AttentionHeads> heads;  // by layer
 };
@@ -34,7 +35,7 @@ class ModelPosition {
 
  private:
   std::shared_ptr<const PositionOnGrid> make(Grid grid, Dtype dtype) const;
-  Var table(Grid grid, long layer) const { return config_->table(sizes_, parameters_, grid, layer); }
+  std::vector<Var> inputs(const PositionOnGrid& on_grid) const;  // of the encoding's hooks
 
   PositionConfig config_;
   PositionSizes sizes_;

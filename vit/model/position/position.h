@@ -36,6 +36,11 @@ struct NamedHead {
   LookHereHead head;
 };
 
+// Attention by position: its logits by offset, as a table of attention_learned, and its share of each head, [heads].
+struct PositionalAttention {
+  Var table, share;
+};
+
 // One layer's heads in words, for `info` and pictures: their penalty is global slope × layer slope × head slope ×
 // distance.
 struct HeadsInWords {
@@ -55,15 +60,23 @@ class PositionEncoding {
   virtual ~PositionEncoding() = default;
 
   // -- hooks: the defaults do nothing --------------------------------------------------------------------------------
-  // Added to the patch tokens: [patches of `grid`, dim]; undefined: nothing. `parameters` in the order of parameters().
-  // Without any it is a constant, computed once per grid, in host memory: the model moves it to its device.
-  virtual Var embed(const PositionSizes& sizes, std::span<const Var> parameters, Grid grid, Dtype dtype) const;
+  // `inputs` are the parameters in the order of parameters() and, behind them, what constants() gives for this grid.
+  // Added to the patch tokens: [patches of `grid`, dim]; undefined: nothing. Without parameters it is a constant,
+  // computed once per grid, in host memory: the model moves it to its device.
+  virtual Var embed(const PositionSizes& sizes, std::span<const Var> inputs, Grid grid, Dtype dtype) const;
   // Turns q and k in every layer (RoPE); undefined tensors: does not. `dtype` is that of sums; in host memory as well.
   virtual Rotation rotate(const PositionSizes& sizes, Grid grid, Dtype dtype) const;
   // What the heads of a layer see and what distance costs; empty: everything, nothing.
   virtual std::vector<NamedHead> bias(const PositionSizes& sizes, long layer) const;
   // A bias by offset with a gradient, [heads, 2·grid.y - 1, 2·grid.x - 1] (attention_learned); undefined: none.
-  virtual Var table(const PositionSizes& sizes, std::span<const Var> parameters, Grid grid, long layer) const;
+  virtual Var table(const PositionSizes& sizes, std::span<const Var> inputs, Grid grid, long layer) const;
+  // Beside a table: the bias of prefix tokens as keys, [heads, 2] (attention_learned); undefined: none.
+  virtual Var prefix(const PositionSizes& sizes, std::span<const Var> inputs, Grid grid, long layer) const;
+  // A second attention, by position alone, and its share of each head; undefined: none.
+  virtual PositionalAttention by_position(const PositionSizes& sizes, std::span<const Var> inputs, Grid grid,
+                                          long layer) const;
+  // What the hooks above compute with, made once per grid, in host memory: the model moves it to its device.
+  virtual std::vector<Tensor> constants(const PositionSizes& sizes, Grid grid, Dtype dtype) const;
 
   // -- the rest of an encoding ---------------------------------------------------------------------------------------
   virtual std::vector<PositionParameter> parameters(const PositionSizes& sizes) const;

@@ -8,7 +8,8 @@
 namespace lookhere {
 
 const std::vector<PositionType>& position_types() {
-  static const std::vector<PositionType> all{lookhere_type(), learned_type(), none_type(), sincos_type(), rope_type()};
+  static const std::vector<PositionType> all{lookhere_type(),   learned_type(), none_type(), sincos_type(), rope_type(),
+                                             factorized_type(), fourier_type(), rpe_type(),  gpsa_type()};
   return all;
 }
 
@@ -90,6 +91,11 @@ Var PositionEncoding::embed(const PositionSizes&, std::span<const Var>, Grid, Dt
 Rotation PositionEncoding::rotate(const PositionSizes&, Grid, Dtype) const { return {}; }
 std::vector<NamedHead> PositionEncoding::bias(const PositionSizes&, long) const { return {}; }
 Var PositionEncoding::table(const PositionSizes&, std::span<const Var>, Grid, long) const { return {}; }
+Var PositionEncoding::prefix(const PositionSizes&, std::span<const Var>, Grid, long) const { return {}; }
+PositionalAttention PositionEncoding::by_position(const PositionSizes&, std::span<const Var>, Grid, long) const {
+  return {};
+}
+std::vector<Tensor> PositionEncoding::constants(const PositionSizes&, Grid, Dtype) const { return {}; }
 std::vector<PositionParameter> PositionEncoding::parameters(const PositionSizes&) const { return {}; }
 void PositionEncoding::check_fits(const PositionSizes&) const {}
 void PositionEncoding::set(std::string_view, const PositionValue&) {}

@@ -22,5 +22,9 @@ PositionType learned_type();
 PositionType none_type();
 PositionType sincos_type();
 PositionType rope_type();
+PositionType factorized_type();
+PositionType fourier_type();
+PositionType rpe_type();
+PositionType gpsa_type();
 
 }  // namespace lookhere
