@@ -29,6 +29,8 @@ template <class T>
 T* optional(const Tensor& t) {
   return t.defined() ? t.data<T>() : nullptr;
 }
+// A frozen layer has none, and half of its backward pass to do.
+bool need_gradient(const Var& w, const Var& b) { return w.requires_grad() || b.requires_grad(); }
 Tensor value_of(const Var& v) { return v.defined() ? v.value() : Tensor(); }
 
 // y and activated = f(y): undefined where not wanted.
@@ -98,10 +100,11 @@ Var linear(const Var& x, const Var& w, const Var& b) {
   std::vector<Var> inputs{x, w};
   if (b.defined()) inputs.push_back(b);
   return Var::record("linear", y, inputs,
-                     [=, need_dx = x.requires_grad(), xv = x.value(), wv = w.value(), bv = value_of(b)](
-                         const Tensor& dy, const GradTargets& into) {
+                     [=, need_dx = x.requires_grad(), need_dw = need_gradient(w, b), xv = x.value(), wv = w.value(),
+                      bv = value_of(b)](const Tensor& dy, const GradTargets& into) {
                        const WeightGradient g =
-                           weight_gradient(dy, xv, wv, bv, into[1], bv.defined() ? &into[2] : nullptr, z);
+                           need_dw ? weight_gradient(dy, xv, wv, bv, into[1], bv.defined() ? &into[2] : nullptr, z)
+                                   : WeightGradient{};
                        const Tensor dx = need_dx ? input_gradient(dy, wv, {}, {}, xv.shape(), z) : Tensor();
                        return bv.defined() ? Grads{dx, g.dw, g.db} : Grads{dx, g.dw};
                      });
@@ -120,11 +123,15 @@ Var mlp(const Var& x, const Var& w1, const Var& b1, const Var& w2, const Var& b2
   forward(pre, hidden, f, x.value(), w1.value(), b1.value(), first);
   forward(y, {}, {}, hidden, w2.value(), b2.value(), second);
   return Var::record("mlp", y, {x, w1, b1, w2, b2},
-                     [=, need_dx = x.requires_grad(), xv = x.value(), w1v = w1.value(), b1v = b1.value(),
-                      w2v = w2.value(), b2v = b2.value()](const Tensor& dy, const GradTargets& into) {
-                       const WeightGradient g2 = weight_gradient(dy, hidden, w2v, b2v, into[3], &into[4], second);
+                     [=, need_dx = x.requires_grad(), need_d1 = need_gradient(w1, b1), need_d2 = need_gradient(w2, b2),
+                      xv = x.value(), w1v = w1.value(), b1v = b1.value(), w2v = w2.value(),
+                      b2v = b2.value()](const Tensor& dy, const GradTargets& into) {
+                       const WeightGradient g2 = need_d2
+                                                     ? weight_gradient(dy, hidden, w2v, b2v, into[3], &into[4], second)
+                                                     : WeightGradient{};
                        const Tensor dpre = input_gradient(dy, w2v, pre, f, hidden_shape, second);
-                       const WeightGradient g1 = weight_gradient(dpre, xv, w1v, b1v, into[1], &into[2], first);
+                       const WeightGradient g1 =
+                           need_d1 ? weight_gradient(dpre, xv, w1v, b1v, into[1], &into[2], first) : WeightGradient{};
                        const Tensor dx = need_dx ? input_gradient(dpre, w1v, {}, {}, xv.shape(), first) : Tensor();
                        return Grads{dx, g1.dw, g1.db, g2.dw, g2.db};
                      });

@@ -161,6 +161,7 @@ void VerifyData::run() const {
     const long count = split.dataset.size();
     print("{:<10} {} images, read in {:.2f} s: {:.0f} images/s with {} threads\n", split.name, count,
           split.found.seconds, static_cast<double>(count) / split.found.seconds, thread_count());
+    if (!split.dataset.made_from.empty()) print("made from  {}\n", split.dataset.made_from);
     print_classes(split.dataset);
     print_sizes(split);
     print("mean       {}\nstd        {}\n", listed(split.found.pixels.mean()), listed(split.found.pixels.std()));

@@ -1,5 +1,6 @@
 // Dataset: labelled images, and what is known of them without looking at one.
 #pragma once
+#include <functional>
 #include <string>
 
 #include "vit/data/image.h"
@@ -22,6 +23,10 @@ struct Dataset {
   Interpolation interpolation = Interpolation::bilinear;  // where something is cut out
   bool mirror_by_default = false;             // true for photographs of things, which may as well be seen mirrored
   std::shared_ptr<const ImageSource> images;  // copies of the set share them
+  // Where each thing in image i lies, (height, width): 0 the background, 1 the first thing that the label speaks of,
+  // from 2 on others, each where it covers at least half of the pixel. Not there where a set does not know it.
+  std::function<std::vector<std::uint8_t>(long i)> masks;
+  std::string made_from;  // of drawn sets that depend on files: which, in one line
 
   long size() const { return static_cast<long>(labels.size()); }
   // Image i, as ImageSource::read gives it. Throws Error if there is no such image, or one without pixels or of other

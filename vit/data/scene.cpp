@@ -168,4 +168,16 @@ void draw_scene(const Scene& scene, long size, std::uint8_t* pixels) {
     }
 }
 
+std::vector<std::uint8_t> mask_of(const Scene& scene, long size) {
+  std::vector<std::uint8_t> mask(size * size);
+  const auto side = static_cast<float>(size);
+  for (long y = 0; y < size; ++y)
+    for (long x = 0; x < size; ++x) {
+      const float at_x = (static_cast<float>(x) + 0.5F) / side, at_y = (static_cast<float>(y) + 0.5F) / side;
+      const auto covers = [&](const Scene::Part& part) { return distance_to(part, at_x - part.x, at_y - part.y) <= 0; };
+      mask[y * size + x] = covers(scene.head) ? 1 : covers(scene.tail) ? 2 : 0;
+    }
+  return mask;
+}
+
 }  // namespace lookhere

@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <vector>
 
 namespace lookhere {
 
@@ -35,5 +36,7 @@ struct Scene {
 Scene make_scene(std::uint64_t seed, bool train, long index);
 // pixels (3, size, size), antialiased.
 void draw_scene(const Scene& scene, long size, std::uint8_t* pixels);
+// (size, size): 1 where the head covers half of a pixel or more, 2 where the tail does, else 0.
+std::vector<std::uint8_t> mask_of(const Scene& scene, long size);
 
 }  // namespace lookhere

@@ -35,6 +35,10 @@ Dataset make_shapes(bool train, const DatasetOptions& options) {
     dataset.labels[i] = static_cast<std::int32_t>(scene.label);
   }
   dataset.set_images(std::move(pixels), 3, size, size);
+  dataset.masks = [=, seed = options.seed](long i) {
+    check(0 <= i && i < n, "shapes: no image ", i, " of ", n);
+    return mask_of(make_scene(seed, train, i), size);
+  };
   return dataset;
 }
 

@@ -10,6 +10,7 @@
 #include "tensor/shape.h"
 #include "tensor/text.h"
 #include "vit/data/format.h"
+#include "vit/data/glyphs/glyphs.h"
 #include "vit/data/shapes.h"
 
 namespace lookhere {
@@ -18,12 +19,14 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Named {
-  const char *source, *folder, *advice;  // no folder: the set is drawn
+  const char *source, *folder, *advice;
   long classes;
+  Dataset (*draw)(bool train, const DatasetOptions& options) = nullptr;  // where the set has no folder
 };
 constexpr const char* kCifarAdvice = "unpack its binary version (www.cs.toronto.edu/~kriz/cifar.html) there";
-constexpr std::array<Named, 4> kNamed{{{"fashion", "fashion-mnist", "install Debian's dataset-fashion-mnist", 10},
-                                       {"shapes", nullptr, nullptr, 8},
+constexpr std::array<Named, 5> kNamed{{{"fashion", "fashion-mnist", "install Debian's dataset-fashion-mnist", 10},
+                                       {"shapes", nullptr, nullptr, 8, make_shapes},
+                                       {"glyphs", nullptr, nullptr, 46, make_glyphs},
                                        {"cifar10", "cifar-10-batches-bin", kCifarAdvice, 10},
                                        {"cifar100", "cifar-100-binary", kCifarAdvice, 100}}};
 constexpr const char* kStandardRoot = "/usr/share/datasets";
@@ -109,7 +112,7 @@ Dataset load_folder(const std::string& folder, bool train, const DatasetOptions&
 Dataset load_dataset(const std::string& source, bool train, const DatasetOptions& options) {
   const auto* set = std::ranges::find(kNamed, source, &Named::source);
   const bool named = set != kNamed.end();
-  if (named && !set->folder) return make_shapes(train, options);
+  if (named && set->draw) return set->draw(train, options);
   check_io(named || is_folder(source), "data: wanted ", all_names(), " or a folder, got \"", source, "\"");
   const std::string folder = named ? folder_of(*set).string() : source;
   Dataset dataset = load_folder(folder, train, options);

@@ -65,7 +65,9 @@ Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options) 
     const long count = batch.images.shape()[0], classes = model.config().classes;
     const Tensor logits = empty({count, classes}, Dtype::f32, Device::cpu);
     parts.for_each(count, [&](long begin, long end) {
-      logits.rows(begin, end).copy_from(logits_of(model, batch.images.rows(begin, end)));
+      const Tensor images = batch.images.rows(begin, end);
+      const Tensor shown = options.change ? options.change(images, batch.labels.rows(begin, end)) : images;
+      logits.rows(begin, end).copy_from(logits_of(model, shown));
     });
     if (const std::string note = parts.take_note(); options.note && !note.empty()) options.note("evaluation: " + note);
     result.loss += softmax_cross_entropy(Var(logits), batch.labels).value().item() * static_cast<double>(count);
@@ -75,6 +77,7 @@ Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options) 
       const long rank = rank_of_label(logits.host<float>() + i * classes, classes, batch.labels.host<i64>()[i]);
       hits += rank < 1, hits5 += rank < 5;
     }
+    if (options.answered) options.answered(logits, batch.labels);
     result.images += count;
     if (options.progress) options.progress(result.images);
   }

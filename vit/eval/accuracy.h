@@ -20,6 +20,9 @@ struct EvaluationOptions {
   std::function<void(long done)> progress;            // images done, after each batch
   std::function<bool()> stop;                         // asked before each batch
   std::function<void(const std::string& line)> note;  // what the user should know, in one line
+  // What the model is shown in place of some images [b, C, Y, X] with labels [b].
+  std::function<Tensor(const Tensor& images, const Tensor& labels)> change = {};
+  std::function<void(const Tensor& logits, const Tensor& labels)> answered = {};  // after each batch
 };
 
 // The loader decides batch size and resolution. Where the forward pass of a batch does not fit into memory it goes in

@@ -26,10 +26,14 @@ void guess_preprocessing(Dataset& test, const Safetensors& model) {
 
 }  // namespace
 
-Dataset load_test_set(const std::string& source, const Safetensors& model, long shapes_size) {
-  const ViTConfig config = config_of(model);
+Dataset load_test_set(const std::string& source, const Safetensors& model, long drawn_size) {
   DatasetOptions options;
-  options.shapes_size = shapes_size;
+  options.shapes_size = options.glyphs_size = drawn_size;
+  return load_test_set(source, model, options);
+}
+
+Dataset load_test_set(const std::string& source, const Safetensors& model, const DatasetOptions& options) {
+  const ViTConfig config = config_of(model);
   Dataset test = load_dataset(source, false, options);
   check(test.channels == config.channels, source, ": has ", test.channels, " channels, the model wants ",
         config.channels);

@@ -64,7 +64,7 @@ void Recipe::validate() const {
   };
   if (!scale.empty()) range("scale", scale);
   one_of("sched-style", sched_style, {"plain", "timm"});
-  range("ratio", ratio);
+  range("ratio", ratio), range("glyphs-zoom", glyphs_zoom);
   if (initial_checkpoint.empty() || !position.empty()) position_preset(position, position_options);
 }
 
@@ -240,7 +240,8 @@ LoaderOptions training_loader(const Recipe& r, const ViTConfig& model, const Dat
 DatasetOptions dataset_options(const Recipe& r) {
   DatasetOptions options;
   options.shapes_train = r.shapes_train, options.shapes_test = r.shapes_test;
-  if (r.img_size) options.shapes_size = r.img_size;
+  options.glyphs_train = r.glyphs_train, options.glyphs_test = r.glyphs_test, options.glyphs_zoom = r.glyphs_zoom;
+  if (r.img_size) options.shapes_size = options.glyphs_size = r.img_size;
   options.natural_class_order = r.class_order == "natural";
   options.class_map = r.class_map, options.val_split = r.val_split, options.on_bad_image = r.on_bad_image;
   return options;

@@ -52,6 +52,8 @@ struct Recipe {
   double color_jitter = 0, reprob = 0, mixup = 0, cutmix = 0, mixup_prob = 1, mixup_switch_prob = 0.5;
   double crop_pct = 0, val_split = 0.1;
   long shapes_train = 8192, shapes_test = 2048;
+  long glyphs_train = 18400, glyphs_test = 4600;
+  std::vector<double> glyphs_zoom{0.4, 0.7};
   long eval_batch_size = 256, workers = 1, recovery_interval = 0, shards = 0;
 
   // f(option, field) for every field, f(const RecipeOption&, T&).
@@ -130,6 +132,9 @@ struct Recipe {
     group = "Data";
     add("shapes-train", shapes_train, "training images of --data shapes", {1, 1e7});
     add("shapes-test", shapes_test, "test images of --data shapes", {1, 1e7});
+    add("glyphs-train", glyphs_train, "training images of --data glyphs", {1, 1e7});
+    add("glyphs-test", glyphs_test, "test images of --data glyphs", {1, 1e7});
+    add("glyphs-zoom", glyphs_zoom, "LOW to HIGH of a glyph's longer side by the image's side", {0.05, 0.75});
     group = "Run";
     add("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)");
     add("device", device, kDeviceDescription);
