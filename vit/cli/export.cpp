@@ -21,7 +21,8 @@ class Export : public Command {
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file or checkpoint (safetensors)", .required = true}, model);
     o.add({.names = "--output", .help = "safetensors file", .required = true}, output);
-    o.add({.names = "--no-embed-class", .help = "pos_embed without rows for class token and registers, as in DeiT III and DINOv2"},
+    o.add({.names = "--no-embed-class",
+           .help = "pos_embed without rows for class token and registers, as in DeiT III and DINOv2"},
           no_embed_class);
   }
   void run() const override {

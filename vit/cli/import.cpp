@@ -44,7 +44,10 @@ void Import::add_options(Options& o) {
   o.add({.names = "--norm-eps", .help = "added to the variance in norms (0: as they say)", .range = {0, 1}}, norm_eps);
   o.add({.names = "--activation", .help = "of the MLPs: " + mlp_activation_names() + " (empty: as they say)"},
         activation);
-  o.add({.names = "--pool", .help = "cls, mean or map; mean_prefix, map_prefix: over the tokens before the patches too (empty: as they say)"}, pool);
+  o.add({.names = "--pool",
+         .help =
+             "cls, mean or map; mean_prefix, map_prefix: over the tokens before the patches too (empty: as they say)"},
+        pool);
   o.add({.names = "--img-size", .help = "image side in pixels (0: as pos_embed says)", .range = {0, 16384}}, img_size);
   o.add({.names = "--position", .help = "where the weights have no pos_embed: " + position_help()}, position);
   o.add({.names = "--mean", .help = "per channel, of pixels from 0 to 1"}, mean);

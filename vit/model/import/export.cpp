@@ -92,7 +92,8 @@ Exported export_model(ViT& model, bool no_embed_class, const Metadata& more) {
     exported.notes.emplace_back("the positions, which are computed here, are written as learned ones");
   if (table.defined())
     exported.notes.emplace_back("timm resizes positions to other image sizes bicubically, antialiased");
-  if (!c.patch_bias && !c.pre_norm) exported.tensors.emplace_back("patch_embed.proj.bias", full({c.dim}, 0, Dtype::f32, Device::cpu));
+  if (!c.patch_bias && !c.pre_norm)
+    exported.tensors.emplace_back("patch_embed.proj.bias", full({c.dim}, 0, Dtype::f32, Device::cpu));
   exported.metadata["lookhere.config"] = to_json(c);
   exported.call = call_of(c, table.defined(), patches_alone);
   return exported;
