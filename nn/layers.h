@@ -134,7 +134,7 @@ struct SelfAttention {
 
  private:
   Var attended(const Var& x, const LayerPosition& position) const {
-    const Var by_content = position.table.defined()
+    Var by_content = position.table.defined()
                                ? attention_learned(x, heads, position.heads, position.table, position.prefix)
                                : attention(x, heads, position.heads);
     if (!position.share.defined()) return by_content;
