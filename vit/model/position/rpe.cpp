@@ -57,7 +57,7 @@ class Rpe : public PositionEncoding {
   Var table(const PositionSizes& z, std::span<const Var> inputs, Grid grid, long layer) const override {
     const long height = 2 * z.grid.y - 1, width = 2 * z.grid.x - 1, new_height = 2 * grid.y - 1,
                new_width = 2 * grid.x - 1;
-    const Var x = by_head(rows_of(z, inputs[layer], 0, height * width), z.grid);
+    Var x = by_head(rows_of(z, inputs[layer], 0, height * width), z.grid);
     if (grid == z.grid) return x;
     const Var &rows = inputs[z.depth + 1], &columns = inputs[z.depth + 2];
     const Var wide = linear(reshape(x, {z.heads, height, 1, width}), columns);
