@@ -135,8 +135,8 @@ struct SelfAttention {
  private:
   Var attended(const Var& x, const LayerPosition& position) const {
     Var by_content = position.table.defined()
-                               ? attention_learned(x, heads, position.heads, position.table, position.prefix)
-                               : attention(x, heads, position.heads);
+                         ? attention_learned(x, heads, position.heads, position.table, position.prefix)
+                         : attention(x, heads, position.heads);
     if (!position.share.defined()) return by_content;
     // (1 - share)·softmax(q·k)·v + share·softmax(by_position)·v
     const Dtype dtype = x.value().dtype();
