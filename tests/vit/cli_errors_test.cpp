@@ -141,6 +141,9 @@ TEST(CliErrors, Environment) {
       {"LOOKHERE_GEMM=mkl", "LOOKHERE_GEMM: wanted own, openblas or onednn"}};
   for (const auto& [variable, message] : mistakes)
     expect_refusal({{"info"}, kInput, message}, {.environment = {variable}});
+  expect_refusal(
+      {{"verify-data", "glyphs"}, kIo, "glyphs: no font file /nowhere/opentype/cantarell/Cantarell-Bold.otf: "},
+      {.environment = {"LOOKHERE_FONTS=/nowhere"}});
 }
 
 // A run whose disk fills up keeps what it had.
