@@ -113,6 +113,25 @@ TEST(Pointwise, Tanh) {
   });
 }
 
+TEST(Pointwise, Waves) {
+  for_each_context_and_type([]<class T>(auto context, T) {
+    for (const auto& [rows, cols] : {std::pair{1L, 1L}, {3L, 17L}, {40L, 5L}}) {
+      const std::vector<T> x = random_values<T>(rows * cols, 1, -5, 5), dy = random_values<T>(2 * rows * cols, 2);
+      std::vector<T> y(2 * rows * cols), dx(rows * cols);
+      kernels::waves<T>(context, {.y = y.data(), .x = x.data(), .rows = rows, .cols = cols});
+      kernels::waves_backward<T>(context,
+                                 {.dx = dx.data(), .dy = dy.data(), .y = y.data(), .rows = rows, .cols = cols});
+      for (long i = 0; i < rows * cols; ++i) {
+        const long at = i / cols * 2 * cols + i % cols;
+        const double cos = std::cos(as_f64(x[i])), sin = std::sin(as_f64(x[i])), tolerance = 4 * kEpsilon<T>;
+        EXPECT_NEAR(as_f64(y[at]), cos, tolerance);
+        EXPECT_NEAR(as_f64(y[at + cols]), sin, tolerance);
+        EXPECT_NEAR(as_f64(dx[i]), cos * as_f64(dy[at + cols]) - sin * as_f64(dy[at]), tolerance);
+      }
+    }
+  });
+}
+
 TEST(Pointwise, ColumnSum) {
   for_each_context_and_type([]<class T>(auto context, T) {
     for (const auto& [rows, cols] : {std::pair{1L, 1L}, {1L, 65L}, {9L, 63L}, {200L, 130L}, {5000L, 1L}, {1003L, 15L}})
