@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -110,6 +111,25 @@ Outline normalised(FT_Outline& from, const std::string& what) {
   return outline;
 }
 
+// The typeface in a file's bytes, which the library reads no more afterwards.
+Typeface typeface_in(const MappedFile& file, const Library& library) {
+  const std::string& path = file.path();
+  FT_Face face = nullptr;
+  check(FT_New_Memory_Face(library.of, file.data(), file.size(), 0, &face) == 0, path,
+        ": wanted a font file, FreeType cannot read it");
+  const std::unique_ptr<FT_FaceRec_, decltype(&FT_Done_Face)> owner(face, FT_Done_Face);
+  Typeface typeface{.file = path, .glyphs = {}};
+  for (std::size_t i = 0; i < kCharacters.size(); ++i) {
+    const std::string what = concat(path, ": '", std::string(1, kCharacters[i]), "'");
+    const FT_UInt index = FT_Get_Char_Index(face, static_cast<FT_ULong>(kCharacters[i]));
+    check(index != 0 && FT_Load_Glyph(face, index, FT_LOAD_NO_SCALE | FT_LOAD_NO_BITMAP) == 0 &&
+              face->glyph->format == FT_GLYPH_FORMAT_OUTLINE,
+          what, " is missing");
+    typeface.glyphs[i] = normalised(face->glyph->outline, what);
+  }
+  return typeface;
+}
+
 }  // namespace
 
 long Fonts::faces() const {
@@ -123,27 +143,12 @@ std::string font_folder() {
   return chosen ? chosen : "/usr/share/fonts";
 }
 
-Typeface load_typeface(const std::string& path) {
-  const MappedFile file(path);
-  const Library library;  // it frees its faces
-  FT_Face face = nullptr;
-  check(FT_New_Memory_Face(library.of, file.data(), file.size(), 0, &face) == 0, path,
-        ": wanted a font file, FreeType cannot read it");
-  Typeface typeface{.file = path, .glyphs = {}};
-  for (std::size_t i = 0; i < kCharacters.size(); ++i) {
-    const std::string what = concat(path, ": '", std::string(1, kCharacters[i]), "'");
-    const FT_UInt index = FT_Get_Char_Index(face, static_cast<FT_ULong>(kCharacters[i]));
-    check(index != 0 && FT_Load_Glyph(face, index, FT_LOAD_NO_SCALE | FT_LOAD_NO_BITMAP) == 0 &&
-              face->glyph->format == FT_GLYPH_FORMAT_OUTLINE,
-          what, " is missing");
-    typeface.glyphs[i] = normalised(face->glyph->outline, what);
-  }
-  return typeface;
-}
+Typeface load_typeface(const std::string& path) { return typeface_in(MappedFile(path), Library()); }
 
 Fonts load_fonts(bool train, const std::string& folder) {
   check_installed(folder);
   Fonts fonts;
+  const Library library;
   std::vector<std::uint64_t> hashes;
   for (const Files& files : kFiles) {
     if (files.train != train) continue;
@@ -151,7 +156,7 @@ Fonts load_fonts(bool train, const std::string& folder) {
     for (const std::string& path : paths_of(files, folder)) {
       const MappedFile file(path);
       hashes.push_back(hash_of(file.data(), file.size()));
-      family.faces.push_back(load_typeface(path));
+      family.faces.push_back(typeface_in(file, library));
     }
   }
   fonts.hash = hash_of(hashes.data(), std::ssize(hashes) * static_cast<long>(sizeof hashes[0]));
