@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "tensor/file.h"
+#include "vit/cli/commands.h"
 #include "vit/cli/stop.h"
 #include "vit/show/console.h"
 #include "vit/show/plot.h"
@@ -149,9 +150,7 @@ void TrainCommand::add_options(Options& o) {
          .range = {.low = 0}},
         dump_batches);
   o.add({.names = "--dump-dir", .help = "folder for these files (npy and safetensors)"}, dump_dir);
-  static const std::string presets = "options to begin with: " + preset_names() + "; the command line wins";
-  o.add({.names = "--recipe", .help = presets}, preset);
-  o.add({.names = "-c,--config", .help = "read options from a TOML file; the command line wins"}, config);
+  add_beginnings(o);
   add_fields(o, recipe);
 }
 
@@ -203,5 +202,7 @@ void TrainCommand::run() const {
   watcher.finish(fmt::format("best top-1 {:.2f} % after epoch {}", at.best_top1, at.best_epoch + 1));
   print("top1 {:.2f}\nbest {}\ncurve {}\n", at.best_top1, trainer.file("best.safetensors"), trainer.file("curve.svg"));
 }
+
+std::unique_ptr<Command> make_train() { return std::make_unique<TrainCommand>(); }
 
 }  // namespace lookhere

@@ -41,6 +41,30 @@ Picture crop_and_resize(const Image& image, const Window& window, Interpolation 
   return out;
 }
 
+Picture simple_random_crop(Rng& rng, const Image& image, Interpolation interpolation, long height, long width) {
+  constexpr long kPadding = 4;
+  for (const long side : {height, width})
+    check(kPadding < side && side <= 1 << 16, "simple random crop: sizes must lie in [5, 65536], got ", side);
+  const bool fits_height = height * image.width >= width * image.height;  // and the width hangs over
+  const Picture whole = crop_and_resize(image, {0, 0, image.height, image.width}, interpolation,
+                                        fits_height ? height : width * image.height / image.width,
+                                        fits_height ? height * image.width / image.height : width);
+  const auto draw = [&](long side, long wanted) {
+    return static_cast<long>(rng.below(static_cast<std::uint32_t>(side + 2 * kPadding - wanted + 1))) - kPadding;
+  };
+  const long top = draw(whole.height, height), left = draw(whole.width, width);
+  const auto mirrored = [](long at, long side) { return at < 0 ? -at : at < side ? at : 2 * (side - 1) - at; };
+  Picture out{{}, image.channels, height, width};
+  out.pixels.reserve(checked_mul(image.channels, checked_mul(height, width)));
+  for (long c = 0; c < image.channels; ++c)
+    for (long y = top; y < top + height; ++y) {
+      const std::uint8_t* const row =
+          whole.pixels.data() + (c * whole.height + mirrored(y, whole.height)) * whole.width;
+      for (long x = left; x < left + width; ++x) out.pixels.push_back(row[mirrored(x, whole.width)]);
+    }
+  return out;
+}
+
 Picture evaluation_view(const Image& image, long shorter, long size, Interpolation interpolation) {
   for (const long side : {shorter, size})
     check(1 <= side && side <= 1 << 16, "evaluation: sizes must lie in [1, 65536], got ", side);

@@ -5,22 +5,32 @@
 #include "vit/data/augment/crop.h"
 #include "vit/data/augment/erase.h"
 #include "vit/data/augment/jitter.h"
+#include "vit/data/augment/timm_rand_augment.h"
 
 namespace lookhere {
+
+enum class CropMode {
+  whole,  // the image, resized
+  random_resized,
+  simple,  // DeiT III's
+};
 
 enum class AugmentPolicy {
   none,
   three_augment,  // DeiT III (arXiv 2204.07118): grayscale, or solarized at 128, or blurred with sigma in [0.1, 2)
-  rand_augment,
+  rand_augment,   // torchvision's
+  timm_rand_augment,
 };
 
 struct AugmentOptions {
-  bool random_resized_crop = false;  // else the whole image is resized
-  CropOptions crop = {};
+  CropMode crop_mode = CropMode::whole;
+  CropOptions crop = {};  // of random resized ones
   Interpolation interpolation = Interpolation::bicubic;
   double hflip = 0;  // probability of mirroring
   AugmentPolicy policy = AugmentPolicy::none;
-  int operations = 2, level = 15;  // of RandAugment
+  int operations = 2, level = 15;  // of torchvision's RandAugment
+  TimmRandAugment timm = {};
+  std::vector<std::uint8_t> fill = {};  // (channels), timm's: what its maps bring in from outside of the image
   JitterOptions jitter = {};
   EraseOptions erase = {};
 };
