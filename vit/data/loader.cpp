@@ -39,11 +39,11 @@ void shuffle_order(std::vector<std::uint32_t>& order, std::uint64_t seed, long e
     std::swap(order[left - 1], order[rng.below(static_cast<std::uint32_t>(left))]);
 }
 
-Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset), options_(options) {
+Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset), options_(std::move(options)) {
   check_consistent(dataset);
-  check_options(dataset, options);
-  const long height = options.image_height ? options.image_height : dataset.height;
-  const long width = options.image_width ? options.image_width : dataset.width;
+  check_options(dataset, options_);
+  const long height = options_.image_height ? options_.image_height : dataset.height;
+  const long width = options_.image_width ? options_.image_width : dataset.width;
   check(height > 0 && width > 0, "loader: the images of ", dataset.name,
         " differ in size: wanted a height and a width");
   order_.resize(dataset.size());
