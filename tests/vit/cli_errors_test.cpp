@@ -70,7 +70,9 @@ TEST(CliErrors, Train) {
   const Words shapes{"train", "--data", "shapes", "--shapes-train", "8",   "--shapes-test",
                      "8",     "-b",     "4",      "--output",       "%run"};
   const std::vector<Mistake> mistakes{
-      {{"train", "--data", "@none", "--output", "%run"}, kIo, "wanted fashion, shapes, cifar10, cifar100 or a folder"},
+      {{"train", "--data", "@none", "--output", "%run"},
+       kIo,
+       "wanted fashion, shapes, glyphs, cifar10, cifar100 or a folder"},
       {{"train", "--data", "@folder", "--output", "%run"}, kInput, "found none"},
       {{"train", "--data", "@idx-cut", "--output", "%run"}, kInput, "train-images-idx3-ubyte"},
       {{"train", "--data", "@idx-labels", "--output", "%run"}, kInput, "idx-labels"},

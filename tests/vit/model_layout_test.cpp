@@ -160,8 +160,8 @@ TEST(Layout, LayerSlopes) {
 TEST(Layout, Errors) {
   const auto heads = [](const LookHereConfig& config) { return lookhere_heads(config, 12, 3, 0); };
   const std::string known =
-      "known: center, corners, diagonals, eighths1, eighths2, halves, none, none1zero3, none2zero2, none3zero1, "
-      "triangles, zero, zerocorners, zerohalves, zerotriangles";
+      "known: axial, center, corners, diagonals, eighths1, eighths2, halves, none, none1zero3, none2zero2, none3zero1, "
+      "triangles, zero, zeroaxial, zerocorners, zerohalves, zerotriangles";
   for (const auto& [directions, name] :
        {std::pair{"halves-sideways-none", "\"sideways\""}, std::pair{"", "\"\""}, std::pair{"halves-", "\"\""},
         std::pair{"Halves", "\"Halves\""}, std::pair{"a\nb", "\"a?b\""}}) {

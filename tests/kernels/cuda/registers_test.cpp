@@ -115,7 +115,9 @@ TEST(Registers, AreThoseOfTheTable) {
   if (report.kernels.empty()) GTEST_SKIP() << "nvcc is not here: ptxas was not asked";
   for (const auto& [name, kernel] : report.kernels) {
     EXPECT_EQ(kernel.spilled_bytes, 0) << name << " spills";
-    EXPECT_EQ(kernel.stack_bytes, 0) << name << " has a stack";
+    // CUDA's sin and cos keep the digits of pi there with which they reduce angles above 1e5.
+    const long stack = name.find("call_each<waves<") != std::string::npos ? 80 : 0;
+    EXPECT_LE(kernel.stack_bytes, stack) << name << " has a stack";
     EXPECT_EQ(kernel.registers.size(), 2U) << name;
   }
   const std::string table = table_of(report);

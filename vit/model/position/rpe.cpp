@@ -21,12 +21,11 @@ double series(double q, long n) {
 
 // A table's (2·to - 1, 2·from - 1) along one side of the grid.
 std::vector<double> resizing(long from, long to) {
-  double low = 1.01, high = 1.5;  // the bounds and the precision of BEiT's bisection
+  double low = 1.01, high = 1.5, q = low;  // the bounds and the precision of BEiT's bisection, which ends at q
   while (high - low > 1e-6) {
-    const double q = (low + high) / 2;
+    q = (low + high) / 2;
     (series(q, from - 1) > static_cast<double>(to - 1) ? high : low) = q;
   }
-  const double q = (low + high) / 2;
   std::vector<double> points, wanted;
   for (long i = 1 - from; i < from; ++i) points.push_back(i < 0 ? -series(q, -i) : series(q, i));
   for (long i = 1 - to; i < to; ++i) wanted.push_back(static_cast<double>(i));
