@@ -11,6 +11,7 @@
 #include "tensor/text.h"
 #include "vit/data/format.h"
 #include "vit/data/shapes.h"
+#include "vit/data/webdataset.h"
 
 namespace lookhere {
 namespace {
@@ -110,7 +111,8 @@ Dataset load_dataset(const std::string& source, bool train, const DatasetOptions
   const auto* set = std::ranges::find(kNamed, source, &Named::source);
   const bool named = set != kNamed.end();
   if (named && !set->folder) return make_shapes(train, options);
-  check_io(named || is_folder(source), "data: wanted ", all_names(), " or a folder, got \"", source, "\"");
+  check_io(named || is_folder(source) || names_archives(source), "data: wanted ", all_names(),
+           ", a folder or FILE.tar, got \"", source, "\"");
   const std::string folder = named ? folder_of(*set).string() : source;
   Dataset dataset = load_folder(folder, train, options);
   dataset.name = source;
@@ -122,7 +124,7 @@ Dataset load_dataset(const std::string& source, bool train, const DatasetOptions
 
 const char* source_help() {
   static const std::string help =
-      concat(all_names(), ", or a folder of ", all_formats(std::mem_fn(&Format::name)), " files");
+      concat(all_names(), ", a folder of ", all_formats(std::mem_fn(&Format::name)), " files, or FILE.tar");
   return help.c_str();
 }
 

@@ -47,7 +47,8 @@ struct Recipe {
   double hflip = -1;
   long crop_padding = 0;
   std::vector<double> scale, ratio{0.75, 4.0 / 3};
-  std::string aa = "none", interpolation = "bicubic", class_order = "plain", class_map, on_bad_image = "error";
+  std::string aa = "none", interpolation = "bicubic", class_order = "plain", class_map, on_bad_image = "error",
+              decode = "full";
   long ra_ops = 2, ra_magnitude = 15;
   double color_jitter = 0, reprob = 0, mixup = 0, cutmix = 0, mixup_prob = 1, mixup_switch_prob = 0.5;
   double crop_pct = 0, val_split = 0.1;
@@ -117,6 +118,7 @@ struct Recipe {
     add("scale", scale, "random resized crops of LOW to HIGH of the area (none given: 0.08 1 for photographs)", {0, 1});
     add("ratio", ratio, "LOW to HIGH of width by height of these crops", {0.001, 1000});
     add("interpolation", interpolation, "of these crops, and of test images that are cropped: bilinear or bicubic");
+    add("decode", decode, "of JPEGs in training: full, or scaled: n/8 of the size where that is enough for the crop");
     add("crop-pct", crop_pct, "test images: part of the shorter side that is seen (0: 0.875 of photographs)", {0, 16});
     add("aa", aa, "none, 3a (3-Augment: grey, solarized or blurred), rand (RandAugment)");
     add("ra-ops", ra_ops, "RandAugment: operations per image", {0, 100});
