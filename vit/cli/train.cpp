@@ -11,6 +11,7 @@
 #include "tensor/file.h"
 #include "vit/cli/commands.h"
 #include "vit/cli/stop.h"
+#include "vit/data/webdataset.h"
 #include "vit/show/console.h"
 #include "vit/show/plot.h"
 #include "vit/show/progress.h"
@@ -117,10 +118,11 @@ std::string default_folder(const Recipe& recipe) {
   return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position, data);
 }
 
-// A folder by its absolute path, so that a run can be resumed from anywhere; a named data set by its name.
+// Files by their absolute path, so that a run can be resumed from anywhere; a named data set by its name.
 Recipe with_absolute_data(Recipe recipe) {
   std::error_code ignored;
-  if (!is_named_dataset(recipe.data) && std::filesystem::is_directory(recipe.data, ignored))
+  if (!is_named_dataset(recipe.data) &&
+      (std::filesystem::is_directory(recipe.data, ignored) || names_archives(recipe.data)))
     recipe.data = std::filesystem::absolute(recipe.data).lexically_normal().string();
   return recipe;
 }

@@ -64,6 +64,7 @@ void Recipe::validate() const {
   if (!train_interpolation.empty()) one_of("train-interpolation", train_interpolation, {"bilinear", "bicubic"});
   one_of("train-crop-mode", train_crop_mode, {"rrc", "src"});
   one_of("class-order", class_order, {"plain", "natural"}), one_of("on-bad-image", on_bad_image, {"error", "skip"});
+  one_of("decode", decode, {"full", "scaled"});
   const auto range = [](const char* name, const std::vector<double>& values) {
     check(values.size() == 2 && values[0] > 0 && values[0] <= values[1], "--", name, ": wanted LOW and HIGH, got ",
           to_text(nlohmann::json(values)));
@@ -216,7 +217,8 @@ std::optional<AugmentOptions> augmentation_of(const Recipe& r, const Dataset& da
                    .operations = static_cast<int>(r.ra_ops),
                    .level = static_cast<int>(r.ra_magnitude),
                    .jitter = {.brightness = jitter, .contrast = jitter, .saturation = jitter},
-                   .erase = {.probability = r.reprob}};
+                   .erase = {.probability = r.reprob},
+                   .scaled_decoding = r.decode == "scaled"};
   if (!r.scale.empty()) o.crop.min_scale = r.scale[0], o.crop.max_scale = r.scale[1];
   o.crop.min_ratio = r.ratio[0], o.crop.max_ratio = r.ratio[1];
   if (r.aa == "3a") o.policy = AugmentPolicy::three_augment;

@@ -49,7 +49,8 @@ struct Recipe {
   std::vector<double> scale, ratio{0.75, 4.0 / 3};
   std::string train_crop_mode = "rrc", train_interpolation;
   long aug_repeats = 0;
-  std::string aa = "none", interpolation = "bicubic", class_order = "plain", class_map, on_bad_image = "error";
+  std::string aa = "none", interpolation = "bicubic", class_order = "plain", class_map, on_bad_image = "error",
+              decode = "full";
   long ra_ops = 2, ra_magnitude = 15;
   double color_jitter = 0, reprob = 0, mixup = 0, cutmix = 0, mixup_prob = 1, mixup_switch_prob = 0.5;
   double crop_pct = 0, val_split = 0.1;
@@ -124,6 +125,7 @@ struct Recipe {
         "rrc: random resized crops, where there are any, or src: DeiT III's simple ones");
     add("interpolation", interpolation, "of these crops, and of test images that are cropped: bilinear or bicubic");
     add("train-interpolation", train_interpolation, "of crops in training alone (empty: that of --interpolation)");
+    add("decode", decode, "of JPEGs in training: full, or scaled: n/8 of the size where that is enough for the crop");
     add("crop-pct", crop_pct, "test images: part of the shorter side that is seen (0: 0.875 of photographs)", {0, 16});
     add("aug-repeats", aug_repeats, "views of an image in a row, of fewer images per epoch (0: one of each)", {0, 64});
     add("aa", aa,

@@ -11,6 +11,14 @@ namespace {
 
 long rounded(double value) { return std::lrint(value); }
 
+Picture resampled(const Image& image, const Resample& resample, long height, long width, long top, long left) {
+  Picture out{{}, image.channels, height, width};
+  out.pixels.resize(checked_mul(image.channels, checked_mul(height, width)));
+  std::vector<std::uint8_t> scratch;
+  resample(out.pixels.data(), image, scratch, top, left);
+  return out;
+}
+
 }  // namespace
 
 Window random_resized_crop(Rng& rng, const CropOptions& options, long height, long width) {
@@ -34,11 +42,25 @@ Window random_resized_crop(Rng& rng, const CropOptions& options, long height, lo
 Picture crop_and_resize(const Image& image, const Window& window, Interpolation interpolation, long height,
                         long width) {
   const Resample resample(interpolation, window.height, window.width, height, width);
-  Picture out{{}, image.channels, height, width};
-  out.pixels.resize(checked_mul(image.channels, checked_mul(height, width)));
-  std::vector<std::uint8_t> scratch;
-  resample(out.pixels.data(), image, scratch, window.top, window.left);
-  return out;
+  return resampled(image, resample, height, width, window.top, window.left);
+}
+
+Picture crop_and_resize(const Image& image, const Window& window, Extent stored, Interpolation interpolation,
+                        long height, long width) {
+  if (stored == Extent{image.height, image.width}) return crop_and_resize(image, window, interpolation, height, width);
+  check(0 <= window.top && 0 <= window.left && window.top + window.height <= stored.height &&
+            window.left + window.width <= stored.width,
+        "crop: the window must lie in the image");
+  // Borders lie between pixels; the last one is the image's, however numbers are rounded.
+  const auto scaled = [](long at, long side, long whole) {
+    return std::min(static_cast<float>(side), static_cast<float>(static_cast<double>(at) * static_cast<double>(side) /
+                                                                 static_cast<double>(whole)));
+  };
+  const SourceBox box{.left = scaled(window.left, image.width, stored.width),
+                      .top = scaled(window.top, image.height, stored.height),
+                      .right = scaled(window.left + window.width, image.width, stored.width),
+                      .bottom = scaled(window.top + window.height, image.height, stored.height)};
+  return resampled(image, Resample(interpolation, image.height, image.width, box, height, width), height, width, 0, 0);
 }
 
 Picture simple_random_crop(Rng& rng, const Image& image, Interpolation interpolation, long height, long width) {

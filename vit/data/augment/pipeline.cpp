@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "tensor/error.h"
+#include "tensor/shape.h"
 #include "vit/data/augment.h"
 #include "vit/data/augment/blur.h"
 #include "vit/data/augment/colour.h"
@@ -41,19 +41,20 @@ void check_options(const AugmentOptions& o) {
   check_range("the erased aspect", 1e-3, o.erase.min_aspect, o.erase.max_aspect, 1e3);
 }
 
-Picture cropped(const Image& image, const AugmentOptions& o, Rng& rng, long height, long width) {
-  if (o.crop_mode == CropMode::simple) return simple_random_crop(rng, image, o.interpolation, height, width);
-  const Window window = o.crop_mode == CropMode::random_resized
-                            ? random_resized_crop(rng, o.crop, image.height, image.width)
-                            : Window{0, 0, image.height, image.width};
-  return crop_and_resize(image, window, o.interpolation, height, width);
-}
-
 void one_of_three(Picture& picture, Rng& rng) {
   const std::uint32_t choice = rng.below(3);
   if (choice == 0) grayscale(picture);
   if (choice == 1) solarize(picture);
   if (choice == 2) gaussian_blur(picture, rng.uniform(0.1F, 2));
+}
+
+Rng stream(Purpose purpose, std::uint64_t seed, long epoch, long index) {
+  return Rng(seed, purpose, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(index));
+}
+
+Window window_of(Rng rng, const AugmentOptions& options, Extent stored) {
+  if (options.crop_mode != CropMode::random_resized) return {0, 0, stored.height, stored.width};
+  return random_resized_crop(rng, options.crop, stored.height, stored.width);
 }
 
 }  // namespace
@@ -68,18 +69,29 @@ AugmentOptions rand_augment_options() {
   return {.crop_mode = CropMode::random_resized, .hflip = 0.5, .policy = AugmentPolicy::rand_augment};
 }
 
+Extent enough_for_crop(Extent stored, const AugmentOptions& options, std::uint64_t seed, long epoch, long index,
+                       long height, long width) {
+  check_options(options);
+  const Window window = window_of(stream(Purpose::crop, seed, epoch, index), options, stored);
+  const auto enough = [](long out, long whole, long part) { return (checked_mul(out, whole) + part - 1) / part; };
+  return {enough(height, stored.height, window.height), enough(width, stored.width, window.width)};
+}
+
 Augmented augment(const Image& image, const AugmentOptions& options, std::uint64_t seed, long epoch, long index,
-                  long height, long width) {
+                  long height, long width, Extent stored) {
   check_options(options);
   check(image.numel() > 0, "augmentation: an image without pixels");
   check(options.fill.empty() || std::ssize(options.fill) == image.channels, "augmentation: wanted a fill of ",
         image.channels, " channels, got ", options.fill.size());
-  const auto stream = [&](Purpose purpose) {
-    return Rng(seed, purpose, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(index));
-  };
-  Rng crop = stream(Purpose::crop), flip = stream(Purpose::mirror), policy = stream(Purpose::policy),
-      jitter = stream(Purpose::jitter), erase = stream(Purpose::erase);
-  Picture picture = cropped(image, options, crop, height, width);
+  const auto draw = [&](Purpose purpose) { return stream(purpose, seed, epoch, index); };
+  Rng flip = draw(Purpose::mirror), policy = draw(Purpose::policy), jitter = draw(Purpose::jitter),
+      erase = draw(Purpose::erase);
+  if (stored == Extent{}) stored = {image.height, image.width};
+  Rng crop = draw(Purpose::crop);
+  Picture picture =
+      options.crop_mode == CropMode::simple
+          ? simple_random_crop(crop, image, options.interpolation, height, width)
+          : crop_and_resize(image, window_of(crop, options, stored), stored, options.interpolation, height, width);
   if (flip.uniform() < options.hflip) mirror(picture);
   if (options.policy == AugmentPolicy::three_augment) one_of_three(picture, policy);
   if (options.policy == AugmentPolicy::rand_augment) rand_augment(picture, policy, options.operations, options.level);
