@@ -28,7 +28,7 @@ WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),$(CLANG_WARN),$(G
 INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS) -isystem /usr/include/freetype2
 FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -DSANITIZED -fsanitize=$(SAN) -fno-sanitize-recover=all)
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
-LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lfreetype -ljpeg -lpng -lz
+LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lfreetype -ljpeg -lpng -larchive -lz
 
 # oneDNN is a back end of kernels/gemm/gemm.h for comparison, where it is installed (Debian: libdnnl-dev).
 ONEDNN := $(wildcard /usr/include/oneapi/dnnl/dnnl.h)
@@ -248,7 +248,7 @@ PORTABLE  := $(DIR)/tests/gpu/portable.o
 $(DIR)/tests/gpu/host_memory.o: FLAGS += -isystem $(CUDA_HOME)/include
 # Libraries that have an archive are linked from it. A run path of the old kind holds for OpenBLAS' own libraries too.
 $(BUNDLE)/bin/%: LINK = -static-libstdc++ -static-libgcc -L/usr/lib/$(MULTI)/$(BLAS) -lopenblas $(if $(ONEDNN),-ldnnl) \
-  -Wl,-Bstatic -lfreetype -lbrotlidec -lbrotlicommon -ljpeg -lpng -lz -Wl,-Bdynamic -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread \
+  -Wl,-Bstatic -lfreetype -lbrotlidec -lbrotlicommon -ljpeg -lpng -larchive -lz -Wl,-Bdynamic -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread \
   -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/../lib' -s
 $(BUNDLE)/bin/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_nvcc) $(PORTABLE)
 	$(call link)
@@ -271,7 +271,7 @@ gpu-check:
 
 # -- What Debian packages are needed: each target asks only for its own ------------------------------------------------
 CLANG      := $(patsubst clang++%,clang% libomp-dev,$(filter clang++%,$(notdir $(CXX))))
-BUILD_DEPS := g++ $(CLANG) libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev librandom123-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev libxxhash-dev libfreetype-dev
+BUILD_DEPS := g++ $(CLANG) libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev librandom123-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev libarchive-dev libxxhash-dev libfreetype-dev
 # The families that --data glyphs is drawn with (vit/data/glyphs/fonts.cpp).
 FONT_DEPS  := $(addprefix fonts-,cabin cantarell comic-neue courier-prime crosextra-caladea crosextra-carlito dejavu-core dosis \
   ebgaramond fanwood gfs-didot inconsolata junction karla liberation2 lobster oldstandard quicksand)

@@ -9,13 +9,20 @@ namespace {
 AugmentOptions any_options(FuzzedDataProvider& from) {
   const auto number = [&](double most) { return from.ConsumeFloatingPointInRange<double>(0, most); };
   AugmentOptions o;
-  o.random_resized_crop = from.ConsumeBool();
+  o.crop_mode = from.PickValueInArray({CropMode::whole, CropMode::random_resized, CropMode::simple});
   o.crop = {.min_scale = number(1), .max_scale = number(1), .min_ratio = number(4), .max_ratio = number(1000)};
   o.interpolation = from.ConsumeBool() ? Interpolation::bicubic : Interpolation::bilinear;
   o.hflip = number(1);
-  o.policy = from.PickValueInArray({AugmentPolicy::none, AugmentPolicy::three_augment, AugmentPolicy::rand_augment});
+  o.policy = from.PickValueInArray({AugmentPolicy::none, AugmentPolicy::three_augment, AugmentPolicy::rand_augment,
+                                    AugmentPolicy::timm_rand_augment});
   o.operations = from.ConsumeIntegralInRange(0, 5);
   o.level = from.ConsumeIntegralInRange(-1, 31);
+  o.timm = {.magnitude = number(1001),
+            .operations = from.ConsumeIntegralInRange(0, 5),
+            .probability = number(1),
+            .deviation = number(200),
+            .most = number(1001),
+            .increasing = from.ConsumeBool()};
   o.jitter = {.brightness = number(101), .contrast = number(101), .saturation = number(101), .hue = number(0.51)};
   o.erase = {.probability = number(1),
              .min_area = number(1),

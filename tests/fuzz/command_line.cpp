@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<const char*> pointers;
   for (const std::string& word : words) pointers.push_back(word.c_str());
   accepted([&] {
-    const auto load = [](TrainCommand&, const TrainCommand&) {};
+    const auto load = [](RecipeCommand&, const RecipeCommand&) {};
     require(parse_command_line(static_cast<int>(pointers.size()), pointers.data(), load) != nullptr, "nothing to run");
   });
   return 0;

@@ -31,8 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::uint8_t> file(data + 1, data + size), buffer;
   if (data[0] % 2 && size > 1 && file[0] == 0x89) mend_checksums(file);
   const long wanted = data[0] / 2;  // 0: all pixels
+  const EnoughPixels enough = [&](Extent) { return Extent{wanted, wanted}; };
   accepted([&] {
-    const Image image = decode_photo(file, "photo", buffer, {.wanted_height = wanted, .wanted_width = wanted});
+    const Image image = decode_photo(file, "photo", buffer, wanted ? enough : EnoughPixels());
     require(image.channels == 3 && image.height > 0 && image.width > 0, "no RGB image");
     require(image.pixels == buffer.data() && std::ssize(buffer) == image.numel(), "a size that is not the buffer's");
     long sum = 0;  // reads every pixel

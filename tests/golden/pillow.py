@@ -101,8 +101,9 @@ def evaluation():
         print("evaluation", height, width, small, crop, fnv(out))
 
 
-print(f"# Pillow {__version__}, torchvision {torchvision.__version__}: by tests/golden/pillow.py")
-resize()
-operations()
-rand_augment()
-evaluation()
+if __name__ == "__main__":
+    print(f"# Pillow {__version__}, torchvision {torchvision.__version__}: by tests/golden/pillow.py")
+    resize()
+    operations()
+    rand_augment()
+    evaluation()

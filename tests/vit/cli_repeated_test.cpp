@@ -12,14 +12,14 @@ using Words = std::vector<std::string>;
 struct Parsed {
   long loads = 0;
   std::string resume, config;
-  Recipe* recipe = nullptr;  // train's, which lives as long as `command`
+  Recipe* recipe = nullptr;  // of the command, lives as long as `command`
   std::function<void()> command;
 };
 Parsed parse(const Words& words) {
   Parsed parsed;
   std::vector<const char*> pointers{"lookhere"};
   for (const std::string& word : words) pointers.push_back(word.c_str());
-  const auto load = [&](TrainCommand& train, const TrainCommand& said) {
+  const auto load = [&](RecipeCommand& train, const RecipeCommand& said) {
     ++parsed.loads, parsed.resume = said.resume, parsed.config = said.config, parsed.recipe = &train.recipe;
   };
   parsed.command = parse_command_line(static_cast<int>(pointers.size()), pointers.data(), load);
@@ -89,7 +89,7 @@ TEST(CliRepeated, TheLastOneCounts) {
   EXPECT_FALSE(parsed.recipe->bce_loss);
 }
 
-TEST(CliRepeated, TheFilesOfTrain) {
+TEST(CliRepeated, TheFilesOfARecipe) {
   struct Case {
     Words words;
     const char *resume, *config;
@@ -109,7 +109,11 @@ TEST(CliRepeated, TheFilesOfTrain) {
     EXPECT_EQ(parsed.config, c.config);
     EXPECT_EQ(parsed.loads, 1);
   }
-  EXPECT_EQ(parse({"info", "train"}).loads, 0) << "only train reads files while it parses";
+  EXPECT_EQ(parse({"info", "train"}).loads, 0) << "only commands with a recipe read files while they parse";
+  const Parsed sheet = parse({"augment", "photos", "--recipe", "deit", "-c", "x", "--seed", "3"});
+  EXPECT_EQ(sheet.loads, 1);
+  EXPECT_EQ(sheet.config, "x");
+  EXPECT_EQ(sheet.recipe->seed, 3);
 }
 
 // A message is one line before anybody makes it one.

@@ -92,6 +92,40 @@ TEST(Loader, EachImageOncePerEpochInANewOrder) {
   EXPECT_EQ(orders.size(), 4U);
 }
 
+// Sample i is image i / 3 of the order, in view 3 * epoch + i % 3, for any workers and from any start.
+TEST(Loader, RepeatsEachImageWithOtherAugmentations) {
+  const Dataset d = numbered(101);
+  LoaderOptions options = busy_options();
+  options.repeats = 3;
+  Loader loader(d, options);
+  std::vector<std::uint32_t> order(101);
+  std::set<i64> seen;
+  std::set<std::vector<float>> views;
+  for (long number = 0; number < 2; ++number) {
+    shuffle_order(order, options.seed, number);
+    const std::vector<Copy> batches = epoch(loader, number);
+    const std::vector<i64> labels = labels_of(batches);
+    ASSERT_EQ(labels.size(), 101U);
+    std::vector<float> want(20);
+    ImageLoader images(d, 4, 5);
+    for (long i = 0; i < 101; ++i) {
+      EXPECT_EQ(labels[i], order[i / 3]);
+      images.load(labels[i], want.data(),
+                  draw_view({.crop_padding = 1, .hflip = 0.5}, options.seed, 3 * number + i % 3, labels[i]));
+      const float* got = batches[i / 7].images.data() + i % 7 * 20;
+      EXPECT_TRUE(std::equal(want.begin(), want.end(), got)) << i;
+      views.emplace(got, got + 20);
+    }
+    seen.insert(labels.begin(), labels.end());
+    options.workers = 3;
+    Loader other(d, options);
+    EXPECT_EQ(epoch(other, number), batches);
+    EXPECT_EQ(labels_of(epoch(other, number, 35)), std::vector<i64>(labels.begin() + 35, labels.end()));
+  }
+  EXPECT_GT(seen.size(), 40U);  // another 34 images each epoch
+  EXPECT_GT(views.size(), 150U);
+}
+
 TEST(Loader, ThreadsAndPrefetchChangeNothing) {
   const Dataset d = numbered(101);
   for (long size : {0L, 9L}) {
@@ -303,6 +337,7 @@ TEST(Loader, RefusesWrongOptions) {
       {{.crop_padding = -1}, "crop_padding must lie in"},
       {{.image_height = -8}, "image height and width must lie in [0, 65536], got -8"},
       {{.workers = 0}, "workers must lie in [1, 256], got 0"},
+      {{.repeats = 0}, "repeats must lie in [1, 64], got 0"},
       {{.prefetch = -1}, "prefetch must lie in [0, 1024], got -1"},
   };
   for (const auto& [options, message] : cases) EXPECT_ERROR(Loader(d, options), message);

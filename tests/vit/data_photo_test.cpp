@@ -18,10 +18,10 @@ struct Decoded {
   long height, width;
   Pixels rgb;
 };
-Decoded decoded(const std::string& file, const PhotoOptions& options = {}) {
+Decoded decoded(const std::string& file, const EnoughPixels& enough = {}) {
   std::vector<std::uint8_t> buffer{1, 2, 3};
   const Image image =
-      decode_photo({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, "x", buffer, options);
+      decode_photo({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, "x", buffer, enough);
   EXPECT_EQ(image.channels, 3);
   EXPECT_EQ(image.pixels, buffer.data());
   EXPECT_EQ(image.numel(), std::ssize(buffer));
@@ -80,7 +80,10 @@ TEST(Photo, GreyAndPrintedJpegs) {
 TEST(Photo, ScaledJpegsHaveAtLeastWhatIsWanted) {
   const std::string file = jpeg_file(smooth_picture(40, 61, 3), 40, 61, {.sampling = 2});
   const auto scaled = [&](long height, long width) {
-    return decoded(file, {.wanted_height = height, .wanted_width = width});
+    return decoded(file, [&](Extent stored) {
+      EXPECT_EQ(stored, (Extent{40, 61}));
+      return Extent{height, width};
+    });
   };
   EXPECT_EQ(scaled(5, 8).height, 5);
   EXPECT_EQ(scaled(5, 8).rgb, rgb_of_jpeg(file, 1));
@@ -91,8 +94,8 @@ TEST(Photo, ScaledJpegsHaveAtLeastWhatIsWanted) {
   EXPECT_EQ(scaled(1000, 1000).rgb, rgb_of_jpeg(file, 8));
   // Of one that lies on its side, height and width are meant as it is seen.
   const std::string turned = jpeg_file(smooth_picture(40, 61, 3), 40, 61, {.exif = exif_saying(6)});
-  EXPECT_EQ(decoded(turned, {.wanted_height = 8}).height, 8);
-  EXPECT_EQ(decoded(turned, {.wanted_width = 6}).width, 10);
+  EXPECT_EQ(decoded(turned, [](Extent) { return Extent{8, 0}; }).height, 8);
+  EXPECT_EQ(decoded(turned, [](Extent) { return Extent{0, 6}; }).width, 10);
 }
 
 // One row of every kind, and what it should be.

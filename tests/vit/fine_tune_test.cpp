@@ -268,16 +268,16 @@ TEST(FineTune, LayerDecayIsTimms) {
 
 TEST(FineTune, CommandLineLeavesModelAndPositionToTheFile) {
   const TemporaryFolder folder;
-  const auto read = [](std::vector<const char*> words, TrainCommand& got) {
+  const auto read = [](std::vector<const char*> words, Recipe& got) {
     words.insert(words.begin(), {"lookhere", "train"});
     parse_command_line(static_cast<int>(words.size()), words.data(),
-                       [&](TrainCommand& train, const TrainCommand& said) {
+                       [&](RecipeCommand& train, const RecipeCommand& said) {
                          load_recipe(train, said);
-                         got.recipe = train.recipe;
+                         got = train.recipe;
                        });
-    return got.recipe.model + "|" + got.recipe.position + "|" + got.recipe.initial_checkpoint;
+    return got.model + "|" + got.position + "|" + got.initial_checkpoint;
   };
-  TrainCommand got;
+  Recipe got;
   EXPECT_EQ(read({}, got), "nano|lh180|");
   EXPECT_EQ(read({"--initial-checkpoint", "a"}, got), "||a");
   write_file(folder / "config.toml", "initial-checkpoint = \"b\"\nposition = \"rope\"\n");
@@ -287,8 +287,8 @@ TEST(FineTune, CommandLineLeavesModelAndPositionToTheFile) {
   const std::string brief = folder / "short.toml";
   EXPECT_EQ(read({"-c", brief.c_str()}, got), "||b");
   Recipe written;
-  update_from_toml_text(written, to_toml(got.recipe), "config.toml");
-  EXPECT_EQ(to_json(written), to_json(got.recipe));
+  update_from_toml_text(written, to_toml(got), "config.toml");
+  EXPECT_EQ(to_json(written), to_json(got));
 }
 
 TEST(FineTune, AnotherGlobalSlopeAtEvaluation) {

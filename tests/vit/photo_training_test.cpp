@@ -35,7 +35,9 @@ TEST(PhotoTraining, IsTheSameForAnyWorkersAndGoesOnAsItBegan) {
   expect_same_run(folder / "1", folder / "stopped");
   // And augmentation makes a difference.
   for (const auto& change : std::vector<std::function<void(Recipe&)>>{
-           [](Recipe& r) { r.aa = "rand"; }, [](Recipe& r) { r.mixup = r.cutmix = 0; },
+           [](Recipe& r) { r.aa = "rand"; }, [](Recipe& r) { r.aa = "rand-m9-mstd0.5-inc1"; },
+           [](Recipe& r) { r.aug_repeats = 2; }, [](Recipe& r) { r.train_crop_mode = "src"; },
+           [](Recipe& r) { r.train_interpolation = "bilinear"; }, [](Recipe& r) { r.mixup = r.cutmix = 0; },
            [](Recipe& r) {
              r.scale = {0.5, 1};
            },
@@ -152,6 +154,15 @@ TEST(PhotoTraining, OptionsThatDoNotFitAreRefused) {
     return r;
   };
   EXPECT_ERROR(with([](Recipe& r) { r.aa = "auto"; }).validate(), "--aa: wanted one of none, 3a, rand, got \"auto\"");
+  EXPECT_ERROR(with([](Recipe& r) { r.aa = "rand-x"; }).validate(), "--aa: wanted rand with any of");
+  EXPECT_ERROR(with([](Recipe& r) { r.train_crop_mode = "rkrc"; }).validate(),
+               "--train-crop-mode: wanted one of rrc, src");
+  EXPECT_ERROR(with([](Recipe& r) { r.train_interpolation = "random"; }).validate(),
+               "--train-interpolation: wanted one of bilinear, bicubic");
+  EXPECT_EQ(with([](Recipe& r) {
+              r.train_crop_mode = "src", r.scale = {0.5, 1};
+            }).notes(),
+            std::vector<std::string>{"--scale is for --train-crop-mode rrc: not used"});
   EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5}; }).validate(), "--scale: wanted LOW and HIGH, got [0.5]");
   EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5, 0.4}; }).validate(), "--scale: wanted LOW and HIGH, got [0.5,0.4]");
   EXPECT_ERROR(with([](Recipe& r) { r.class_order = "random"; }).validate(), "--class-order: wanted one of plain");
@@ -163,9 +174,30 @@ TEST(PhotoTraining, OptionsThatDoNotFitAreRefused) {
   EXPECT_ERROR(augmentation_of(with([](Recipe& r) { r.aa = "3a", r.crop_padding = 4; }), data), "--crop-padding goes");
   data.height = data.width = 0, data.mirror_by_default = true;
   const auto photographs = augmentation_of(Recipe(), data);
-  EXPECT_TRUE(photographs->random_resized_crop);
+  EXPECT_EQ(photographs->crop_mode, CropMode::random_resized);
   EXPECT_EQ(photographs->crop.min_scale, 0.08);
   EXPECT_EQ(photographs->hflip, 0.5);
+}
+
+TEST(PhotoTraining, DeitsRecipeIsTimms) {
+  Recipe r;
+  update_from_preset(r, "deit");
+  r.interpolation = "bilinear";  // of test images
+  Dataset data;
+  data.mean = {0.485F, 0.456F, 0.406F};
+  const auto deit = augmentation_of(r, data);
+  EXPECT_EQ(deit->policy, AugmentPolicy::timm_rand_augment);
+  EXPECT_EQ(deit->timm.magnitude, 9);
+  EXPECT_EQ(deit->timm.deviation, 0.5);
+  EXPECT_TRUE(deit->timm.increasing);
+  EXPECT_EQ(deit->fill, (std::vector<std::uint8_t>{124, 116, 104}));
+  EXPECT_EQ(deit->interpolation, Interpolation::bicubic);
+  EXPECT_EQ(training_loader(r, {}, data).repeats, 3);
+  r.train_interpolation = "";
+  EXPECT_EQ(augmentation_of(r, data)->interpolation, Interpolation::bilinear);
+  r.train_crop_mode = "src";
+  EXPECT_EQ(augmentation_of(r, data)->crop_mode, CropMode::simple);
+  EXPECT_EQ(training_loader(Recipe(), {}, data).repeats, 1);
 }
 
 }  // namespace

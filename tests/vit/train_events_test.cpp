@@ -165,6 +165,29 @@ TEST(Events, ARunThatGoesOnWritesAnother) {
   EXPECT_EQ(all[21], wanted);
 }
 
+TEST(Events, AndMetricsComeAsOftenAsAsked) {
+  const TemporaryFolder folder;
+  Recipe recipe = tiny_recipe();
+  recipe.tensorboard = true, recipe.log_interval = 5;
+  train(recipe, folder / "run", 7);
+  resume(folder / "run");
+  recipe.log_interval = 1;
+  train(recipe, folder / "all");
+  const std::string all = read_file(folder / "all/metrics.jsonl");
+  std::string wanted;
+  for (const char* step : {"5", "10", "15"}) {
+    const std::size_t begin = all.find("{\"step\": " + std::string(step) + ",");
+    wanted += all.substr(begin, all.find('\n', begin) + 1 - begin);
+  }
+  EXPECT_EQ(read_file(folder / "run/metrics.jsonl"), wanted);
+  std::string steps;
+  for (const std::string& file : event_files(folder / "run"))
+    for (const std::string& event : events_of(file))
+      if (event.find("train/loss") != std::string::npos) steps += event.substr(0, event.find(' ') + 1);
+  EXPECT_EQ(steps, "5 10 15 ");
+  EXPECT_EQ(read_file(folder / "run/summary.csv"), read_file(folder / "all/summary.csv"));
+}
+
 TEST(Events, ANewRunWantsAFolderWithoutThem) {
   const TemporaryFolder folder;
   write_file(folder / "events.out.tfevents.1.other.2.3", "mine");

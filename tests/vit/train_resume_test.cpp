@@ -72,6 +72,19 @@ TEST(TrainResume, WithMirroredImages) {
   expect_same_run(folder / "whole", folder / "parts");
 }
 
+// In the middle of an image's views.
+TEST(TrainResume, WithRepeatedAugmentation) {
+  const TemporaryFolder folder;
+  Recipe recipe = tiny_recipe();
+  recipe.aug_repeats = 3, recipe.crop_padding = 2;
+  train(recipe, folder / "whole");
+  train(recipe, folder / "parts", 3);
+  EXPECT_ERROR(resume(folder / "parts", 0, [](Recipe& r) { r.aug_repeats = 2; }),
+               "--aug-repeats 2: the run stands at image 96 of an epoch with 3");
+  resume(folder / "parts");
+  expect_same_run(folder / "whole", folder / "parts");
+}
+
 // The number of threads that prepare batches may change on the way; it is part of the recipe, so the files that hold
 // the recipe differ in that.
 TEST(TrainResume, WithOtherWorkers) {

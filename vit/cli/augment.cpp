@@ -10,7 +10,7 @@
 namespace lookhere {
 namespace {
 
-class AugmentCommand : public Command {
+class AugmentCommand : public RecipeCommand {
  public:
   Page page() const override {
     return {.name = "augment",
@@ -24,18 +24,14 @@ class AugmentCommand : public Command {
     o.add({.names = "--output", .help = "PNG file"}, output);
     o.add({.names = "--rows", .help = "images", .range = {1, 100}}, rows);
     o.add({.names = "--epochs", .help = "views of each", .range = {1, 100}}, epochs);
-    o.add({.names = "--recipe", .help = "options to begin with: " + preset_names() + "; the command line wins"},
-          preset);
+    add_beginnings(o);
     add_fields(o, recipe,
                {"Augmentation", "img-size", "val-split", "class-order", "class-map", "on-bad-image", "seed"});
   }
-  std::string recipe_name() const override { return preset; }
-  void begin_with(const std::string& name) override { update_from_preset(recipe, name); }
   void run() const override;
 
  private:
-  Recipe recipe;
-  std::string output = "augment.png", preset;
+  std::string output = "augment.png";
   long rows = 6, epochs = 7;
 };
 
@@ -57,13 +53,13 @@ void AugmentCommand::run() const {
   chosen.validate();
   Dataset data = load_training_data(chosen);
   check(data.channels == 1 || data.channels == 3, "augment: wanted images of 1 or 3 channels, got ", data.channels);
-  data.mean.assign(data.channels, 0), data.std.assign(data.channels, 1);  // to be seen as they are
   const long height = chosen.img_size ? chosen.img_size : data.height,
              width = chosen.img_size ? chosen.img_size : data.width;
   check(height > 0, "--img-size: the images of ", data.name, " differ in size: wanted the side of the model's");
   ViTConfig model;
   model.height = height, model.width = width;
   const LoaderOptions seen = training_loader(chosen, model, data);
+  data.mean.assign(data.channels, 0), data.std.assign(data.channels, 1);  // to be seen as they are
   constexpr long kGap = 4;
   const long shown_rows = std::min(rows, data.size()), sheet_height = shown_rows * (height + kGap) - kGap,
              sheet_width = (epochs + 1) * (width + kGap) - kGap;
@@ -74,7 +70,7 @@ void AugmentCommand::run() const {
   Tensor image = empty({1, data.channels, height, width}, Dtype::f32, Device::cpu);
   for (long row = 0; row < shown_rows; ++row)
     for (long column = 0; column <= epochs; ++column) {
-      const long index = order[row], epoch = column - 1;
+      const long index = order[row], epoch = (column - 1) * seen.repeats;
       const View view =
           draw_view({.crop_padding = seen.crop_padding, .hflip = seen.hflip}, seen.seed, std::max(epoch, 0L), index);
       if (column == 0 || !seen.augment)

@@ -30,6 +30,8 @@ class Options {
   virtual void add(const Option& option, bool& value) = 0;  // without a value: true
 };
 
+class RecipeCommand;
+
 class Command {
  public:
   struct Page {
@@ -40,12 +42,24 @@ class Command {
   virtual ~Command() = default;
   virtual Page page() const = 0;
   virtual void add_options(Options& options) = 0;
-  // The words are read twice: before the second time the options are set to those of the recipe that the first has
-  // named, if any.
-  virtual std::string recipe_name() const { return ""; }
-  virtual void begin_with(const std::string& /*recipe*/) {}
+  virtual RecipeCommand* with_recipe() { return nullptr; }  // itself, if it is one
   // Results go to stdout, everything else to stderr; mistakes throw Error.
   virtual void run() const = 0;
+};
+
+// A command with options of a recipe. Its words are read twice: before the second time the recipe is what the first
+// has named (load_recipe, vit/cli/command_line.h).
+class RecipeCommand : public Command {
+ public:
+  RecipeCommand* with_recipe() override { return this; }
+  // Takes the folder of a run, or of its checkpoint, before it reads the recipe from there.
+  virtual void read_run(const std::string& /*run*/) {}
+
+  Recipe recipe;
+  std::string resume, preset, config;  // they have been read into the recipe by then
+
+ protected:
+  void add_beginnings(Options& options);  // --recipe and -c
 };
 
 // One option per field of the recipe, each with timm's name where timm has it: all, or those named by themselves or by

@@ -91,30 +91,25 @@ class Words : public Options {
 
 // Every command with what its options are read into.
 struct Commands {
-  TrainCommand train;
-  std::vector<std::unique_ptr<Command>> others = other_commands();
+  std::vector<std::unique_ptr<Command>> all = all_commands();
   std::map<std::string, Checks> checks;  // by command
 
   void add_to(CLI::App& app) {
-    for_each([&](Command& command) {
-      Words words(app, command.page(), checks[command.page().name]);
-      command.add_options(words);
-    });
+    for (const auto& command : all) {
+      Words words(app, command->page(), checks[command->page().name]);
+      command->add_options(words);
+    }
     finish_options(app);
-  }
-  void for_each(auto&& f) {
-    f(train);
-    for (const auto& command : others) f(*command);
   }
   void run(const std::string& name) {
     for (const auto& check : checks[name]) check();
-    for_each([&](const Command& command) {
-      if (command.page().name == name) command.run();
-    });
+    for (const auto& command : all)
+      if (command->page().name == name) command->run();
   }
 };
 
-// Reads the words into the commands' options and says which command it is; none after --help and --version.
+// Reads the words into the commands' options and says which command it is. Nothing is run after --help and --version,
+// which are answered with `help`.
 std::string parse(Commands& commands, int argc, const char* const* argv, bool help) {
   CLI::App app{"Train, evaluate and explain Vision Transformers with LookHere attention", "lookhere"};
   app.require_subcommand(1);
@@ -129,7 +124,8 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
     return app.get_subcommands().front()->get_name();
   } catch (const CLI::Success& success) {
     if (help) app.exit(success);
-    return app.got_subcommand("train") && !help ? "train" : "";
+    const auto got = app.get_subcommands();
+    return got.empty() || help ? "" : got.front()->get_name();
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {  // also what the standard library throws within CLI11
@@ -145,8 +141,8 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
 
 }  // namespace
 
-void load_recipe(TrainCommand& train, const TrainCommand& said) {
-  if (!said.resume.empty()) train.read_run(said.resume);
+void load_recipe(RecipeCommand& command, const RecipeCommand& said) {
+  if (!said.resume.empty()) command.read_run(said.resume);
   const auto read_files = [&said](Recipe& recipe) {
     if (!said.preset.empty()) update_from_preset(recipe, said.preset);
     if (!said.config.empty()) update_from_toml(recipe, said.config);
@@ -155,10 +151,10 @@ void load_recipe(TrainCommand& train, const TrainCommand& said) {
     Recipe files;
     files.initial_checkpoint = said.recipe.initial_checkpoint;
     if (files.initial_checkpoint.empty()) read_files(files);
-    train.recipe.initial_checkpoint = files.initial_checkpoint;
-    if (!files.initial_checkpoint.empty()) train.recipe.model = train.recipe.position = "";  // the checkpoint's
+    command.recipe.initial_checkpoint = files.initial_checkpoint;
+    if (!files.initial_checkpoint.empty()) command.recipe.model = command.recipe.position = "";  // the checkpoint's
   }
-  read_files(train.recipe);
+  read_files(command.recipe);
 }
 
 std::function<void()> parse_command_line(int argc, const char* const* argv, const RecipeLoader& load) {
@@ -167,10 +163,10 @@ std::function<void()> parse_command_line(int argc, const char* const* argv, cons
   // for the names of these files alone.
   Commands first;
   const auto commands = std::make_shared<Commands>();
-  if (parse(first, argc, argv, false) == "train") load(commands->train, first.train);
-  for (std::size_t i = 0; i < first.others.size(); ++i)
-    if (const std::string recipe = first.others[i]->recipe_name(); !recipe.empty())
-      commands->others[i]->begin_with(recipe);
+  const std::string named = parse(first, argc, argv, false);
+  for (std::size_t i = 0; i < first.all.size(); ++i)
+    if (RecipeCommand* const said = first.all[i]->with_recipe(); said && said->page().name == named)
+      load(*commands->all[i]->with_recipe(), *said);
   const std::string name = parse(*commands, argc, argv, true);
   return [commands, name] { commands->run(name); };
 }

@@ -7,10 +7,10 @@
 
 namespace lookhere {
 
-std::vector<std::unique_ptr<Command>> other_commands() {
+std::vector<std::unique_ptr<Command>> all_commands() {
   std::vector<std::unique_ptr<Command>> all;
-  for (const auto make : {make_eval, make_predict, make_gallery, make_forward, make_gradients, make_masks, make_attend,
-                          make_bench, make_info, make_verify_data, make_augment, make_import, make_export})
+  for (const auto make : {make_train, make_eval, make_predict, make_gallery, make_forward, make_gradients, make_masks,
+                          make_attend, make_bench, make_info, make_verify_data, make_augment, make_import, make_export})
     all.push_back(make());
   return all;
 }
@@ -22,6 +22,12 @@ void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& o
     const char* letter = name == "batch-size" ? "-b," : name == "workers" ? "-j," : "";
     options.add({.names = letter + ("--" + name), .help = option.help, .group = option.group, .has_no = true}, field);
   });
+}
+
+void RecipeCommand::add_beginnings(Options& o) {
+  static const std::string presets = "options to begin with: " + preset_names() + "; the command line wins";
+  o.add({.names = "--recipe", .help = presets}, preset);
+  o.add({.names = "-c,--config", .help = "read options from a TOML file; the command line wins"}, config);
 }
 
 void add_device(Options& options, DeviceChoice& choice) {

@@ -1,10 +1,10 @@
 // Every command, each made in the file of its name.
 #pragma once
 #include "vit/cli/command.h"
-#include "vit/cli/train.h"
 
 namespace lookhere {
 
+std::unique_ptr<Command> make_train();
 std::unique_ptr<Command> make_eval();
 std::unique_ptr<Command> make_predict();
 std::unique_ptr<Command> make_gallery();
@@ -19,7 +19,7 @@ std::unique_ptr<Command> make_augment();
 std::unique_ptr<Command> make_import();
 std::unique_ptr<Command> make_export();
 
-// In the order of the help. `train` is by itself, since its options may come from a file first.
-std::vector<std::unique_ptr<Command>> other_commands();
+// In the order of the help.
+std::vector<std::unique_ptr<Command>> all_commands();
 
 }  // namespace lookhere

@@ -9,7 +9,9 @@
 #include <filesystem>
 
 #include "tensor/file.h"
+#include "vit/cli/commands.h"
 #include "vit/cli/stop.h"
+#include "vit/data/webdataset.h"
 #include "vit/show/console.h"
 #include "vit/show/plot.h"
 #include "vit/show/progress.h"
@@ -116,10 +118,11 @@ std::string default_folder(const Recipe& recipe) {
   return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position, data);
 }
 
-// A folder by its absolute path, so that a run can be resumed from anywhere; a named data set by its name.
+// Files by their absolute path, so that a run can be resumed from anywhere; a named data set by its name.
 Recipe with_absolute_data(Recipe recipe) {
   std::error_code ignored;
-  if (!is_named_dataset(recipe.data) && std::filesystem::is_directory(recipe.data, ignored))
+  if (!is_named_dataset(recipe.data) &&
+      (std::filesystem::is_directory(recipe.data, ignored) || names_archives(recipe.data)))
     recipe.data = std::filesystem::absolute(recipe.data).lexically_normal().string();
   return recipe;
 }
@@ -149,9 +152,7 @@ void TrainCommand::add_options(Options& o) {
          .range = {.low = 0}},
         dump_batches);
   o.add({.names = "--dump-dir", .help = "folder for these files (npy and safetensors)"}, dump_dir);
-  static const std::string presets = "options to begin with: " + preset_names() + "; the command line wins";
-  o.add({.names = "--recipe", .help = presets}, preset);
-  o.add({.names = "-c,--config", .help = "read options from a TOML file; the command line wins"}, config);
+  add_beginnings(o);
   add_fields(o, recipe);
 }
 
@@ -203,5 +204,7 @@ void TrainCommand::run() const {
   watcher.finish(fmt::format("best top-1 {:.2f} % after epoch {}", at.best_top1, at.best_epoch + 1));
   print("top1 {:.2f}\nbest {}\ncurve {}\n", at.best_top1, trainer.file("best.safetensors"), trainer.file("curve.svg"));
 }
+
+std::unique_ptr<Command> make_train() { return std::make_unique<TrainCommand>(); }
 
 }  // namespace lookhere

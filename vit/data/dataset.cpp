@@ -11,9 +11,9 @@
 
 namespace lookhere {
 
-Image Dataset::read(long i, std::vector<std::uint8_t>& buffer) const {
+Image Dataset::read(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough) const {
   check(0 <= i && i < size() && images && i < images->size(), name, ": no image ", i, " of ", size());
-  const Image image = images->read(i, buffer);
+  const Image image = enough ? images->read_enough(i, buffer, enough) : images->read(i, buffer);
   check(image.channels == channels && image.numel() > 0, name, ": image ", i, " is ",
         Shape{image.channels, image.height, image.width}, ", wanted ", channels, " channels");
   return image;

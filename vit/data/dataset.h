@@ -29,9 +29,9 @@ struct Dataset {
   std::string made_from;  // of drawn sets that depend on files: which, in one line
 
   long size() const { return static_cast<long>(labels.size()); }
-  // Image i, as ImageSource::read gives it. Throws Error if there is no such image, or one without pixels or of other
-  // channels than the set's.
-  Image read(long i, std::vector<std::uint8_t>& buffer) const;
+  // Image i, as ImageSource::read gives it or, if told what is enough, read_enough. Throws Error if there is no such
+  // image, or one without pixels or of other channels than the set's.
+  Image read(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough = {}) const;
   // Takes pixels (n, channels, height, width) for its images.
   void set_images(std::vector<std::uint8_t> pixels, long image_channels, long image_height, long image_width);
   // Of images, labels and sizes: 16 hexadecimal digits.

@@ -3,6 +3,7 @@
 #include "vit/data/format.h"
 #include "vit/data/idx_folder.h"
 #include "vit/data/image_folder.h"
+#include "vit/data/webdataset.h"
 
 namespace lookhere {
 namespace {
@@ -21,6 +22,7 @@ std::span<const Format> formats() {
       {"CIFAR-10", "data_batch_1.bin", "test_batch.bin", is_cifar10, plain<read_cifar10>},
       {"CIFAR-100", "train.bin", "test.bin", is_cifar100, plain<read_cifar100>},
       {"JPEG/PNG", "train/CLASS/....jpg", "val/CLASS/....jpg", is_image_folder, read_image_folder},
+      {"webdataset", "train-0000.tar", "val-0000.tar", is_webdataset, read_webdataset},
   };
   return kFormats;
 }

@@ -68,7 +68,10 @@ std::optional<IdxFiles> find_idx(const std::string& folder, bool train) {
   return IdxFiles{.images = path_of("images"), .labels = path_of("labels")};
 }
 
-bool is_idx_folder(const std::string& folder, bool train) { return find_idx(folder, train).has_value(); }
+bool is_idx_folder(const std::string& folder, bool train) {
+  std::error_code ignored;
+  return fs::is_directory(folder, ignored) && find_idx(folder, train).has_value();
+}
 
 Dataset read_idx_folder(const std::string& folder, bool train) {
   const std::optional<IdxFiles> files = find_idx(folder, train);

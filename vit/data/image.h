@@ -1,6 +1,7 @@
 // Image: the 8-bit pixels of one picture, which has a size of its own. ImageSource: where a data set has its images.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,13 @@ struct Image {                 // a view of memory that another owns
   long numel() const { return channels * height * width; }
 };
 
+struct Extent {
+  long height = 0, width = 0;  // pixels
+  bool operator==(const Extent&) const = default;
+};
+// Told the size of an image, upright, says how many pixels of the whole each way are enough.
+using EnoughPixels = std::function<Extent(Extent stored)>;
+
 class ImageSource {
  public:
   virtual ~ImageSource() = default;
@@ -21,6 +29,13 @@ class ImageSource {
   // stays valid until the buffer is used again. May be called by many threads at a time, each with a buffer of its own.
   // Throws Error, naming the image, if it cannot be read.
   virtual Image read(long i, std::vector<std::uint8_t>& buffer) const = 0;
+  // The same, but where the source can give the whole image with fewer pixels for less work, with at least as many as
+  // are enough. The last size that `enough` is told is that of the image.
+  virtual Image read_enough(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough) const {
+    const Image image = read(i, buffer);
+    enough({image.height, image.width});
+    return image;
+  }
   // Of all images: another one if any of them is another, as far as the source looks.
   virtual std::uint64_t hash() const = 0;
   // How messages call image i.

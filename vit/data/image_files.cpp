@@ -106,7 +106,7 @@ bool has_class_folders(const std::string& root) {
 }
 
 ImageFiles list_images(const std::string& root, const DatasetOptions& options) {
-  ImageFiles files{.root = root, .classes = names_in(root, true), .paths = {}, .labels = {}};
+  ImageFiles files{.root = root, .classes = names_in(root, true)};
   std::ranges::sort(files.classes);
   const std::set<std::string> folders(files.classes.begin(), files.classes.end());
   if (options.natural_class_order) std::ranges::sort(files.classes, naturally_before);

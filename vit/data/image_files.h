@@ -1,4 +1,4 @@
-// Which files of a folder are images, and of which class: each class is a folder of its name.
+// ImageFiles: where encoded images are, and of which class. In a folder each class is a folder of its name.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,8 +11,14 @@ namespace lookhere {
 struct ImageFiles {
   std::string root;
   std::vector<std::string> classes;
-  std::vector<std::string> paths;    // below root, class after class
-  std::vector<std::int32_t> labels;  // (paths), each an index of classes
+  std::vector<std::string> paths = {};    // below root, class after class; of a member of an archive ARCHIVE/MEMBER
+  std::vector<std::int32_t> labels = {};  // (paths), each an index of classes
+  struct Member {
+    std::int32_t archive;  // an index of archives
+    long offset, length;   // bytes
+  };
+  std::vector<std::string> archives = {};  // below root
+  std::vector<Member> members = {};        // (paths), or none: each path is a file
 };
 
 // Is there a folder in `root` with an image in or below it?

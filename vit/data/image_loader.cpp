@@ -34,8 +34,13 @@ const Resize& ImageLoader::resize_from(long height, long width) {
 
 void ImageLoader::load_augmented(long index, float* out, const AugmentOptions& options, std::uint64_t seed,
                                  long epoch) {
-  const Image image = dataset_->read(index, bytes_);
-  normalise(augment(image, options, seed, epoch, index, height_, width_), dataset_->mean, dataset_->std, out);
+  Extent stored;
+  const EnoughPixels enough = [&](Extent size) {
+    stored = size;
+    return enough_for_crop(size, options, seed, epoch, index, height_, width_);
+  };
+  const Image image = dataset_->read(index, bytes_, options.scaled_decoding ? enough : EnoughPixels());
+  normalise(augment(image, options, seed, epoch, index, height_, width_, stored), dataset_->mean, dataset_->std, out);
 }
 
 void ImageLoader::load(long index, float* out, const View& view) {

@@ -23,6 +23,7 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
   for (long side : {o.image_height, o.image_width})
     check(0 <= side && side <= 1 << 16, "loader: image height and width must lie in [0, 65536], got ", side);
   check(1 <= o.workers && o.workers <= 256, "loader: workers must lie in [1, 256], got ", o.workers);
+  check(1 <= o.repeats && o.repeats <= 64, "loader: repeats must lie in [1, 64], got ", o.repeats);
   check(0 <= o.prefetch && o.prefetch <= 1024, "loader: prefetch must lie in [0, 1024], got ", o.prefetch);
   const double mirrored = o.augment ? o.augment->hflip : o.hflip;
   check(mirrored == 0 || dataset.mirror_keeps_label, "loader: hflip would falsify the labels of ", dataset.name);
@@ -38,11 +39,11 @@ void shuffle_order(std::vector<std::uint32_t>& order, std::uint64_t seed, long e
     std::swap(order[left - 1], order[rng.below(static_cast<std::uint32_t>(left))]);
 }
 
-Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset), options_(options) {
+Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset), options_(std::move(options)) {
   check_consistent(dataset);
-  check_options(dataset, options);
-  const long height = options.image_height ? options.image_height : dataset.height;
-  const long width = options.image_width ? options.image_width : dataset.width;
+  check_options(dataset, options_);
+  const long height = options_.image_height ? options_.image_height : dataset.height;
+  const long width = options_.image_width ? options_.image_width : dataset.width;
   check(height > 0 && width > 0, "loader: the images of ", dataset.name,
         " differ in size: wanted a height and a width");
   order_.resize(dataset.size());
@@ -91,7 +92,8 @@ long Loader::batches_from(long first_image) const {
 }
 
 void Loader::start(long epoch, long first_image) {
-  check(0 <= epoch && epoch <= std::numeric_limits<std::uint32_t>::max(), "loader: no epoch ", epoch);
+  check(0 <= epoch && epoch <= std::numeric_limits<std::uint32_t>::max() / options_.repeats, "loader: no epoch ",
+        epoch);
   check(0 <= first_image && first_image <= dataset_.size(), "loader: cannot start at image ", first_image, " of ",
         dataset_.size());
   std::unique_lock lock(mutex_);
@@ -169,11 +171,12 @@ void Loader::fill(ImageLoader& images, Slot& slot, long batch) const {
   const Augment augment{.crop_padding = options_.crop_padding, .hflip = options_.hflip};
   float* out = slot.images.host<float>();
   for (long row = 0; row < slot.rows; ++row, out += slot.images.numel() / slot.images.shape()[0]) {
-    const long index = order_[begin + row];
+    const long index = order_[(begin + row) / options_.repeats];
+    const long drawn = epoch_ * options_.repeats + (begin + row) % options_.repeats;
     if (options_.augment)
-      images.load_augmented(index, out, *options_.augment, options_.seed, epoch_);
+      images.load_augmented(index, out, *options_.augment, options_.seed, drawn);
     else
-      images.load(index, out, draw_view(augment, options_.seed, epoch_, index));
+      images.load(index, out, draw_view(augment, options_.seed, drawn, index));
     slot.labels.host<i64>()[row] = dataset_.labels[index];
   }
   if (mixes()) mix(slot, begin);

@@ -25,6 +25,7 @@ struct LoaderOptions {
   long batch_size = 128;
   bool shuffle = false;                        // a new order every epoch
   bool drop_last = false;                      // leave out a last batch that is not full
+  long repeats = 1;                            // of an image, one after another, each augmented by itself
   long crop_padding = 0;                       // pixels of the stored image; 0: no crops
   double hflip = 0;                            // probability of mirroring an image
   std::optional<AugmentOptions> augment = {};  // for more: crop_padding and hflip are then not looked at
@@ -43,8 +44,11 @@ struct LoaderOptions {
 void shuffle_order(std::vector<std::uint32_t>& order, std::uint64_t seed, long epoch);
 
 // What a batch holds depends on the data set, the seed, the epoch and its number alone, never on workers or prefetch.
-// All memory is taken by the constructor, but for images whose sizes differ. For one consumer: start and next are not
-// to be called from several threads.
+// An epoch has as many samples as the set has images. With `repeats` of 1 it shows each once; else sample i is image
+// order[i / repeats], so that an epoch shows the first of its order alone, each as often (Hoffer et al. 2020, as DeiT
+// has it on one process), and its augmentation is that of epoch * repeats + i % repeats: no two views of a run share
+// one. All memory is taken by the constructor, but for images whose sizes differ. For one consumer: start and next are
+// not to be called from several threads.
 class Loader {
  public:
   // The data set must outlive the loader. Throws Error for options out of range, for hflip on a data set whose

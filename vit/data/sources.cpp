@@ -12,6 +12,7 @@
 #include "vit/data/format.h"
 #include "vit/data/glyphs/glyphs.h"
 #include "vit/data/shapes.h"
+#include "vit/data/webdataset.h"
 
 namespace lookhere {
 namespace {
@@ -113,7 +114,8 @@ Dataset load_dataset(const std::string& source, bool train, const DatasetOptions
   const auto* set = std::ranges::find(kNamed, source, &Named::source);
   const bool named = set != kNamed.end();
   if (named && set->draw) return set->draw(train, options);
-  check_io(named || is_folder(source), "data: wanted ", all_names(), " or a folder, got \"", source, "\"");
+  check_io(named || is_folder(source) || names_archives(source), "data: wanted ", all_names(),
+           ", a folder or FILE.tar, got \"", source, "\"");
   const std::string folder = named ? folder_of(*set).string() : source;
   Dataset dataset = load_folder(folder, train, options);
   dataset.name = source;
@@ -125,7 +127,7 @@ Dataset load_dataset(const std::string& source, bool train, const DatasetOptions
 
 const char* source_help() {
   static const std::string help =
-      concat(all_names(), ", or a folder of ", all_formats(std::mem_fn(&Format::name)), " files");
+      concat(all_names(), ", a folder of ", all_formats(std::mem_fn(&Format::name)), " files, or FILE.tar");
   return help.c_str();
 }
 

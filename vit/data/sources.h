@@ -13,25 +13,24 @@ struct DatasetOptions {
   long glyphs_size = 32;                          // pixels per side
   long glyphs_train = 18400, glyphs_test = 4600;  // images per split
   std::vector<double> glyphs_zoom{0.4, 0.7};      // LOW and HIGH of a glyph's longer side by the image's
-  // For folders of photographs (vit/data/image_folder.h).
+  // For photographs, in folders and in archives (vit/data/image_folder.h, webdataset.h).
   bool natural_class_order = false;    // class10 after class2, as timm has it; else torchvision's plain order of bytes
   std::string class_map = {};          // file with a class' folder per line: these classes, in this order
   double val_split = 0.1;              // share held out of each class where there is no folder to test with
   std::string on_bad_image = "error";  // or skip: another image of the class in its place
-  long decode_side = 0;                // pixels wanted each way: larger JPEGs are decoded at n/8 of their size; 0: all
 };
 
 // One split of a data set; the other is not looked at. source: "fashion", "cifar10" or "cifar100" (subfolders
 // fashion-mnist, cifar-10-batches-bin and cifar-100-binary of $LOOKHERE_DATA, by default /usr/share/datasets, where
-// Debian's dataset-fashion-mnist puts its files); "shapes" (drawn, needs no files); "glyphs" (drawn, needs fonts); or a
-// folder of one of the formats (vit/data/format.h). Whatever way they are named, published sets have their published
-// mean and std, photographs ImageNet's, other training splits their own. A test split that is neither describes
-// nothing: classes is 0, class_names, mean and std are empty until a training set (load_test_set) or a model says what
-// they are. Throws Error if the source is unknown, missing or malformed.
+// Debian's dataset-fashion-mnist puts its files); "shapes" (drawn, needs no files); "glyphs" (drawn, needs fonts); a
+// folder of one of the formats (vit/data/format.h); or tar archives (vit/data/webdataset.h). Whatever way they are
+// named, published sets have their published mean and std, photographs ImageNet's, other training splits their own. A
+// test split that is neither describes nothing: classes is 0, class_names, mean and std are empty until a training set
+// (load_test_set) or a model says what they are. Throws Error if the source is unknown, missing or malformed.
 Dataset load_dataset(const std::string& source, bool train, const DatasetOptions& options = {});
 
-// "fashion, shapes, glyphs, cifar10, cifar100, or a folder of IDX, CIFAR-10, CIFAR-100 or JPEG/PNG files": what a
-// source may be.
+// "fashion, shapes, glyphs, cifar10, cifar100, a folder of IDX, CIFAR-10, CIFAR-100, JPEG/PNG or webdataset files, or
+// FILE.tar": what a source may be.
 const char* source_help();
 
 // Is this the name of a set, rather than a folder?

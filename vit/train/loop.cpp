@@ -84,6 +84,8 @@ void Trainer::go_on(const Safetensors& checkpoint) {
         " of its epoch, which has ", train_.size());
   check(at_.images_in_epoch == 0 || saved.seed == recipe_.seed, "--seed ", recipe_.seed, ": the run stands at image ",
         at_.images_in_epoch, " of an epoch in the order of seed ", saved.seed, ", and would repeat and skip images");
+  check(at_.images_in_epoch == 0 || saved.aug_repeats == recipe_.aug_repeats, "--aug-repeats ", recipe_.aug_repeats,
+        ": the run stands at image ", at_.images_in_epoch, " of an epoch with ", saved.aug_repeats);
   note_changes(saved);
 }
 
@@ -223,8 +225,10 @@ bool Trainer::train_step(TrainObserver& observer) {
                     .gradient_norm = report.gradient_norm,
                     .cross_entropy = cross_entropy,
                     .skipped = skipped};
-  metrics_->write(to_json_line(row));
-  if (events_) events_->write(row);
+  if (skipped || at_.step % recipe_.log_interval == 0) {
+    metrics_->write(to_json_line(row));
+    if (events_) events_->write(row);
+  }
   observer.on_step({.step = at_.step,
                     .total_steps = total_steps(),
                     .epoch = at_.epoch,

@@ -56,8 +56,15 @@ void Recipe::validate() const {
     for (const char* each : known) list += concat(list.empty() ? "" : ", ", each);
     check(std::ranges::find(known, value) != known.end(), "--", name, ": wanted one of ", list, ", got ", shown(value));
   };
-  one_of("aa", aa, {"none", "3a", "rand"}), one_of("interpolation", interpolation, {"bilinear", "bicubic"});
+  if (aa.starts_with("rand-"))
+    timm_rand_augment_from_text(aa);
+  else
+    one_of("aa", aa, {"none", "3a", "rand"});
+  one_of("interpolation", interpolation, {"bilinear", "bicubic"});
+  if (!train_interpolation.empty()) one_of("train-interpolation", train_interpolation, {"bilinear", "bicubic"});
+  one_of("train-crop-mode", train_crop_mode, {"rrc", "src"});
   one_of("class-order", class_order, {"plain", "natural"}), one_of("on-bad-image", on_bad_image, {"error", "skip"});
+  one_of("decode", decode, {"full", "scaled"});
   const auto range = [](const char* name, const std::vector<double>& values) {
     check(values.size() == 2 && values[0] > 0 && values[0] <= values[1], "--", name, ": wanted LOW and HIGH, got ",
           to_text(nlohmann::json(values)));
@@ -83,6 +90,7 @@ std::vector<std::string> Recipe::notes() const {
     lines.push_back(
         fmt::format("--warmup-epochs {} is not below --epochs {}: the learning rate rises up to the last update",
                     warmup_epochs, epochs));
+  if (train_crop_mode == "src" && !scale.empty()) lines.emplace_back("--scale is for --train-crop-mode rrc: not used");
   if (cuda_graph && device_of(*this) != Device::cuda) lines.emplace_back("--cuda-graph is for --device cuda: not used");
   if (cuda_graph && shards > 1)
     lines.push_back(fmt::format("--cuda-graph is for one shard, and --shards is {}: not used", shards));
@@ -180,6 +188,13 @@ ViTConfig model_config(const Recipe& r, const Dataset& data, const std::optional
 
 namespace {
 
+std::vector<std::uint8_t> mean_colour(const Dataset& data) {
+  std::vector<std::uint8_t> colour;
+  for (const float mean : data.mean)
+    colour.push_back(static_cast<std::uint8_t>(std::clamp(std::lrint(255.0 * static_cast<double>(mean)), 0L, 255L)));
+  return colour;
+}
+
 double hflip_of(const Recipe& r, const Dataset& data) {
   return r.hflip >= 0 ? r.hflip : data.mirror_by_default ? 0.5 : 0;
 }
@@ -187,22 +202,29 @@ double hflip_of(const Recipe& r, const Dataset& data) {
 }  // namespace
 
 std::optional<AugmentOptions> augmentation_of(const Recipe& r, const Dataset& data) {
-  const bool photographs = data.height == 0, crops = photographs || !r.scale.empty();
+  const bool simple = r.train_crop_mode == "src", photographs = data.height == 0;
+  const bool crops = simple || photographs || !r.scale.empty();
   if (!crops && r.aa == "none" && r.color_jitter == 0 && r.reprob == 0) return std::nullopt;
-  check(r.crop_padding == 0, "--crop-padding goes neither with photographs nor with --scale, --aa, --color-jitter and ",
-        "--reprob: use --scale for crops");
+  check(r.crop_padding == 0, "--crop-padding goes neither with photographs nor with --scale, --aa, --color-jitter, ",
+        "--reprob and --train-crop-mode src: use --scale for crops");
   const double jitter = r.color_jitter;
-  AugmentOptions o{.random_resized_crop = crops,
-                   .interpolation = interpolation_from_name(r.interpolation),
+  const std::string& interpolation = r.train_interpolation.empty() ? r.interpolation : r.train_interpolation;
+  AugmentOptions o{.crop_mode = simple  ? CropMode::simple
+                                : crops ? CropMode::random_resized
+                                        : CropMode::whole,
+                   .interpolation = interpolation_from_name(interpolation),
                    .hflip = hflip_of(r, data),
                    .operations = static_cast<int>(r.ra_ops),
                    .level = static_cast<int>(r.ra_magnitude),
                    .jitter = {.brightness = jitter, .contrast = jitter, .saturation = jitter},
-                   .erase = {.probability = r.reprob}};
+                   .erase = {.probability = r.reprob},
+                   .scaled_decoding = r.decode == "scaled"};
   if (!r.scale.empty()) o.crop.min_scale = r.scale[0], o.crop.max_scale = r.scale[1];
   o.crop.min_ratio = r.ratio[0], o.crop.max_ratio = r.ratio[1];
   if (r.aa == "3a") o.policy = AugmentPolicy::three_augment;
   if (r.aa == "rand") o.policy = AugmentPolicy::rand_augment;
+  if (r.aa.starts_with("rand-"))
+    o.policy = AugmentPolicy::timm_rand_augment, o.timm = timm_rand_augment_from_text(r.aa), o.fill = mean_colour(data);
   return o;
 }
 
@@ -225,6 +247,7 @@ LoaderOptions training_loader(const Recipe& r, const ViTConfig& model, const Dat
   LoaderOptions options = evaluation_loader(r, model);
   options.batch_size = r.batch_size, options.batch_option = "--batch-size";
   options.shuffle = options.drop_last = true;
+  options.repeats = std::max(r.aug_repeats, 1L);
   options.crop_padding = r.crop_padding;
   options.hflip = hflip_of(r, data);
   options.augment = augmentation_of(r, data);

@@ -47,14 +47,17 @@ struct Recipe {
   double hflip = -1;
   long crop_padding = 0;
   std::vector<double> scale, ratio{0.75, 4.0 / 3};
-  std::string aa = "none", interpolation = "bicubic", class_order = "plain", class_map, on_bad_image = "error";
+  std::string train_crop_mode = "rrc", train_interpolation;
+  long aug_repeats = 0;
+  std::string aa = "none", interpolation = "bicubic", class_order = "plain", class_map, on_bad_image = "error",
+              decode = "full";
   long ra_ops = 2, ra_magnitude = 15;
   double color_jitter = 0, reprob = 0, mixup = 0, cutmix = 0, mixup_prob = 1, mixup_switch_prob = 0.5;
   double crop_pct = 0, val_split = 0.1;
   long shapes_train = 8192, shapes_test = 2048;
   long glyphs_train = 18400, glyphs_test = 4600;
   std::vector<double> glyphs_zoom{0.4, 0.7};
-  long eval_batch_size = 256, workers = 1, recovery_interval = 0, shards = 0;
+  long eval_batch_size = 256, workers = 1, log_interval = 1, recovery_interval = 0, shards = 0;
 
   // f(option, field) for every field, f(const RecipeOption&, T&).
   void visit(auto&& f) {
@@ -118,11 +121,18 @@ struct Recipe {
     add("crop-padding", crop_padding, "random crops from the image padded by this many pixels", {0, 1024});
     add("scale", scale, "random resized crops of LOW to HIGH of the area (none given: 0.08 1 for photographs)", {0, 1});
     add("ratio", ratio, "LOW to HIGH of width by height of these crops", {0.001, 1000});
+    add("train-crop-mode", train_crop_mode,
+        "rrc: random resized crops, where there are any, or src: DeiT III's simple ones");
     add("interpolation", interpolation, "of these crops, and of test images that are cropped: bilinear or bicubic");
+    add("train-interpolation", train_interpolation, "of crops in training alone (empty: that of --interpolation)");
+    add("decode", decode, "of JPEGs in training: full, or scaled: n/8 of the size where that is enough for the crop");
     add("crop-pct", crop_pct, "test images: part of the shorter side that is seen (0: 0.875 of photographs)", {0, 16});
-    add("aa", aa, "none, 3a (3-Augment: grey, solarized or blurred), rand (RandAugment)");
-    add("ra-ops", ra_ops, "RandAugment: operations per image", {0, 100});
-    add("ra-magnitude", ra_magnitude, "RandAugment: how strong", {0, 30});
+    add("aug-repeats", aug_repeats, "views of an image in a row, of fewer images per epoch (0: one of each)", {0, 64});
+    add("aa", aa,
+        "none, 3a (3-Augment: grey, solarized or blurred), rand (torchvision's RandAugment), or timm's, as "
+        "rand-m9-mstd0.5-inc1");
+    add("ra-ops", ra_ops, "torchvision's RandAugment: operations per image", {0, 100});
+    add("ra-magnitude", ra_magnitude, "torchvision's RandAugment: how strong", {0, 30});
     add("color-jitter", color_jitter, "of brightness, contrast and saturation", {0, 10});
     add("reprob", reprob, "probability of erasing a rectangle", {0, 1});
     add("mixup", mixup, "alpha of mixup (0: off)", {0, 1000});
@@ -146,6 +156,8 @@ struct Recipe {
     add("shards", shards,
         "parts of a batch computed side by side (0: one per thread, 1 on a GPU); results depend on it", {0, 1024});
     add("tensorboard", tensorboard, "also writes the logs as a file of events for TensorBoard");
+    add("log-interval", log_interval, "updates between the lines of metrics.jsonl and TensorBoard's points",
+        {1, kMany});
     add("recovery-interval", recovery_interval, "updates between checkpoints (0: one per epoch)", {0, kMany});
   }
 

@@ -34,7 +34,7 @@ mixup = 0.8
 cutmix = 1
 crop-pct = 0.875
 )"},
-    // DeiT (arXiv 2012.12877, table 9), with torchvision's RandAugment at its usual strength in place of timm's.
+    // DeiT (arXiv 2012.12877, table 9).
     Preset{"deit", R"(
 epochs = 300
 lr = 5e-4
@@ -49,8 +49,9 @@ drop-path = 0.1
 model-ema-decay = 0.99996
 scale = [0.08, 1]
 hflip = 0.5
-aa = "rand"
-ra-magnitude = 9
+train-interpolation = "bicubic"
+aug-repeats = 3
+aa = "rand-m9-mstd0.5-inc1"
 reprob = 0.25
 mixup = 0.8
 cutmix = 1

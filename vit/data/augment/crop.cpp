@@ -11,6 +11,14 @@ namespace {
 
 long rounded(double value) { return std::lrint(value); }
 
+Picture resampled(const Image& image, const Resample& resample, long height, long width, long top, long left) {
+  Picture out{{}, image.channels, height, width};
+  out.pixels.resize(checked_mul(image.channels, checked_mul(height, width)));
+  std::vector<std::uint8_t> scratch;
+  resample(out.pixels.data(), image, scratch, top, left);
+  return out;
+}
+
 }  // namespace
 
 Window random_resized_crop(Rng& rng, const CropOptions& options, long height, long width) {
@@ -34,10 +42,48 @@ Window random_resized_crop(Rng& rng, const CropOptions& options, long height, lo
 Picture crop_and_resize(const Image& image, const Window& window, Interpolation interpolation, long height,
                         long width) {
   const Resample resample(interpolation, window.height, window.width, height, width);
+  return resampled(image, resample, height, width, window.top, window.left);
+}
+
+Picture crop_and_resize(const Image& image, const Window& window, Extent stored, Interpolation interpolation,
+                        long height, long width) {
+  if (stored == Extent{image.height, image.width}) return crop_and_resize(image, window, interpolation, height, width);
+  check(0 <= window.top && 0 <= window.left && window.top + window.height <= stored.height &&
+            window.left + window.width <= stored.width,
+        "crop: the window must lie in the image");
+  // Borders lie between pixels; the last one is the image's, however numbers are rounded.
+  const auto scaled = [](long at, long side, long whole) {
+    return std::min(static_cast<float>(side), static_cast<float>(static_cast<double>(at) * static_cast<double>(side) /
+                                                                 static_cast<double>(whole)));
+  };
+  const SourceBox box{.left = scaled(window.left, image.width, stored.width),
+                      .top = scaled(window.top, image.height, stored.height),
+                      .right = scaled(window.left + window.width, image.width, stored.width),
+                      .bottom = scaled(window.top + window.height, image.height, stored.height)};
+  return resampled(image, Resample(interpolation, image.height, image.width, box, height, width), height, width, 0, 0);
+}
+
+Picture simple_random_crop(Rng& rng, const Image& image, Interpolation interpolation, long height, long width) {
+  constexpr long kPadding = 4;
+  for (const long side : {height, width})
+    check(kPadding < side && side <= 1 << 16, "simple random crop: sizes must lie in [5, 65536], got ", side);
+  const bool fits_height = height * image.width >= width * image.height;  // and the width hangs over
+  const Picture whole = crop_and_resize(image, {0, 0, image.height, image.width}, interpolation,
+                                        fits_height ? height : width * image.height / image.width,
+                                        fits_height ? height * image.width / image.height : width);
+  const auto draw = [&](long side, long wanted) {
+    return static_cast<long>(rng.below(static_cast<std::uint32_t>(side + 2 * kPadding - wanted + 1))) - kPadding;
+  };
+  const long top = draw(whole.height, height), left = draw(whole.width, width);
+  const auto mirrored = [](long at, long side) { return at < 0 ? -at : at < side ? at : 2 * (side - 1) - at; };
   Picture out{{}, image.channels, height, width};
-  out.pixels.resize(checked_mul(image.channels, checked_mul(height, width)));
-  std::vector<std::uint8_t> scratch;
-  resample(out.pixels.data(), image, scratch, window.top, window.left);
+  out.pixels.reserve(checked_mul(image.channels, checked_mul(height, width)));
+  for (long c = 0; c < image.channels; ++c)
+    for (long y = top; y < top + height; ++y) {
+      const std::uint8_t* const row =
+          whole.pixels.data() + (c * whole.height + mirrored(y, whole.height)) * whole.width;
+      for (long x = left; x < left + width; ++x) out.pixels.push_back(row[mirrored(x, whole.width)]);
+    }
   return out;
 }
 

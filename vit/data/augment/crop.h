@@ -17,6 +17,14 @@ Window random_resized_crop(Rng& rng, const CropOptions& options, long height, lo
 
 // The window, resized. Throws Error if it is not in the image or height or width are not in [1, 65536].
 Picture crop_and_resize(const Image& image, const Window& window, Interpolation interpolation, long height, long width);
+// The same of an image that has been decoded with fewer pixels: the window is one of the stored size.
+Picture crop_and_resize(const Image& image, const Window& window, Extent stored, Interpolation interpolation,
+                        long height, long width);
+
+// DeiT III's simple random crop (arXiv 2204.07118): resized so that it just covers height x width, in proportion; four
+// pixels around it mirror the image at its border; of that a window, anywhere. Throws Error for sizes out of [5,
+// 65536].
+Picture simple_random_crop(Rng& rng, const Image& image, Interpolation interpolation, long height, long width);
 
 // What the LookHere release shows a model of a test image: the shorter side becomes `shorter` (256 for models of 224
 // pixels, else their own size) and the longer one in proportion, both truncated to whole pixels; of that the

@@ -41,6 +41,13 @@ void solarize(Picture& picture, double threshold) {
     if (pixel >= threshold) pixel = static_cast<std::uint8_t>(255 - pixel);
 }
 
+void solarize_add(Picture& picture, int add) {
+  for (std::uint8_t& pixel : picture.pixels)
+    if (pixel < 128) pixel = static_cast<std::uint8_t>(std::min(pixel + add, 255));
+}
+
+void invert(Picture& picture) { solarize(picture, 0); }
+
 void posterize(Picture& picture, int bits) {
   const auto mask = static_cast<std::uint8_t>(0xFF00U >> static_cast<unsigned>(bits));
   for (std::uint8_t& pixel : picture.pixels) pixel &= mask;

@@ -7,6 +7,9 @@ namespace lookhere {
 
 // What is not below the threshold becomes its negative.
 void solarize(Picture& picture, double threshold = 128);
+// Lightens what is below 128 by `add`, 0 to 128, up to white.
+void solarize_add(Picture& picture, int add);
+void invert(Picture& picture);
 // Keeps the highest bits, 0 to 8 of them.
 void posterize(Picture& picture, int bits);
 // Each channel's darkest pixel becomes 0, its brightest 255.

@@ -1,10 +1,9 @@
-// Strengths in float, as torch.linspace has them; affine maps take the nearest pixel, in Pillow's 16-bit fixed point.
+// Strengths in float, as torch.linspace has them; affine maps take the nearest pixel.
 #include "vit/data/augment/rand_augment.h"
 
-#include <array>
 #include <cmath>
-#include <numbers>
 
+#include "vit/data/augment/affine.h"
 #include "vit/data/augment/colour.h"
 #include "vit/data/augment/levels.h"
 
@@ -18,32 +17,8 @@ float strength(float begin, float end, int level) {
                                         : end - step * static_cast<float>(kRandAugmentLevels - 1 - level);
 }
 
-// The pixel at (x, y) becomes that at (m0 x + m1 y + m2, m3 x + m4 y + m5), in coordinates of pixels' corners.
-void affine(Picture& picture, const std::array<double, 6>& m) {
-  const auto fixed = [](double value) { return static_cast<long>(std::floor(value * 65536.0 + 0.5)); };
-  const long x_by_x = fixed(m[0]), x_by_y = fixed(m[1]), y_by_x = fixed(m[3]), y_by_y = fixed(m[4]);
-  const long x_first = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5), y_first = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
-  const Picture from = picture;
-  const long plane = picture.plane();
-  for (long y = 0; y < picture.height; ++y)
-    for (long x = 0; x < picture.width; ++x) {
-      const long from_x = (x_first + y * x_by_y + x * x_by_x) >> 16, from_y = (y_first + y * y_by_y + x * y_by_x) >> 16;
-      const bool inside = 0 <= from_x && from_x < picture.width && 0 <= from_y && from_y < picture.height;
-      for (long c = 0; c < picture.channels; ++c)
-        picture.pixels[c * plane + y * picture.width + x] =
-            inside ? from.pixels[c * plane + from_y * picture.width + from_x] : std::uint8_t{0};
-    }
-}
-
 void shift(Picture& picture, long x, long y) {
   affine(picture, {1, 0, -static_cast<double>(x), 0, 1, -static_cast<double>(y)});
-}
-
-// Counterclockwise about the centre.
-void rotate(Picture& picture, double degrees) {
-  const double angle = -degrees * std::numbers::pi / 180, cos = std::cos(angle), sin = std::sin(angle);
-  const double x = static_cast<double>(picture.width) / 2, y = static_cast<double>(picture.height) / 2;
-  affine(picture, {cos, sin, x - cos * x - sin * y, -sin, cos, y + sin * x - cos * y});
 }
 
 }  // namespace

@@ -50,13 +50,14 @@ struct Decoder {
 };
 
 // The n of n/8.
-unsigned scale_for(const jpeg_decompress_struct& info, bool exchanged, const PhotoOptions& options) {
-  const long height = exchanged ? options.wanted_width : options.wanted_height;
-  const long width = exchanged ? options.wanted_height : options.wanted_width;
-  if (height <= 0 && width <= 0) return 8;
+unsigned scale_for(const jpeg_decompress_struct& info, bool exchanged, const EnoughPixels& enough) {
+  if (!enough) return 8;
+  Extent stored{info.image_height, info.image_width};
+  if (exchanged) std::swap(stored.height, stored.width);
+  const Extent wanted = enough(stored);
   unsigned n = 1;
   const auto scaled = [&](long side) { return (side * n + 7) / 8; };
-  while (n < 8 && (scaled(info.image_height) < height || scaled(info.image_width) < width)) ++n;
+  while (n < 8 && (scaled(stored.height) < wanted.height || scaled(stored.width) < wanted.width)) ++n;
   return n;
 }
 
@@ -83,8 +84,7 @@ void check_limits(const jpeg_decompress_struct& info, Bytes bytes, long scans, c
 
 }  // namespace
 
-Image decode_jpeg(Bytes bytes, const std::string& name, std::vector<std::uint8_t>& buffer,
-                  const PhotoOptions& options) {
+Image decode_jpeg(Bytes bytes, const std::string& name, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough) {
   const JpegMarkers markers = jpeg_markers(bytes);
   const int orientation = exif_orientation(markers.exif);
   Decoder decoder(name);
@@ -98,7 +98,7 @@ Image decode_jpeg(Bytes bytes, const std::string& name, std::vector<std::uint8_t
   check_limits(info, bytes, markers.scans, name);
   const bool cmyk = info.num_components == 4;
   info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
-  info.scale_num = scale_for(info, orientation >= 5, options), info.scale_denom = 8;
+  info.scale_num = scale_for(info, orientation >= 5, enough), info.scale_denom = 8;
   info.dct_method = JDCT_ISLOW;
   decoder.trap.call([&] { jpeg_start_decompress(&info); });
   Canvas canvas(info.output_height, info.output_width, orientation, buffer);

@@ -6,6 +6,6 @@ namespace lookhere {
 
 // As decode_photo.
 Image decode_jpeg(Bytes bytes, const std::string& name, std::vector<std::uint8_t>& buffer,
-                  const PhotoOptions& options = {});
+                  const EnoughPixels& enough = {});
 
 }  // namespace lookhere

@@ -18,35 +18,46 @@ constexpr long kImagesPerBad = 1000;
 
 class PhotoFiles : public ImageSource {
  public:
-  PhotoFiles(ImageFiles files, bool skip_bad, const PhotoOptions& options)
-      : files_(std::move(files)), skip_bad_(skip_bad), options_(options) {}
+  PhotoFiles(ImageFiles files, bool skip_bad) : files_(std::move(files)), skip_bad_(skip_bad) {}
 
   long size() const override { return std::ssize(files_.paths); }
   std::string name(long i) const override { return (std::filesystem::path(files_.root) / files_.paths[i]).string(); }
-  Image read(long i, std::vector<std::uint8_t>& buffer) const override;
+  Image read(long i, std::vector<std::uint8_t>& buffer) const override { return read_enough(i, buffer, {}); }
+  Image read_enough(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough) const override;
   std::uint64_t hash() const override;
   std::vector<std::string> skipped() const override;
 
  private:
-  Image decode(long i, std::vector<std::uint8_t>& buffer) const {
-    const MappedFile file(name(i));
-    return decode_photo({file.data(), static_cast<std::size_t>(file.size())}, file.path(), buffer, options_);
+  // Calls use(bytes) of image i, which stay until it returns.
+  template <class F>
+  auto with_bytes(long i, const F& use) const {
+    if (files_.members.empty()) {
+      const MappedFile file(name(i));
+      return use(Bytes(file.data(), static_cast<std::size_t>(file.size())));
+    }
+    const ImageFiles::Member& member = files_.members[i];
+    const MappedFile archive((std::filesystem::path(files_.root) / files_.archives[member.archive]).string());
+    check_io(member.length <= archive.size() && member.offset <= archive.size() - member.length, archive.path(),
+             ": has become shorter while it is in use");
+    return use(Bytes(archive.data() + member.offset, static_cast<std::size_t>(member.length)));
+  }
+  Image decode(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough) const {
+    return with_bytes(i, [&](Bytes bytes) { return decode_photo(bytes, name(i), buffer, enough); });
   }
   long next_of_class(long i) const;
   void note_bad(long i, const std::string& why) const;
 
   ImageFiles files_;
   bool skip_bad_;
-  PhotoOptions options_;
   mutable std::mutex mutex_;  // guards all below
   mutable std::map<long, std::string> bad_;
   mutable std::once_flag hashed_;
   mutable std::uint64_t hash_ = 0;
 };
 
-Image PhotoFiles::read(long i, std::vector<std::uint8_t>& buffer) const {
+Image PhotoFiles::read_enough(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough) const {
   for (long tried = i;;) try {
-      return decode(tried, buffer);
+      return decode(tried, buffer, enough);
     } catch (const Error& error) {
       if (!skip_bad_ || error.code() != Exit::input) throw;
       note_bad(tried, error.what());
@@ -79,10 +90,11 @@ std::uint64_t PhotoFiles::hash() const {
   std::call_once(hashed_, [&] {
     std::vector<std::uint64_t> parts;
     for (long i = 0; i < size(); ++i) {
-      const MappedFile file(name(i));
       const std::string& path = files_.paths[i];
-      parts.insert(parts.end(), {hash_of(path.data(), std::ssize(path)), static_cast<std::uint64_t>(file.size()),
-                                 hash_of(file.data(), std::min(file.size(), kHashedBytes))});
+      with_bytes(i, [&](Bytes bytes) {
+        parts.insert(parts.end(), {hash_of(path.data(), std::ssize(path)), static_cast<std::uint64_t>(bytes.size()),
+                                   hash_of(bytes.data(), std::min(std::ssize(bytes), kHashedBytes))});
+      });
     }
     hash_ = hash_of(parts.data(), std::ssize(parts) * static_cast<long>(sizeof parts[0]));
   });
@@ -91,8 +103,8 @@ std::uint64_t PhotoFiles::hash() const {
 
 }  // namespace
 
-std::shared_ptr<const ImageSource> photos_in_files(ImageFiles files, bool skip_bad, const PhotoOptions& options) {
-  return std::make_shared<PhotoFiles>(std::move(files), skip_bad, options);
+std::shared_ptr<const ImageSource> photos_in_files(ImageFiles files, bool skip_bad) {
+  return std::make_shared<PhotoFiles>(std::move(files), skip_bad);
 }
 
 }  // namespace lookhere

@@ -1,4 +1,4 @@
-// Images that are files, each read and decoded when it is wanted.
+// Images in files or in parts of files, each read and decoded when it is wanted.
 #pragma once
 #include "vit/data/image_files.h"
 #include "vit/data/photo/decode.h"
@@ -10,6 +10,6 @@ namespace lookhere {
 // reading throws Error. Files that the system cannot read throw in any case.
 // The hash is of names, file sizes and each file's first 4096 bytes: not all that could differ, but a data set of
 // gigabytes is not read for it.
-std::shared_ptr<const ImageSource> photos_in_files(ImageFiles files, bool skip_bad, const PhotoOptions& options);
+std::shared_ptr<const ImageSource> photos_in_files(ImageFiles files, bool skip_bad);
 
 }  // namespace lookhere
