@@ -26,10 +26,11 @@ void guess_preprocessing(Dataset& test, const Safetensors& model) {
 
 }  // namespace
 
-Dataset load_test_set(const std::string& source, const Safetensors& model, long shapes_size) {
+Dataset load_test_set(const std::string& source, const Safetensors& model, long shapes_size,
+                      const std::string& on_bad_image) {
   const ViTConfig config = config_of(model);
   DatasetOptions options;
-  options.shapes_size = shapes_size;
+  options.shapes_size = shapes_size, options.on_bad_image = on_bad_image;
   Dataset test = load_dataset(source, false, options);
   check(test.channels == config.channels, source, ": has ", test.channels, " channels, the model wants ",
         config.channels);

@@ -11,7 +11,8 @@ namespace lookhere {
 // The test split of `source` (as load_dataset has it), normalised with the model's constants, its classes called what
 // the model calls them; no training files are needed. A model without constants gets those that are published for the
 // data or, in a folder, those of its training images, and stderr says so. shapes_size: pixels per side of the drawn
-// set. Throws Error if channels or classes do not fit the model.
-Dataset load_test_set(const std::string& source, const Safetensors& model, long shapes_size);
+// set. on_bad_image: as DatasetOptions has it. Throws Error if channels or classes do not fit the model.
+Dataset load_test_set(const std::string& source, const Safetensors& model, long shapes_size,
+                      const std::string& on_bad_image = "error");
 
 }  // namespace lookhere
