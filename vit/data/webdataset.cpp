@@ -67,8 +67,9 @@ std::vector<std::string> expanded(const std::string& pattern) {
       some = alternatives(pattern.substr(open + 1, close - open - 1), pattern);
     }
     check(some.size() <= kMaxArchives / all.size(), pattern, ": wanted at most ", kMaxArchives, " files");
+    const std::string between = pattern.substr(at, open - at);
     for (const std::string& before : all)
-      for (const std::string& one : some) next.push_back(before + pattern.substr(at, open - at) + one);
+      for (const std::string& one : some) next.push_back(concat(before, between, one));
     all = std::move(next);
     at = open < pattern.size() ? close + 1 : open;
   }
