@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/vit/mistakes.h"
+#include "tests/vit/photo_folder.h"
 
 namespace lookhere {
 namespace {
@@ -77,10 +78,40 @@ TEST(CliBench, Options) {
     EXPECT_NE(table.out.find(part), std::string::npos) << part << " in:\n" << table.out;
 }
 
+TEST(CliBench, Data) {
+  const TemporaryFolder folder;
+  const std::string photos = make_photos(folder);
+  const Words words{"bench", "data", "--data", photos,      "--img-size", "16",     "-b",
+                    "4",     "--aa", "3a",     "--workers", "2",          "--json", folder / "out.json"};
+  const Finished end = run_program(words);
+  EXPECT_EQ(end.code, 0) << end.err;
+  const nlohmann::json json = nlohmann::json::parse(read_file(folder / "out.json"));
+  EXPECT_EQ(json["images"], 24);
+  EXPECT_EQ(json["workers"], 2);
+  EXPECT_EQ(json["img_size"], nlohmann::json({16, 16}));
+  EXPECT_GT(json["images_per_second"], 0);
+  std::vector<std::string> names;
+  double most = -1;
+  std::string binds;
+  for (const auto& stage : json["stages"]) {
+    names.push_back(stage["stage"]);
+    EXPECT_GE(stage["seconds_per_image"], 0);
+    if (stage["seconds_per_image"] > most) most = stage["seconds_per_image"], binds = names.back();
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"read", "decode", "crop, resize", "augment", "normalise"}));
+  EXPECT_EQ(json["binds"], binds);
+  for (const char* part : {", 24 of 24 images, 16x16 px\n", " images/s with 2 workers\n", "\nbinds     ", "\nall  "})
+    EXPECT_NE(end.out.find(part), std::string::npos) << part << " in:\n" << end.out;
+  const Finished plain = run_program({"bench", "data", "--data", "shapes", "--shapes-train", "20", "-b", "4"});
+  EXPECT_EQ(plain.code, 0) << plain.err;
+  EXPECT_NE(plain.out.find("\ncrop, resize, normalise "), std::string::npos) << plain.out;
+  expect_refusal({{"bench", "data", "--data", photos}, kInput, "--img-size: the images of "});
+}
+
 TEST(CliBench, Errors) {
   const std::vector<Mistake> mistakes{
       {{"bench"}, kInput, "what is required (see lookhere bench --help)"},
-      {{"bench", "backward"}, kInput, "bench: wanted step or forward, got 'backward'"},
+      {{"bench", "backward"}, kInput, "bench: wanted step, forward or data, got 'backward'"},
       {{"bench", "step", "--dtype", "f16"}, kInput, "--dtype: wanted f32 or bf16, got \"f16\""},
       {{"bench", "step", "--dtype", "f16"}, kInput, "--dtype: wanted f32 or bf16, got"},
       {{"bench", "step", "--steps", "-1"}, kInput, "--steps: wanted at least 0, got -1"},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "tests/program.h"
+#include "tests/vit/photo_files.h"
 #include "tests/vit/photo_folder.h"
 #include "tests/vit/tiny_run.h"
 #include "vit/cli/test_image.h"
@@ -111,6 +112,66 @@ TEST(PhotoTraining, TheModelKnowsHowToLookAtAPicture) {
   EXPECT_EQ(image.width, 8 * 20 - 4);
 }
 
+// A ramp of 64 x 48 pixels, whose crops are known however many pixels it is decoded with.
+TEST(PhotoTraining, ScaledDecodingSeesTheSameCrop) {
+  const TemporaryFolder folder;
+  Pixels ramp;
+  for (long y = 0; y < 64; ++y)
+    for (long x = 0; x < 48; ++x) ramp.insert(ramp.end(), {std::uint8_t(2 * y), std::uint8_t(4 * x), 90});
+  for (int i = 0; i < 12; ++i) {
+    const std::string at = folder / concat("set/", i % 2);
+    std::filesystem::create_directories(at);
+    write_file(concat(at, "/", i, i % 3 ? ".jpg" : ".png"),
+               i % 3 ? jpeg_file(ramp, 64, 48, {.stored = JCS_RGB, .exif = exif_saying(i % 4 ? 6 : 1)})
+                     : png_file(ramp, 64, 48));
+  }
+  const Dataset data = load_dataset(folder / "set", true, {.val_split = 0});
+  AugmentOptions options{.random_resized_crop = true, .hflip = 0.5};
+  ImageLoader loader(data, 8, 8);
+  std::vector<float> full(3 * 64), scaled(3 * 64);
+  float largest = 0;
+  long differ = 0;
+  for (long epoch = 0; epoch < 5; ++epoch)
+    for (long i = 0; i < data.size(); ++i) {
+      options.scaled_decoding = false;
+      loader.load_augmented(i, full.data(), options, 7, epoch);
+      options.scaled_decoding = true;
+      loader.load_augmented(i, scaled.data(), options, 7, epoch);
+      differ += full != scaled;
+      for (std::size_t k = 0; k < full.size(); ++k) largest = std::max(largest, std::abs(full[k] - scaled[k]));
+      const bool png = data.images->name(i).ends_with("png");
+      EXPECT_TRUE(!png || full == scaled) << "a PNG has all its pixels";
+    }
+  EXPECT_GT(differ, 10);
+  EXPECT_LT(largest, 12 / 255. / 0.225) << "twelve grey levels, at borders";
+  // 8 x 8 pixels of a window of 20 x 12 of 64 x 48: 25.6 x 32 of the whole.
+  options.crop.min_scale = options.crop.max_scale = 1, options.crop.min_ratio = options.crop.max_ratio = 0.75;
+  EXPECT_EQ(enough_for_crop({64, 48}, options, 7, 0, 0, 8, 9), (Extent{8, 9}));
+  EXPECT_EQ(enough_for_crop({65, 48}, {}, 7, 0, 0, 3, 4), (Extent{3, 4}));
+}
+
+TEST(PhotoTraining, SaysHowManyBadImagesWereSkipped) {
+  const TemporaryFolder folder;
+  const std::string photos = make_photos(folder), run = folder / "run", bad = photos + "/train/down/3.png",
+                    bad_test = photos + "/val/down/1.png";
+  write_file(bad, "bad"), write_file(bad_test, "bad");
+  const Finished end =
+      run_program({"train", "--data",         photos, "--img-size",   "16", "--dim",        "12", "--depth",
+                   "1",     "--heads",        "2",    "--patch-size", "4",  "--batch-size", "8",  "--epochs",
+                   "1",     "--on-bad-image", "skip", "--output",     run});
+  EXPECT_EQ(end.code, 0) << end.err;
+  const std::string why = ": wanted a JPEG or PNG, got a file that begins with \"bad\"\n",
+                    test = "1 of 8 test images has been skipped, " + bad_test + why;
+  EXPECT_NE(end.err.find("1 of 24 training images has been skipped, " + bad + why), std::string::npos) << end.err;
+  EXPECT_NE(end.err.find(test), std::string::npos) << end.err;
+  Words eval{"eval", "--model", run + "/best.safetensors", "--data", photos};
+  EXPECT_EQ(run_program(eval).code, 2);
+  eval.insert(eval.end(), {"--on-bad-image", "skip"});
+  const Finished skipped = run_program(eval);
+  EXPECT_EQ(skipped.code, 0) << skipped.err;
+  EXPECT_NE(skipped.err.find("note: " + test), std::string::npos) << skipped.err;
+}
+
 TEST(PhotoTraining, PreprocessingIsReadAndRefused) {
   const auto read = [](const std::string& more) {
     return preprocessing_from_json(R"({"mean": [0.5], "std": [0.5])" + more + "}", 1);
@@ -166,6 +227,7 @@ TEST(PhotoTraining, OptionsThatDoNotFitAreRefused) {
   EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5}; }).validate(), "--scale: wanted LOW and HIGH, got [0.5]");
   EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5, 0.4}; }).validate(), "--scale: wanted LOW and HIGH, got [0.5,0.4]");
   EXPECT_ERROR(with([](Recipe& r) { r.class_order = "random"; }).validate(), "--class-order: wanted one of plain");
+  EXPECT_ERROR(with([](Recipe& r) { r.decode = "half"; }).validate(), "--decode: wanted one of full, scaled");
   EXPECT_ERROR(with([](Recipe& r) { r.on_bad_image = "stop"; }).validate(),
                "--on-bad-image: wanted one of error, skip");
   Dataset data;

@@ -53,13 +53,9 @@ void AugmentCommand::run() const {
   chosen.validate();
   Dataset data = load_training_data(chosen);
   check(data.channels == 1 || data.channels == 3, "augment: wanted images of 1 or 3 channels, got ", data.channels);
-  const long height = chosen.img_size ? chosen.img_size : data.height,
-             width = chosen.img_size ? chosen.img_size : data.width;
-  check(height > 0, "--img-size: the images of ", data.name, " differ in size: wanted the side of the model's");
-  ViTConfig model;
-  model.height = height, model.width = width;
-  const LoaderOptions seen = training_loader(chosen, model, data);
   data.mean.assign(data.channels, 0), data.std.assign(data.channels, 1);  // to be seen as they are
+  const LoaderOptions seen = training_loader(chosen, data);
+  const long height = seen.image_height, width = seen.image_width;
   constexpr long kGap = 4;
   const long shown_rows = std::min(rows, data.size()), sheet_height = shown_rows * (height + kGap) - kGap,
              sheet_width = (epochs + 1) * (width + kGap) - kGap;

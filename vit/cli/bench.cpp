@@ -1,4 +1,4 @@
-// lookhere bench: how long a training step or a forward pass of a model takes, where, and in how much memory.
+// lookhere bench: how long a training step, a forward pass or the loading of images takes, where, in how much memory.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "tensor/machine.h"
 #include "tensor/pool.h"
 #include "tensor/posix.h"
+#include "vit/cli/bench_data.h"
 #include "vit/cli/commands.h"
 #include "vit/eval/accuracy.h"
 #include "vit/model/json.h"
@@ -29,30 +30,40 @@ class Bench : public Command {
   Bench() { recipe.model = "vit_small", recipe.batch_size = 8, recipe.model_ema_decay = 0; }
   Page page() const override {
     return {.name = "bench",
-            .summary = "Time of a training step or a forward pass by operation, and its memory",
+            .summary =
+                "Time of a training step or a forward pass by operation, and its memory; or what loading images costs",
             .examples =
                 "  lookhere bench step --model vit_small --batch-size 8 --position lh180\n"
-                "  lookhere bench forward --model vit_base --img-size 1024 --position lh45 -b 1"};
+                "  lookhere bench forward --model vit_base --img-size 1024 --position lh45 -b 1\n"
+                "  lookhere bench data --data photos --img-size 64 --recipe small-data --workers 2"};
   }
   void add_options(Options& o) override {
     o.add({.names = "what",
-           .help = "step (forward, loss, backward, AdamW) or forward (as in evaluation)",
+           .help =
+               "step (forward, loss, backward, AdamW) forward (as in evaluation), or data (images loaded for training)",
            .required = true},
           what);
     o.add({.names = "--steps", .help = "how many to time (0: as many as fit eight seconds)", .range = {.low = 0}},
           steps);
     o.add({.names = "--classes", .help = "classes to tell apart (0: the model's)", .range = {.low = 0}}, classes);
     o.add({.names = "--json", .help = "write the numbers to this file as well"}, json);
+    o.add({.names = "--recipe", .help = "options to begin with: " + preset_names() + "; the command line wins"},
+          preset);
     add_fields(o, recipe,
-               {kPositionGroup, "Model", "batch-size", "drop", "drop-path", "bce-loss", "model-ema-decay", "shards",
-                "dtype", "device", "tf32", "cuda-graph", "seed"});
+               {kPositionGroup, "Model", "Data", "Augmentation", "workers", "batch-size", "drop", "drop-path",
+                "bce-loss", "model-ema-decay", "shards", "dtype", "device", "tf32", "cuda-graph", "seed"});
   }
+  std::string recipe_name() const override { return preset; }
+  void begin_with(const std::string& name) override { update_from_preset(recipe, name); }
   void run() const override;
 
-  std::string what;  // step or forward
+  std::string what, preset;  // step, forward or data
   Recipe recipe;
   std::string json;
   long classes = 0, steps = 0;  // 0: the model's, as many as fit eight seconds
+
+ private:
+  void finish(const nlohmann::ordered_json& result) const;
 };
 
 ViTConfig config_of(const Bench& c) {
@@ -220,9 +231,13 @@ void print_report(const nlohmann::ordered_json& json) {
 }
 
 void Bench::run() const {
-  check(what == "step" || what == "forward", "bench: wanted step or forward, got '", what, "'");
+  check(what == "step" || what == "forward" || what == "data", "bench: wanted step, forward or data, got '", what, "'");
   Recipe valid = recipe;
   valid.validate();
+  if (what == "data") {
+    announce();
+    return finish(bench_data(valid));
+  }
   const Device on = use_device(valid.device, valid.tf32);
   valid.shards = shards_of(valid);
   announce();
@@ -240,6 +255,10 @@ void Bench::run() const {
   }
   const nlohmann::ordered_json result = to_json(*this, config, measured);
   print_report(result);
+  finish(result);
+}
+
+void Bench::finish(const nlohmann::ordered_json& result) const {
   if (!json.empty()) write_atomically(json, [&](FileWriter& out) { out.write(to_text(result, 1) + "\n"); });
 }
 

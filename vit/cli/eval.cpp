@@ -32,6 +32,7 @@ class Eval : public Command {
     o.add({.names = "--img-size", .help = "resize the images to this side (0: the model's)", .range = {.low = 0}},
           img_size);
     o.add({.names = "-b,--batch-size", .help = "images at a time"}, batch_size);
+    o.add({.names = "--on-bad-image", .help = "error, or skip: another image of the class in its place"}, on_bad_image);
     o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
     add_global_slope(o, global_slope);
     add_device(o, device);
@@ -41,7 +42,7 @@ class Eval : public Command {
   void run() const override;
 
  private:
-  std::string model, data = "fashion";
+  std::string model, data = "fashion", on_bad_image = "error";
   DeviceChoice device;
   double global_slope = -1;
   long img_size = 0, batch_size = 256, workers = 1;
@@ -62,7 +63,9 @@ void Eval::run() const {
   const long height = img_size ? img_size : config.height, width = img_size ? img_size : config.width;
   check(height % config.patch == 0 && width % config.patch == 0, "--img-size: wanted a multiple of the patch size ",
         config.patch, ", got ", img_size);
-  const Dataset dataset = load_test_set(data, file, height);
+  DatasetOptions options;
+  options.shapes_size = options.glyphs_size = height, options.on_bad_image = on_bad_image;
+  const Dataset dataset = load_test_set(data, file, options);
   Loader loader(dataset, {.batch_size = batch_size,
                           .image_height = height,
                           .image_width = width,
@@ -76,6 +79,7 @@ void Eval::run() const {
   check(result.first_bad < 0, data, ": the model's answer to image ", result.first_bad, " is not finite");
   check(std::isfinite(result.loss), data, ": the loss is not finite");
   progress.finish();
+  if (const std::string note = dataset.skipped("test"); !note.empty()) say("note: {}\n", note);
   if (json) {
     // ASCII: whatever stands in a path, the terminal is safe and the JSON valid.
     const nlohmann::ordered_json object{{"model", model},          {"data", data},        {"img_size", {height, width}},

@@ -24,6 +24,14 @@ void Dataset::set_images(std::vector<std::uint8_t> pixels, long image_channels, 
   images = images_in_memory(std::move(pixels), channels, height, width);
 }
 
+std::string Dataset::skipped(const char* kind) const {
+  const std::vector<std::string> reasons = images->skipped();
+  if (reasons.empty()) return "";
+  const bool one = reasons.size() == 1;
+  return concat(reasons.size(), " of ", size(), " ", kind, " images ", one ? "has" : "have", " been skipped, ",
+                one ? "" : "the first: ", reasons.front());
+}
+
 std::string Dataset::hash() const {
   const std::uint64_t parts[]{images->hash(), hash_of(labels.data(), size() * static_cast<long>(sizeof labels[0])),
                               static_cast<std::uint64_t>(channels), static_cast<std::uint64_t>(height),

@@ -34,6 +34,8 @@ struct Dataset {
   Image read(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough = {}) const;
   // Takes pixels (n, channels, height, width) for its images.
   void set_images(std::vector<std::uint8_t> pixels, long image_channels, long image_height, long image_width);
+  // "1 of 1800 training images has been skipped, REASON" or how many were, with the first reason; "": none.
+  std::string skipped(const char* kind) const;
   // Of images, labels and sizes: 16 hexadecimal digits.
   std::string hash() const;
 };

@@ -38,6 +38,8 @@ class ImageSource {
   }
   // Of all images: another one if any of them is another, as far as the source looks.
   virtual std::uint64_t hash() const = 0;
+  // Reads what is stored of image i, if it is not in memory, and decodes nothing: for measuring. Returns its bytes.
+  virtual long read_stored(long /*i*/) const { return 0; }
   // How messages call image i.
   virtual std::string name(long i) const { return "image " + std::to_string(i); }
   // Why images had to be replaced by others so far, a line for each, naming it.

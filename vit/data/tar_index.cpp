@@ -62,13 +62,15 @@ void Index::require(int status) const {
 }
 
 TarMember Index::member_of(archive_entry* entry, const std::string& name) const {
-  const auto where = [&] { return concat(file_.path(), ": ", shown(name), ": "); };
+  const auto check_member = [&](bool ok, const auto&... parts) {
+    if (!ok) fail(file_.path(), ": ", shown(name), ": ", parts...);
+  };
   for (const std::filesystem::path& part : std::filesystem::path(name))
-    check(part != ".." && part != "/", where(), "wanted a name below the archive's top");
+    check_member(part != ".." && part != "/", "wanted a name below the archive's top");
   const bool link = archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK;
-  check(!link, where(), "wanted a file, got a link; tar --dereference --hard-dereference writes files");
-  check(archive_entry_filetype(entry) == AE_IFREG, where(), "wanted a file or a folder, got a device");
-  check(archive_entry_sparse_count(entry) == 0, where(), "is stored with holes (sparse)");
+  check_member(!link, "wanted a file, got a link; tar --dereference --hard-dereference writes files");
+  check_member(archive_entry_filetype(entry) == AE_IFREG, "wanted a file or a folder, got a device");
+  check_member(archive_entry_sparse_count(entry) == 0, "is stored with holes (sparse)");
   TarMember member{.name = name, .offset = 0, .length = archive_entry_size(entry)};
   if (member.length == 0) return member;
   const void* begin = nullptr;
@@ -79,8 +81,8 @@ TarMember Index::member_of(archive_entry* entry, const std::string& name) const 
   const auto* at = static_cast<const unsigned char*>(begin);
   const bool inside = status == ARCHIVE_OK && hole == 0 && !std::less<>()(at, file_.data()) &&
                       std::less<>()(at, file_.data() + file_.size());
-  check(inside && member.length > 0 && member.length <= file_.size() - (at - file_.data()), where(),
-        "truncated: ", member.length, " bytes are wanted of an archive of ", file_.size());
+  check_member(inside && member.length > 0 && member.length <= file_.size() - (at - file_.data()),
+               "truncated: ", member.length, " bytes are wanted of an archive of ", file_.size());
   member.offset = at - file_.data();
   return member;
 }

@@ -67,8 +67,9 @@ std::vector<std::string> expanded(const std::string& pattern) {
       some = alternatives(pattern.substr(open + 1, close - open - 1), pattern);
     }
     check(some.size() <= kMaxArchives / all.size(), pattern, ": wanted at most ", kMaxArchives, " files");
+    const std::string between = pattern.substr(at, open - at);
     for (const std::string& before : all)
-      for (const std::string& one : some) next.push_back(before + pattern.substr(at, open - at) + one);
+      for (const std::string& one : some) next.push_back(concat(before, between, one));
     all = std::move(next);
     at = open < pattern.size() ? close + 1 : open;
   }
@@ -160,6 +161,9 @@ void add_samples(ImageFiles& files, const std::string& path) {
   };
   std::map<std::string, Sample> samples;
   const auto where = [&](const TarMember& member) { return concat(path, ": ", shown(member.name)); };
+  const auto check_member = [&](bool ok, const TarMember* member, const auto&... parts) {
+    if (!ok) fail(where(*member), ": ", parts...);
+  };
   for (const TarMember& member : members) {
     const auto [key, kind] = taken_apart(member.name);
     const bool picture = kind == "jpg" || kind == "jpeg" || kind == "png", number = kind == "cls";
@@ -170,8 +174,8 @@ void add_samples(ImageFiles& files, const std::string& path) {
       continue;
     }
     const TarMember*& place = picture ? sample.picture : sample.label;
-    check(!place, where(member), ": the sample has ", picture ? "a picture" : "a label", " already, ",
-          place ? shown(place->name) : "");
+    check_member(!place, &member, "the sample has ", picture ? "a picture" : "a label", " already, ",
+                 place ? shown(place->name) : "");
     place = &member;
     if (!picture) sample.json = !number;
   }
@@ -183,11 +187,11 @@ void add_samples(ImageFiles& files, const std::string& path) {
     const auto found = samples.find(taken_apart(member.name).key);
     if (found == samples.end()) continue;
     const Sample& sample = found->second;
-    check(sample.picture || sample.json, where(*sample.label), ": wanted a picture of this name (jpg, jpeg, png)");
+    check_member(sample.picture || sample.json, sample.label, "wanted a picture of this name (jpg, jpeg, png)");
     if (sample.picture != &member) continue;
-    check(sample.label, where(member), ": wanted a label of this name (cls, json), found none");
-    check(sample.label->length <= kMaxLabelBytes, where(*sample.label), ": ", sample.label->length,
-          " bytes, more than the limit of ", kMaxLabelBytes);
+    check_member(sample.label, &member, "wanted a label of this name (cls, json), found none");
+    check_member(sample.label->length <= kMaxLabelBytes, sample.label, sample.label->length,
+                 " bytes, more than the limit of ", kMaxLabelBytes);
     const std::string_view text = archive.text().substr(static_cast<std::size_t>(sample.label->offset),
                                                         static_cast<std::size_t>(sample.label->length));
     files.labels.push_back(label_in(text, sample.json, where(*sample.label)));

@@ -281,6 +281,8 @@ bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>&
   at_.epoch_losses = at_.epoch_cross_entropies = 0;
   save();
   observer.on_epoch(row, best);
+  for (const std::string& note : {train_.skipped("training"), test_.skipped("test")})
+    if (!note.empty()) observer.on_note(note);
   return true;
 }
 

@@ -260,6 +260,13 @@ LoaderOptions training_loader(const Recipe& r, const ViTConfig& model, const Dat
   return options;
 }
 
+LoaderOptions training_loader(const Recipe& r, const Dataset& data) {
+  ViTConfig model;
+  model.height = r.img_size ? r.img_size : data.height, model.width = r.img_size ? r.img_size : data.width;
+  check(model.height > 0, "--img-size: the images of ", data.name, " differ in size: wanted the side of the model's");
+  return training_loader(r, model, data);
+}
+
 DatasetOptions dataset_options(const Recipe& r) {
   DatasetOptions options;
   options.shapes_train = r.shapes_train, options.shapes_test = r.shapes_test;

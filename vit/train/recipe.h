@@ -186,6 +186,8 @@ Dtype dtype_of(const Recipe& recipe);    // what --dtype names
 long shards_of(const Recipe& recipe);    // as many as it says or, by itself, as threads have work; 1 on a GPU
 Device device_of(const Recipe& recipe);  // what --device names; Error if it is not here
 LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model, const Dataset& data);
+// The same without a model: images of --img-size or else the data's size.
+LoaderOptions training_loader(const Recipe& recipe, const Dataset& data);
 // What training images go through; nothing if crop_padding and hflip are all.
 std::optional<AugmentOptions> augmentation_of(const Recipe& recipe, const Dataset& data);
 // The data as the recipe has it; the test split is described by the training split.
