@@ -19,6 +19,11 @@ TEST(CliErrors, CommandLine) {
        kInput,
        "--dim: wanted a whole number below 2^63, got \"99999999999999999999\""},
       {{"eval", "--model", "m", "-b-99999999999999999999"}, kInput, "--batch-size: wanted a whole number below 2^63"},
+      {{"eval", "--model", "m", "--attack", "cw"}, kInput, "--attack: wanted fgsm or pgd, got \"cw\""},
+      {{"eval", "--model", "m", "--epsilon", "1,256"}, kInput, "--epsilon: wanted 0 to 255, got 256"},
+      {{"eval", "--model", "m", "--epsilon", "1,x"}, kInput, "--epsilon"},
+      {{"eval", "--model", "m", "--attack-steps", "0"}, kInput, "--attack-steps: wanted 1 to"},
+      {{"eval", "--model", "m", "--glyphs-zoom", "0.5"}, kInput, "--glyphs-zoom: wanted LOW and HIGH"},
       {{"train", "--dim", "9223372036854775807"}, kInput, "--dim: wanted 0 to 65536, got 9223372036854775807"},
       {{"train", "--seed", "9000000000000001"}, kInput, "--seed: wanted 0 to 9000000000000000, got 9000000000000001"},
       {{"train", "--dim", "0x1000000"}, kInput, "--dim: wanted 0 to 65536, got 16777216"},
@@ -66,7 +71,9 @@ TEST(CliErrors, Train) {
   const Words shapes{"train", "--data", "shapes", "--shapes-train", "8",   "--shapes-test",
                      "8",     "-b",     "4",      "--output",       "%run"};
   const std::vector<Mistake> mistakes{
-      {{"train", "--data", "@none", "--output", "%run"}, kIo, "wanted fashion, shapes, cifar10, cifar100 or a folder"},
+      {{"train", "--data", "@none", "--output", "%run"},
+       kIo,
+       "wanted fashion, shapes, glyphs, cifar10, cifar100 or a folder"},
       {{"train", "--data", "@folder", "--output", "%run"}, kInput, "found none"},
       {{"train", "--data", "@idx-cut", "--output", "%run"}, kInput, "train-images-idx3-ubyte"},
       {{"train", "--data", "@idx-labels", "--output", "%run"}, kInput, "idx-labels"},
@@ -135,6 +142,9 @@ TEST(CliErrors, Environment) {
       {"LOOKHERE_GEMM=mkl", "LOOKHERE_GEMM: wanted own, openblas or onednn"}};
   for (const auto& [variable, message] : mistakes)
     expect_refusal({{"info"}, kInput, message}, {.environment = {variable}});
+  expect_refusal(
+      {{"verify-data", "glyphs"}, kIo, "glyphs: no font file /nowhere/opentype/cantarell/Cantarell-Bold.otf: "},
+      {.environment = {"LOOKHERE_FONTS=/nowhere"}});
 }
 
 // A run whose disk fills up keeps what it had.

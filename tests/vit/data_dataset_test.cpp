@@ -14,7 +14,8 @@ TEST(Data, MissingSetsSayWhatToDo) {
   const DataFolder here(folder.path().string());
   EXPECT_ERROR(load_dataset("fashion", true), "install Debian's dataset-fashion-mnist, or use --data shapes");
   EXPECT_ERROR(load_dataset("cifar10", true), "(LOOKHERE_DATA is set): unpack its binary version");
-  EXPECT_ERROR(load_dataset("fishes", true), "wanted fashion, shapes, cifar10, cifar100 or a folder, got \"fishes\"");
+  EXPECT_ERROR(load_dataset("fishes", true),
+               "wanted fashion, shapes, glyphs, cifar10, cifar100 or a folder, got \"fishes\"");
   std::filesystem::create_directory(folder / "fashion-mnist");
   write_file(folder / "fashion-mnist/train-images-idx3-ubyte",
              std::string{0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7});

@@ -95,6 +95,16 @@ TEST(Recipe, ValidateNamesTheOption) {
       {"--crop-padding", [](Recipe& r) { r.crop_padding = -1; }},
       {"--shapes-train", [](Recipe& r) { r.shapes_train = 0; }},
       {"--shapes-test", [](Recipe& r) { r.shapes_test = 0; }},
+      {"--glyphs-train", [](Recipe& r) { r.glyphs_train = 0; }},
+      {"--glyphs-test", [](Recipe& r) { r.glyphs_test = 0; }},
+      {"--glyphs-zoom",
+       [](Recipe& r) {
+         r.glyphs_zoom = {0.4, 0.8};
+       }},
+      {"--glyphs-zoom",
+       [](Recipe& r) {
+         r.glyphs_zoom = {0.5, 0.4};
+       }},
       {"--eval-batch-size", [](Recipe& r) { r.eval_batch_size = 0; }},
       {"--workers", [](Recipe& r) { r.workers = 1L << 32; }},
       {"--shards", [](Recipe& r) { r.shards = -1; }},
