@@ -101,12 +101,35 @@ TEST_F(CliCommands, Eval) {
 
   const std::string table = output_of(command);
   EXPECT_TRUE(table.starts_with("images 96\nsize   16x16\nloss   ")) << table;
-  EXPECT_TRUE(table.ends_with(" %\ntop-5  100.00 %\n")) << table;
+  EXPECT_NE(table.find(" %\ntop-5  100.00 %\nECE    "), std::string::npos) << table;
+  EXPECT_TRUE(table.ends_with(" % (softmax, 15 bins)\n")) << table;
   EXPECT_TRUE(output_of(command + Words{"--img-size", "24"}).starts_with("images 96\nsize   24x24\n"));
   EXPECT_EQ(output_of(command + Words{"-b", "7", "-j", "3"}), table) << "how it is computed does not matter";
 
   const Words last{"eval", "--model", file("run/last.safetensors"), "--data", file("data")};
   EXPECT_NE(output_of(last), output_of(last + Words{"--use-ema"}));
+}
+
+TEST_F(CliCommands, EvalAttacksAndDraws) {
+  const Words command{"eval", "--model", model(), "--data", file("data"), "--attack", "fgsm", "--epsilon", "0,8"};
+  const nlohmann::json json = nlohmann::json::parse(output_of(command + Words{"--json"}));
+  EXPECT_EQ(json["attacks"].size(), 2U);
+  EXPECT_EQ(json["attacks"][0]["epsilon"], 0);
+  EXPECT_EQ(json["attacks"][0]["top1"], json["top1"]);
+  EXPECT_EQ(json["attacks"][1]["attack"], "fgsm");
+  EXPECT_GT(json["attacks"][1]["loss"].get<double>(), json["loss"].get<double>());
+  EXPECT_EQ(json["confidence"], "softmax");
+  EXPECT_GE(json["ece"].get<double>(), 0);
+  EXPECT_LE(json["ece"].get<double>(), 100);
+
+  const std::string svg = file("reliability.svg");
+  const Words pgd{"eval",      "--model", model(),          "--data", file("data"), "--attack",      "pgd",
+                  "--epsilon", "8",       "--attack-steps", "2",      "--bce-loss", "--reliability", svg};
+  const std::string table = output_of(pgd);
+  EXPECT_NE(table.find(" % (sigmoid, 15 bins)\npgd    8/255: top-1 "), std::string::npos) << table;
+  EXPECT_TRUE(table.ends_with("\n" + svg + "\n")) << table;
+  EXPECT_NE(read_file(svg).find("of 96 images"), std::string::npos);
+  EXPECT_EQ(output_of(pgd + Words{"-b", "7"}), table) << "how it is computed does not matter";
 }
 
 TEST_F(CliCommands, Predict) {

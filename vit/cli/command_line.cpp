@@ -64,7 +64,7 @@ class Words : public Options {
   void add(const Option& o, long& value) override { add_number(o, value); }
   void add(const Option& o, double& value) override { add_number(o, value); }
   void add(const Option& o, std::string& value) override { add_any(o, value); }
-  void add(const Option& o, std::vector<double>& value) override { add_any(o, value); }
+  void add(const Option& o, std::vector<double>& value) override { add_any(o, value)->delimiter(','); }
   void add(const Option& o, std::vector<std::string>& value) override { add_any(o, value); }
   void add(const Option& o, bool& value) override {
     sub_->add_flag(o.has_no ? o.names + ",!--no-" + o.names.substr(2) : o.names, value, o.help)->group(o.group);
@@ -72,10 +72,11 @@ class Words : public Options {
 
  private:
   template <class T>
-  void add_any(const Option& o, T& value) {
+  CLI::Option* add_any(const Option& o, T& value) {
     CLI::Option* option = sub_->add_option(o.names, value, o.help);
     if (!option->get_positional()) option->group(o.group);
     if (o.required) option->required();
+    return option;
   }
   template <class T>
   void add_number(const Option& o, T& value) {

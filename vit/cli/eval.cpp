@@ -1,4 +1,4 @@
-// lookhere eval: accuracy of a model at the training or another resolution.
+// lookhere eval: accuracy of a model at the training or another resolution, how sure it is, and how easily misled.
 #include "vit/eval/accuracy.h"
 
 #include <fmt/format.h>
@@ -6,90 +6,186 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tensor/file.h"
 #include "vit/cli/commands.h"
+#include "vit/eval/attack.h"
+#include "vit/eval/calibration.h"
 #include "vit/eval/test_set.h"
 #include "vit/model/json.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
+#include "vit/show/reliability.h"
+#include "vit/train/checkpoint.h"
 
 namespace lookhere {
 
 namespace {
 
+constexpr double kGreys = 255;  // --epsilon and --attack-step are in units of 1/255
+
 class Eval : public Command {
  public:
   Page page() const override {
     return {.name = "eval",
-            .summary = "Accuracy of a model on a test set, at any resolution",
+            .summary = "Accuracy of a model on a test set, at any resolution; its calibration; attacks",
             .examples =
                 "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
-                "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56"};
+                "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56\n"
+                "  lookhere eval --model best.safetensors --reliability reliability.svg\n"
+                "  lookhere eval --model best.safetensors --attack pgd --epsilon 1 3 --attack-steps 10"};
   }
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
     o.add({.names = "--data", .help = source_help()}, data);
     o.add({.names = "--img-size", .help = "resize the images to this side (0: the model's)", .range = {.low = 0}},
           img_size);
+    add_fields(o, drawn, {"glyphs-zoom", "on-bad-image"});
     o.add({.names = "-b,--batch-size", .help = "images at a time"}, batch_size);
-    o.add({.names = "--on-bad-image", .help = "error, or skip: another image of the class in its place"}, on_bad_image);
     o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
     add_global_slope(o, global_slope);
     add_device(o, device);
     o.add({.names = "--use-ema", .help = "the averaged weights of a checkpoint"}, use_ema);
     o.add({.names = "--json", .help = "one JSON object instead of a table"}, json);
+    const char *calibration = "Calibration", *attacks = "Attacks";
+    o.add({.names = "--bce-loss",
+           .help = "the model was trained with --bce-loss (a checkpoint says so itself): confidences are sigmoids, and "
+                   "attacks raise that loss",
+           .group = calibration},
+          bce_loss);
+    o.add({.names = "--reliability", .help = "reliability diagram (svg)", .group = calibration}, reliability);
+    o.add({.names = "--attack", .help = "fgsm, or pgd (from the image itself); empty: none", .group = attacks}, attack);
+    o.add({.names = "--epsilon", .help = "largest changes of a pixel, in 1/255", .group = attacks}, epsilon);
+    o.add({.names = "--attack-steps", .help = "of pgd", .group = attacks, .range = {1, 10000}}, attack_steps);
+    o.add({.names = "--attack-step",
+           .help = "pgd's step, in 1/255 (0: 2.5 epsilon / steps)",
+           .group = attacks,
+           .range = {0, kGreys}},
+          attack_step);
   }
   void run() const override;
 
  private:
-  std::string model, data = "fashion", on_bad_image = "error";
+  struct Results {
+    Accuracy plain = {};
+    Calibration calibration = {};
+    std::vector<Accuracy> attacked = {};  // by epsilon
+    long height = 0, width = 0;
+    bool sigmoid = false;
+  };
+  ViT load(const Safetensors& file, Device on) const;
+  Accuracy measure(ViT& vit, Loader& loader, long images, const std::string& label, EvaluationOptions options) const;
+  void report(const Results& r) const;
+  void check_attack() const;
+
+  std::string model, data = "fashion", reliability, attack;
   DeviceChoice device;
-  double global_slope = -1;
-  long img_size = 0, batch_size = 256, workers = 1;
-  bool use_ema = false, json = false;
+  double global_slope = -1, attack_step = 0;
+  long img_size = 0, batch_size = 256, workers = 1, attack_steps = 10;
+  std::vector<double> epsilon{1, 3};
+  bool use_ema = false, json = false, bce_loss = false;
+  Recipe drawn;
 };
 
-void Eval::run() const {
-  const Device on = device.use();
-  announce();
-  const Safetensors file(model);
+void Eval::check_attack() const {
+  check(attack.empty() || attack == "fgsm" || attack == "pgd", "--attack: wanted fgsm or pgd, got ", shown(attack));
+  check(!epsilon.empty(), "--epsilon: wanted at least one number");
+  for (const double each : epsilon) check_range("--epsilon", {0, kGreys}, each);
+}
+
+ViT Eval::load(const Safetensors& file, Device on) const {
   ViT vit = load_model(file, with_global_slope(config_of(file), global_slope), Dtype::f32, on);
-  if (use_ema) {
-    check(std::ranges::any_of(file.entries(), [](const auto& entry) { return entry.name.starts_with("ema."); }), model,
-          ": has no averaged weights (train with --model-ema-decay)");
-    load_weights(vit, file, "ema.");
-  }
-  const ViTConfig& config = vit.config();
-  const long height = img_size ? img_size : config.height, width = img_size ? img_size : config.width;
-  check(height % config.patch == 0 && width % config.patch == 0, "--img-size: wanted a multiple of the patch size ",
-        config.patch, ", got ", img_size);
-  DatasetOptions options;
-  options.shapes_size = options.glyphs_size = height, options.on_bad_image = on_bad_image;
-  const Dataset dataset = load_test_set(data, file, options);
-  Loader loader(dataset, {.batch_size = batch_size,
-                          .image_height = height,
-                          .image_width = width,
-                          .workers = static_cast<int>(workers),
-                          .device = on});
-  Progress progress("evaluate", dataset.size());
-  const Accuracy result = evaluate(vit, loader,
-                                   {.progress = [&](long done) { progress.update(done); },
-                                    .stop = {},
-                                    .note = [&](const std::string& line) { progress.note(line); }});
+  if (!use_ema) return vit;
+  check(std::ranges::any_of(file.entries(), [](const auto& entry) { return entry.name.starts_with("ema."); }), model,
+        ": has no averaged weights (train with --model-ema-decay)");
+  load_weights(vit, file, "ema.");
+  return vit;
+}
+
+Accuracy Eval::measure(ViT& vit, Loader& loader, long images, const std::string& label,
+                       EvaluationOptions options) const {
+  Progress progress(label, images);
+  options.progress = [&](long done) { progress.update(done); };
+  options.note = [&](const std::string& line) { progress.note(line); };
+  const Accuracy result = evaluate(vit, loader, options);
   check(result.first_bad < 0, data, ": the model's answer to image ", result.first_bad, " is not finite");
   check(std::isfinite(result.loss), data, ": the loss is not finite");
   progress.finish();
+  return result;
+}
+
+void Eval::run() const {
+  check_attack();
+  drawn.validate();
+  const Device on = device.use();
+  announce();
+  const Safetensors file(model);
+  ViT vit = load(file, on);
+  const ViTConfig& config = vit.config();
+  Results r{.height = img_size ? img_size : config.height, .width = img_size ? img_size : config.width};
+  check(r.height % config.patch == 0 && r.width % config.patch == 0, "--img-size: wanted a multiple of the patch size ",
+        config.patch, ", got ", img_size);
+  r.sigmoid = bce_loss || (file.metadata().contains("recipe") && recipe_of(file).bce_loss);
+  DatasetOptions options = dataset_options(drawn);
+  options.shapes_size = options.glyphs_size = r.height;
+  const Dataset dataset = load_test_set(data, file, options);
+  Loader loader(dataset, {.batch_size = batch_size,
+                          .image_height = r.height,
+                          .image_width = r.width,
+                          .workers = static_cast<int>(workers),
+                          .device = on});
+  std::vector<Answer> answers;
+  r.plain =
+      measure(vit, loader, dataset.size(), "evaluate", {.answered = [&](const Tensor& logits, const Tensor& labels) {
+                for (long i = 0; i < labels.numel(); ++i)
+                  answers.push_back(answer_of(logits.host<float>() + i * config.classes, config.classes,
+                                              labels.host<i64>()[i], r.sigmoid));
+              }});
+  r.calibration = calibration_of(answers);
+  if (!attack.empty()) {
+    Attack on_images(vit, {.mean = dataset.mean, .std = dataset.std}, r.sigmoid);
+    for (const double each : epsilon) {
+      const AttackOptions how{.epsilon = each / kGreys,
+                              .steps = attack == "fgsm" ? 1 : attack_steps,
+                              .step_size = attack == "fgsm" ? each / kGreys : attack_step / kGreys};
+      const auto change = [&](const Tensor& images, const Tensor& labels) { return on_images(images, labels, how); };
+      r.attacked.push_back(
+          measure(vit, loader, dataset.size(), fmt::format("{} {}/255", attack, each), {.change = change}));
+    }
+  }
+  if (!reliability.empty()) {
+    const std::string svg = reliability_diagram(r.calibration, r.sigmoid ? "sigmoid" : "softmax");
+    write_atomically(reliability, [&](FileWriter& out) { out.write(svg); });
+  }
   if (const std::string note = dataset.skipped("test"); !note.empty()) say("note: {}\n", note);
+  report(r);
+}
+
+void Eval::report(const Results& r) const {
+  const char* confidence = r.sigmoid ? "sigmoid" : "softmax";
+  const double ece = r.calibration.expected_error();
   if (json) {
     // ASCII: whatever stands in a path, the terminal is safe and the JSON valid.
-    const nlohmann::ordered_json object{{"model", model},          {"data", data},        {"img_size", {height, width}},
-                                        {"images", result.images}, {"loss", result.loss}, {"top1", result.top1},
-                                        {"top5", result.top5}};
+    nlohmann::ordered_json object{{"model", model},           {"data", data},         {"img_size", {r.height, r.width}},
+                                  {"images", r.plain.images}, {"loss", r.plain.loss}, {"top1", r.plain.top1},
+                                  {"top5", r.plain.top5},     {"ece", 100 * ece},     {"confidence", confidence}};
+    auto attacks = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < r.attacked.size(); ++i)
+      attacks.push_back({{"attack", attack},
+                         {"epsilon", epsilon[i]},
+                         {"loss", r.attacked[i].loss},
+                         {"top1", r.attacked[i].top1},
+                         {"top5", r.attacked[i].top5}});
+    if (!attack.empty()) object["attacks"] = attacks;
     print("{}\n", to_text(object));
     return;
   }
-  print("images {}\nsize   {}x{}\nloss   {:.4f}\ntop-1  {:.2f} %\ntop-5  {:.2f} %\n", result.images, height, width,
-        result.loss, result.top1, result.top5);
+  print("images {}\nsize   {}x{}\nloss   {:.4f}\ntop-1  {:.2f} %\ntop-5  {:.2f} %\n", r.plain.images, r.height, r.width,
+        r.plain.loss, r.plain.top1, r.plain.top5);
+  print("ECE    {:.2f} % ({}, {} bins)\n", 100 * ece, confidence, r.calibration.bins.size());
+  for (std::size_t i = 0; i < r.attacked.size(); ++i)
+    print("{:<6} {}/255: top-1 {:.2f} %, top-5 {:.2f} %\n", attack, epsilon[i], r.attacked[i].top1, r.attacked[i].top5);
+  if (!reliability.empty()) print("{}\n", reliability);
 }
 
 }  // namespace

@@ -17,9 +17,9 @@ struct Accuracy {
 
 // Whom to tell and whom to ask, each if there is one.
 struct EvaluationOptions {
-  std::function<void(long done)> progress;            // images done, after each batch
-  std::function<bool()> stop;                         // asked before each batch
-  std::function<void(const std::string& line)> note;  // what the user should know, in one line
+  std::function<void(long done)> progress = {};            // images done, after each batch
+  std::function<bool()> stop = {};                         // asked before each batch
+  std::function<void(const std::string& line)> note = {};  // what the user should know, in one line
   // What the model is shown in place of some images [b, C, Y, X] with labels [b].
   std::function<Tensor(const Tensor& images, const Tensor& labels)> change = {};
   std::function<void(const Tensor& logits, const Tensor& labels)> answered = {};  // after each batch
