@@ -77,7 +77,7 @@ TEST(CliErrors, Train) {
   const std::vector<Mistake> mistakes{
       {{"train", "--data", "@none", "--output", "%run"},
        kIo,
-       "wanted fashion, shapes, glyphs, cifar10, cifar100 or a folder"},
+       "wanted fashion, shapes, glyphs, cifar10, cifar100, a folder or FILE.tar"},
       {{"train", "--data", "@folder", "--output", "%run"}, kInput, "found none"},
       {{"train", "--data", "@idx-cut", "--output", "%run"}, kInput, "train-images-idx3-ubyte"},
       {{"train", "--data", "@idx-labels", "--output", "%run"}, kInput, "idx-labels"},

@@ -126,7 +126,7 @@ TEST(PhotoTraining, ScaledDecodingSeesTheSameCrop) {
                      : png_file(ramp, 64, 48));
   }
   const Dataset data = load_dataset(folder / "set", true, {.val_split = 0});
-  AugmentOptions options{.random_resized_crop = true, .hflip = 0.5};
+  AugmentOptions options{.crop_mode = CropMode::random_resized, .hflip = 0.5};
   ImageLoader loader(data, 8, 8);
   std::vector<float> full(3 * 64), scaled(3 * 64);
   float largest = 0;

@@ -25,7 +25,7 @@ namespace {
 constexpr double kSeconds = 8;
 constexpr long kLeastSteps = 3;
 
-class Bench : public Command {
+class Bench : public RecipeCommand {
  public:
   Bench() { recipe.model = "vit_small", recipe.batch_size = 8, recipe.model_ema_decay = 0; }
   Page page() const override {
@@ -40,25 +40,21 @@ class Bench : public Command {
   void add_options(Options& o) override {
     o.add({.names = "what",
            .help =
-               "step (forward, loss, backward, AdamW) forward (as in evaluation), or data (images loaded for training)",
+               "step (forward, loss, backward, AdamW), forward (as in evaluation), or data (images loaded for training)",
            .required = true},
           what);
     o.add({.names = "--steps", .help = "how many to time (0: as many as fit eight seconds)", .range = {.low = 0}},
           steps);
     o.add({.names = "--classes", .help = "classes to tell apart (0: the model's)", .range = {.low = 0}}, classes);
     o.add({.names = "--json", .help = "write the numbers to this file as well"}, json);
-    o.add({.names = "--recipe", .help = "options to begin with: " + preset_names() + "; the command line wins"},
-          preset);
+    add_beginnings(o);
     add_fields(o, recipe,
                {kPositionGroup, "Model", "Data", "Augmentation", "workers", "batch-size", "drop", "drop-path",
                 "bce-loss", "model-ema-decay", "shards", "dtype", "device", "tf32", "cuda-graph", "seed"});
   }
-  std::string recipe_name() const override { return preset; }
-  void begin_with(const std::string& name) override { update_from_preset(recipe, name); }
   void run() const override;
 
-  std::string what, preset;  // step, forward or data
-  Recipe recipe;
+  std::string what;  // step, forward or data
   std::string json;
   long classes = 0, steps = 0;  // 0: the model's, as many as fit eight seconds
 
