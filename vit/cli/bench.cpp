@@ -38,11 +38,12 @@ class Bench : public RecipeCommand {
                 "  lookhere bench data --data photos --img-size 64 --recipe small-data --workers 2"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "what",
-           .help =
-               "step (forward, loss, backward, AdamW), forward (as in evaluation), or data (images loaded for training)",
-           .required = true},
-          what);
+    o.add(
+        {.names = "what",
+         .help =
+             "step (forward, loss, backward, AdamW), forward (as in evaluation), or data (images loaded for training)",
+         .required = true},
+        what);
     o.add({.names = "--steps", .help = "how many to time (0: as many as fit eight seconds)", .range = {.low = 0}},
           steps);
     o.add({.names = "--classes", .help = "classes to tell apart (0: the model's)", .range = {.low = 0}}, classes);
