@@ -18,5 +18,7 @@ std::string printable(std::string_view text);
 
 // "a, b, c"
 std::string joined(const std::vector<std::string>& words);
+// The parts between separators: "a,b" has two, "" one.
+std::vector<std::string> split(std::string_view text, char separator);
 
 }  // namespace lookhere

@@ -47,7 +47,7 @@ class Moment {
   double seconds_until(const Moment& later) const;  // waits for it; both must have been recorded
 
  private:
-  void* event_ = nullptr;
+  [[maybe_unused]] void* event_ = nullptr;
 };
 
 // A CUDA graph: what the device was asked to do, captured once and then launched again as a whole by one call.
@@ -62,7 +62,7 @@ class Graph {
   void launch() const;
 
  private:
-  void* graph_ = nullptr;
+  [[maybe_unused]] void* graph_ = nullptr;
 };
 
 // Memory for the length of a call: taken and given back in the stream's order, so nobody waits for the device.

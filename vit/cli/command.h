@@ -78,6 +78,9 @@ void add_device(Options& options, DeviceChoice& choice);
 void add_global_slope(Options& options, double& slope);
 ViTConfig with_global_slope(ViTConfig config, double slope);
 
+// Files by their absolute path, so that a run can be resumed from anywhere; a named data set by its name.
+Recipe with_absolute_data(Recipe recipe);
+
 // One line to stderr: version, BLAS, instruction set, threads; a warning where BLAS would run on fewer threads.
 void announce();
 

@@ -1,16 +1,20 @@
 // The list of commands, and what several of them have in common.
 #include "vit/cli/commands.h"
 
+#include <filesystem>
+
 #include "tensor/device.h"
 #include "tensor/machine.h"
+#include "vit/data/webdataset.h"
 #include "vit/show/console.h"
 
 namespace lookhere {
 
 std::vector<std::unique_ptr<Command>> all_commands() {
   std::vector<std::unique_ptr<Command>> all;
-  for (const auto make : {make_train, make_eval, make_predict, make_gallery, make_forward, make_gradients, make_masks,
-                          make_attend, make_bench, make_info, make_verify_data, make_augment, make_import, make_export})
+  for (const auto make :
+       {make_train, make_eval, make_predict, make_gallery, make_forward, make_gradients, make_masks, make_attend,
+        make_bench, make_info, make_verify_data, make_augment, make_import, make_export, make_compare})
     all.push_back(make());
   return all;
 }
@@ -46,6 +50,14 @@ ViTConfig with_global_slope(ViTConfig config, double slope) {
   options["global-slope"] = slope;
   config.position = with_options(config.position, options);
   return config;
+}
+
+Recipe with_absolute_data(Recipe recipe) {
+  std::error_code ignored;
+  if (!is_named_dataset(recipe.data) &&
+      (std::filesystem::is_directory(recipe.data, ignored) || names_archives(recipe.data)))
+    recipe.data = std::filesystem::absolute(recipe.data).lexically_normal().string();
+  return recipe;
 }
 
 void announce() {

@@ -118,15 +118,6 @@ std::string default_folder(const Recipe& recipe) {
   return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position, data);
 }
 
-// Files by their absolute path, so that a run can be resumed from anywhere; a named data set by its name.
-Recipe with_absolute_data(Recipe recipe) {
-  std::error_code ignored;
-  if (!is_named_dataset(recipe.data) &&
-      (std::filesystem::is_directory(recipe.data, ignored) || names_archives(recipe.data)))
-    recipe.data = std::filesystem::absolute(recipe.data).lexically_normal().string();
-  return recipe;
-}
-
 }  // namespace
 
 Command::Page TrainCommand::page() const {

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "vit/show/mask_panel.h"
+#include "vit/show/picture_table.h"
 #include "vit/show/png.h"
 
 namespace lookhere {
@@ -91,17 +92,6 @@ std::vector<double> mean_of(std::span<const float> rows, long heads, long tokens
   for (long h = 0; h < heads; ++h)
     for (long t = 0; t < tokens; ++t) mean[t] += static_cast<double>(rows[h * tokens + t]) / static_cast<double>(heads);
   return mean;
-}
-
-// A grey copy, so that colours are the weights' alone.
-std::string grey_png(const Image& image) {
-  const long size = image.height * image.width;
-  std::vector<std::uint8_t> grey(image.pixels, image.pixels + size);
-  if (image.channels >= 3)
-    for (long i = 0; i < size; ++i)
-      grey[i] = static_cast<std::uint8_t>(
-          (299 * image.pixels[i] + 587 * image.pixels[size + i] + 114 * image.pixels[2 * size + i]) / 1000);
-  return png_bytes(grey, image.height, image.width, 1);
 }
 
 std::string who_looks(const ViTConfig& config, Grid grid, std::optional<long> patch) {

@@ -14,12 +14,40 @@ namespace {
 
 constexpr double kWidth = 580, kLeft = 82, kRight = 24, kPlotHeight = 300, kBelow = 64, kTitle = 52, kLegendRow = 24;
 constexpr double kTickSize = 15, kLabelSize = 16, kLegendSize = 16;
-constexpr std::size_t kMarkers = 30;  // series up to this length have one at every point
+constexpr std::size_t kMarkerShapes = 5, kMarkers = 30;  // series up to this length have one at every point
 // Okabe and Ito's, told apart by colour-blind readers too.
 constexpr std::array kColors{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 const Ink kGrid{.stroke = "#e4e4e4"}, kAxis{.stroke = "#555555", .width = 1.5};
 
 bool is_point(const Series& s, std::size_t i) { return std::isfinite(s.x[i]) && std::isfinite(s.y[i]); }
+double error_of(const Series& s, std::size_t i) {
+  return i < s.error.size() && std::isfinite(s.error[i]) ? s.error[i] : 0;
+}
+
+// What tells the series of one chart apart.
+struct Style {
+  std::string color;
+  std::size_t marker;
+  bool dashed;
+  explicit Style(std::size_t index)
+      : color(kColors[index % kColors.size()]), marker(index % kMarkerShapes), dashed(index / kColors.size() % 2) {}
+};
+
+void draw_marker(Svg& svg, Point p, const Style& style) {
+  constexpr double r = 4.2;
+  const Ink ink{.fill = style.color, .stroke = "#ffffff"};
+  const auto polygon = [&](std::initializer_list<Point> corners) {
+    std::string commands;
+    for (const Point& c : corners)
+      commands += (commands.empty() ? "M" : "L") + svg_number(p.x + c.x) + " " + svg_number(p.y + c.y);
+    svg.path(commands + "Z", ink);
+  };
+  if (style.marker == 0) svg.circle(p, 3.5, ink);
+  if (style.marker == 1) polygon({{-3.4, -3.4}, {3.4, -3.4}, {3.4, 3.4}, {-3.4, 3.4}});
+  if (style.marker == 2) polygon({{0, -r}, {r, 3.4}, {-r, 3.4}});
+  if (style.marker == 3) polygon({{0, -r - 0.6}, {r + 0.6, 0}, {0, r + 0.6}, {-r - 0.6, 0}});
+  if (style.marker == 4) polygon({{0, r}, {r, -3.4}, {-r, -3.4}});
+}
 
 struct Axis {
   double low = 0, high = 1;
@@ -43,7 +71,11 @@ struct Axes {
   explicit Axes(const Chart& chart) {
     for (const Series& s : chart.series)
       for (std::size_t i = 0; i < s.x.size(); ++i)
-        if (is_point(s, i)) x.include(s.x[i]), y.include(s.y[i]);
+        if (is_point(s, i)) {
+          const double error = error_of(s, i);
+          x.include(s.x[i]), y.include(s.y[i] - error), y.include(s.y[i] + error);
+        }
+    for (const double value : chart.include_y) y.include(value);
     if (x.low == x.high) x.low -= 0.5, x.high += 0.5;
     x.widen((x.high - x.low) * 0.02);
     // Relative to their size, so that equal values far from 0 differ from their border.
@@ -91,16 +123,22 @@ void draw_axes(Svg& svg, const Chart& chart, const Axes& axes) {
            {.size = kLabelSize, .anchor = "middle", .turn = -90, .max_width = kPlotHeight});
 }
 
-void draw_series(Svg& svg, const Series& s, const Axes& axes, const std::string& color) {
+void draw_series(Svg& svg, const Series& s, const Axes& axes, const Style& style) {
+  for (std::size_t i = 0; i < s.x.size(); ++i)
+    if (is_point(s, i) && error_of(s, i) > 0) {
+      const Point low = axes.place(s.x[i], s.y[i] - error_of(s, i)), high = axes.place(s.x[i], s.y[i] + error_of(s, i));
+      svg.line(low, high, {.stroke = style.color, .width = 1.2});
+      for (const Point& end : {low, high}) svg.line({end.x - 4, end.y}, {end.x + 4, end.y}, {.stroke = style.color});
+    }
   std::vector<Point> run;
   for (std::size_t i = 0; i <= s.x.size(); ++i) {
     if (i < s.x.size() && is_point(s, i)) {
       run.push_back(axes.place(s.x[i], s.y[i]));
       continue;
     }
-    if (run.size() > 1) svg.polyline(run, {.stroke = color, .width = 2.5});
+    if (run.size() > 1) svg.polyline(run, {.stroke = style.color, .width = 2.5, .dashed = style.dashed});
     if (run.size() == 1 || s.x.size() <= kMarkers)  // a point between gaps would be invisible
-      for (const Point& p : run) svg.circle(p, 3.5, {.fill = color, .stroke = "#ffffff"});
+      for (const Point& p : run) draw_marker(svg, p, style);
     run.clear();
   }
 }
@@ -111,9 +149,9 @@ void draw_chart(Svg& svg, const Chart& chart, double plot_top) {
   const Axes axes(chart);
   for (std::size_t i = 0; i < legend.size(); ++i) {
     const double x = kLeft + legend[i].x, y = kTitle + kLegendRow * (static_cast<double>(legend[i].row) + 0.5);
-    const Ink ink{.fill = kColors[i % kColors.size()], .stroke = kColors[i % kColors.size()], .width = 2.5};
-    svg.line({x, y}, {x + 26, y}, ink);
-    svg.circle({x + 13, y}, 3.5, {.fill = ink.fill});
+    const Style style(i);
+    svg.line({x, y}, {x + 26, y}, {.stroke = style.color, .width = 2.5, .dashed = style.dashed});
+    draw_marker(svg, {x + 13, y}, style);
     svg.text(x + 34, y + 5, chart.series[i].name, {.size = kLegendSize, .max_width = kWidth - kRight - x - 34});
   }
   svg.group(kLeft, plot_top, [&] {
@@ -122,8 +160,7 @@ void draw_chart(Svg& svg, const Chart& chart, double plot_top) {
       draw_axes(svg, chart, axes);
     else
       svg.text(width / 2, kPlotHeight / 2, "no data yet", {.size = 18, .anchor = "middle", .color = "#777777"});
-    for (std::size_t i = 0; i < chart.series.size(); ++i)
-      draw_series(svg, chart.series[i], axes, kColors[i % kColors.size()]);
+    for (std::size_t i = 0; i < chart.series.size(); ++i) draw_series(svg, chart.series[i], axes, Style(i));
   });
 }
 

@@ -30,6 +30,7 @@ std::string attributes(const Ink& ink) {
   std::string text = fmt::format(" fill=\"{}\"", ink.fill);
   if (ink.stroke != "none")
     text += fmt::format(" stroke=\"{}\" stroke-width=\"{}\"", ink.stroke, svg_number(ink.width));
+  if (ink.dashed) text += " stroke-dasharray=\"7 4\"";
   if (ink.rounded > 0) text += fmt::format(" rx=\"{}\"", svg_number(ink.rounded));
   return text;
 }

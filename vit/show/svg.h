@@ -12,6 +12,7 @@ struct Ink {
   std::string fill = "none", stroke = "none";
   double width = 1;    // of the stroke
   double rounded = 0;  // radius of a rectangle's corners
+  bool dashed = false;
 };
 
 struct Font {

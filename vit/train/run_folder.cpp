@@ -21,7 +21,13 @@ bool make_new(const std::string& path) {
 
 }  // namespace
 
-RunFolder::RunFolder(const std::string& path) : path_(path.empty() ? "." : path) {
+RunFolder::RunFolder(const std::string& path) {
+  make(path);
+  open();
+}
+
+void RunFolder::make(const std::string& path) {
+  path_ = path.empty() ? "." : path;
   const std::string above = std::filesystem::path(path_).parent_path().string();
   created_ = make_new(path_);
   if (!created_ && errno == ENOENT && !above.empty() && above != path_) {
@@ -29,7 +35,6 @@ RunFolder::RunFolder(const std::string& path) : path_(path.empty() ? "." : path)
     created_ = make_new(path_);
   }
   if (!created_) make_folders(path_);  // says why not, unless it is there
-  open();
 }
 
 RunFolder RunFolder::existing(const std::string& path) {
@@ -37,6 +42,12 @@ RunFolder RunFolder::existing(const std::string& path) {
   folder.path_ = path.empty() ? "." : path;
   folder.open();
   return folder;
+}
+
+std::optional<RunFolder> RunFolder::if_free(const std::string& path) {
+  RunFolder folder;
+  folder.make(path);
+  return folder.take() ? std::optional(std::move(folder)) : std::nullopt;
 }
 
 RunFolder RunFolder::fresh(const std::string& path) {
@@ -55,10 +66,14 @@ RunFolder::~RunFolder() {
   if (folder_ >= 0 && created_) ::rmdir(path_.c_str());  // does nothing where there is a file
 }
 
-void RunFolder::open() {
+bool RunFolder::take() {
   folder_ = Descriptor(retry([&] { return ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   check_system(folder_ >= 0, "open", path_);
-  check_io(lock(folder_) != Lock::taken_elsewhere, path_, ": in use by another process: is this run still going?");
+  return lock(folder_) != Lock::taken_elsewhere;
+}
+
+void RunFolder::open() {
+  check_io(take(), path_, ": in use by another process: is this run still going?");
 }
 
 bool RunFolder::has(const std::string& name) const {

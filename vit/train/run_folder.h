@@ -1,5 +1,6 @@
 // A run's folder: one process at a time, and nothing in it that is not the run's own.
 #pragma once
+#include <optional>
 #include <string>
 
 #include "tensor/posix.h"
@@ -16,6 +17,8 @@ class RunFolder {
   RunFolder(const std::string& path);  // NOLINT(google-explicit-constructor): a path will do
   // The same for a folder that must be there.
   static RunFolder existing(const std::string& path);
+  // As the constructor does; nothing if another process has the folder.
+  static std::optional<RunFolder> if_free(const std::string& path);
   // A new folder of this name, or of this name with -2, -3, ... where that exists.
   static RunFolder fresh(const std::string& path);
   // A folder that was created for nothing goes again.
@@ -33,6 +36,8 @@ class RunFolder {
 
  private:
   RunFolder() = default;
+  void make(const std::string& path);
+  bool take();  // false if another process has it
   void open();
   std::string path_;
   Descriptor folder_;

@@ -1,0 +1,142 @@
+// lookhere compare: encodings trained and judged alike, run after run, and one page about them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "tensor/file.h"
+#include "tensor/machine.h"
+#include "tensor/text.h"
+#include "vit/cli/commands.h"
+#include "vit/cli/stop.h"
+#include "vit/compare/folder.h"
+#include "vit/compare/jobs.h"
+#include "vit/compare/report.h"
+#include "vit/compare/results.h"
+#include "vit/show/console.h"
+#include "vit/show/progress.h"
+
+namespace lookhere {
+namespace {
+
+class Compare : public RecipeCommand {
+ public:
+  Page page() const override {
+    return {.name = "compare",
+            .summary =
+                "Train and judge position encodings alike, over seeds and image sizes; the folder gets results.csv and "
+                "report.html",
+            .examples =
+                "  lookhere compare --data fashion --positions lh180,learned --seeds 2 --output compared\n"
+                "  lookhere compare --data glyphs --positions all --sizes 32,48,64,96,128 --scale 0.15 1 --output all\n"
+                "  lookhere compare --positions lh90,lh90:global-slope=0.5,lh90:lr=1e-3 --output slopes\n"
+                "  lookhere compare --resume compared"};
+  }
+  void add_options(Options& o) override;
+  void read_run(const std::string& run) override;
+  void run() const override;
+
+ private:
+  Comparison asked_for() const;
+  void work(const ComparisonFolder& folder) const;
+  std::string output = "compared", positions = "lh180,lh90,lh45,learned,sincos,rope,alibi";
+  std::vector<double> sizes, epsilon{1, 3};
+  long seeds = 3, test_images = 0, jobs = 1;
+  bool is_job = false;
+};
+
+void Compare::add_options(Options& o) {
+  o.add(
+      {.names = "--positions",
+       .help = "what to compare, by commas: positions, each with options of its own, as lh90:global-slope=0.5, or all"},
+      positions);
+  o.add({.names = "--seeds", .help = "runs of each", .range = {1, 1000}}, seeds);
+  o.add({.names = "--sizes", .help = "sides of the test images (none given: 1, 1.5, 2, 3 and 4 times the model's)"},
+        sizes);
+  o.add({.names = "--test-images", .help = "look at as many, evenly spread (0: all)", .range = {.low = 0}},
+        test_images);
+  o.add({.names = "--epsilon", .help = "of FGSM, in 1/255"}, epsilon);
+  o.add({.names = "--jobs", .help = "processes side by side, which share the threads", .range = {1, 256}}, jobs);
+  o.add({.names = "--output", .help = "folder; the same command again goes on with it"}, output);
+  o.add({.names = "--resume", .help = "go on with this folder; its options hold unless given again"}, resume);
+  o.add({.names = "--job", .help = "be one of the --jobs: do runs that no other process is at, and no more"}, is_job);
+  add_beginnings(o);
+  add_fields(o, recipe, {"Data", "Model", "Fine-tuning", "Training", "Augmentation", "Run"});
+}
+
+void Compare::read_run(const std::string& run) {
+  const Comparison saved = comparison_in(run);
+  recipe = saved.recipe, output = run;
+  positions.clear();
+  for (const std::string& variant : saved.variants) positions += (positions.empty() ? "" : ",") + variant;
+  sizes.assign(saved.sizes.begin(), saved.sizes.end());
+  seeds = saved.seeds, test_images = saved.test_images, epsilon = saved.epsilon;
+}
+
+Comparison Compare::asked_for() const {
+  Comparison c{.recipe = with_absolute_data(recipe),
+               .variants = {},
+               .seeds = seeds,
+               .sizes = {},
+               .test_images = test_images,
+               .epsilon = epsilon};
+  for (const std::string& variant : split(positions, ','))
+    if (variant == "all")
+      for (const std::string& each : all_positions()) c.variants.push_back(each);
+    else
+      c.variants.push_back(variant);
+  for (const double size : sizes) {
+    check(size == std::round(size), "--sizes: wanted whole numbers, got ", size);
+    c.sizes.push_back(static_cast<long>(size));
+  }
+  return c;
+}
+
+// Other processes do the runs, and the folder tells how far they are.
+void watch_jobs(const ComparisonFolder& folder, long count, Progress& progress) {
+  std::vector<Job> jobs;
+  for (long i = 0; i < count; ++i)
+    jobs.push_back({{"compare", "--resume", folder.path(), "--job"}, folder.file(fmt::format("job-{}.log", i + 1))});
+  const long threads = std::max(1L, long{thread_count()} / count);
+  const auto show = [&] { progress.update(std::lround(folder.work_done()), fmt::format("{} jobs", count)); };
+  for (const std::string& failure : run_side_by_side(jobs, threads, show, asked_to_stop)) progress.note(failure);
+}
+
+void Compare::run() const {
+  if (is_job) end_with_parent();
+  announce();
+  const ComparisonFolder folder(output, asked_for());
+  const Comparison& c = folder.comparison();
+  say("{} runs: {} variants x {} seeds, {} training and {} test images of {}; folder {}\n", folder.runs().size(),
+      c.variants.size(), c.seeds, folder.training_images(), folder.test_images(), c.recipe.data, output);
+  note_stop_signals();
+  ProgressOptions options = standard_error();
+  double done = folder.work_done();
+  options.start = std::lround(done);
+  Progress progress("compare", std::lround(folder.work()), options);
+  if (jobs > 1) watch_jobs(folder, jobs, progress), done = folder.work_done();
+  const bool all = folder.carry_out({.advance =
+                                         [&](double work, const std::string& detail) {
+                                           done += work;
+                                           progress.update(std::lround(done), detail);
+                                         },
+                                     .note = [&](const std::string& line) { progress.note(line); },
+                                     .stop = asked_to_stop});
+  if (!all) {
+    progress.finish("stopped");
+    say("go on with: lookhere compare --resume {}\n", output);
+    throw Error("interrupted", Exit::interrupted);
+  }
+  progress.finish(fmt::format("{} runs", folder.runs().size()));
+  if (is_job) return;
+  write_to_stdout(accuracy_table(c, results_of(c, output), utf8_locale()));
+  write_report(folder);
+  print("results {}\nreport {}\n", folder.file("results.csv"), folder.file("report.html"));
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_compare() { return std::make_unique<Compare>(); }
+
+}  // namespace lookhere

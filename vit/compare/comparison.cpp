@@ -1,0 +1,128 @@
+// Variants are read as a JSON object of options, so that their values are checked as those of a checkpoint's recipe.
+#include "vit/compare/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "tensor/text.h"
+#include "vit/model/json.h"
+
+namespace lookhere {
+namespace {
+
+constexpr long kMostRuns = 10000;
+
+bool has_option(Recipe recipe, const std::string& name) {
+  bool found = false;
+  recipe.visit([&](const RecipeOption& option, auto&) { found = found || name == option.name; });
+  return found;
+}
+
+// Numbers, true and false as they are; everything else is text.
+nlohmann::json value_of(const std::string& text) {
+  const nlohmann::json value = parse_json(text, "option");
+  return value.is_number() || value.is_boolean() ? value : nlohmann::json(text);
+}
+
+}  // namespace
+
+Recipe variant_of(const Recipe& recipe, const std::string& variant) {
+  const std::vector<std::string> parts = split(variant, ':');
+  nlohmann::json options{{"position", parts[0]}};
+  try {
+    for (const std::string& part : std::vector(parts.begin() + 1, parts.end())) {
+      const std::size_t equals = part.find('=');
+      check(equals != part.npos, "wanted OPTION=VALUE, got ", shown(part));
+      const std::string name = part.substr(0, equals);
+      check(name != "seed" && name != "position" && has_option(recipe, name), "there is no option ", shown(name));
+      options[name] = value_of(part.substr(equals + 1));
+    }
+    Recipe changed = recipe;
+    update_from_json(changed, to_text(options));
+    position_preset(changed.position, changed.position_options);
+    return changed;
+  } catch (const Error& error) {
+    fail("variant ", shown(variant), ": ", error.what());
+  }
+}
+
+std::vector<std::string> all_positions() {
+  std::vector<std::string> all;
+  std::vector<PositionConfig> seen;
+  for (const PositionType& type : position_types())
+    for (const std::string& name : type.names)
+      if (const PositionConfig config = position_preset(name); std::ranges::find(seen, config) == seen.end())
+        seen.push_back(config), all.push_back(name);
+  return all;
+}
+
+void Comparison::validate() const {
+  check(!variants.empty(), "--positions: wanted at least one");
+  check_range("--seeds", {1, 1000}, seeds);
+  check_range("--test-images", {0, 1e9}, test_images);
+  check(static_cast<long>(variants.size()) <= kMostRuns / seeds, "--positions: wanted at most ", kMostRuns, " runs");
+  std::set<std::string> once;
+  for (const std::string& variant : variants) {
+    check(variant.find('/') == variant.npos && is_utf8(variant), "--positions: wanted a name without /, got ",
+          shown(variant));
+    check(once.insert(variant).second, "--positions: ", shown(variant), " is there twice");
+    variant_of(recipe, variant).validate();
+  }
+  for (const double each : epsilon) check_range("--epsilon", {0, 255}, each);
+  for (const long size : sizes) check_range("--sizes", {1, 16384}, size);
+  check(std::ranges::is_sorted(sizes) && std::ranges::adjacent_find(sizes) == sizes.end(),
+        "--sizes: wanted each size once, the smallest first");
+}
+
+std::vector<ComparedRun> runs_of(const Comparison& comparison) {
+  std::vector<ComparedRun> runs;
+  for (const std::string& variant : comparison.variants)
+    for (long i = 0; i < comparison.seeds; ++i) {
+      Recipe recipe = variant_of(comparison.recipe, variant);
+      recipe.seed += i;
+      runs.push_back({variant, recipe, fmt::format("runs/{}-seed{}", variant, recipe.seed)});
+    }
+  return runs;
+}
+
+std::vector<long> usual_sizes(long side, long patch) {
+  std::vector<long> sizes;
+  for (const double factor : {1.0, 1.5, 2.0, 3.0, 4.0}) {
+    const long size =
+        std::max(1L, std::lround(factor * static_cast<double>(side) / static_cast<double>(patch))) * patch;
+    if (sizes.empty() || size > sizes.back()) sizes.push_back(size);
+  }
+  return sizes;
+}
+
+std::string to_json(const Comparison& c) {
+  const nlohmann::ordered_json json{
+      {"positions", c.variants}, {"seeds", c.seeds},
+      {"sizes", c.sizes},        {"test_images", c.test_images},
+      {"epsilon", c.epsilon},    {"recipe", nlohmann::ordered_json::parse(to_json(c.recipe))}};
+  return to_text(json, 1) + "\n";
+}
+
+Comparison comparison_from_json(const std::string& text, const std::string& path) {
+  const nlohmann::json json = parse_object(text, path);
+  Comparison c;
+  try {
+    c.variants = field(json, "positions").get<std::vector<std::string>>();
+    c.seeds = integer_in(field(json, "seeds"), "seeds", 1, 1000);
+    c.sizes = field(json, "sizes").get<std::vector<long>>();
+    c.test_images = integer_in(field(json, "test_images"), "test_images", 0, 1'000'000'000);
+    c.epsilon = field(json, "epsilon").get<std::vector<double>>();
+    update_from_json(c.recipe, to_text(field(json, "recipe")));
+    c.validate();
+  } catch (const nlohmann::json::exception&) {
+    fail(path, ": wanted what compare has written, got lists of another type");
+  } catch (const Error& error) {
+    fail(path, ": ", error.what());
+  }
+  return c;
+}
+
+}  // namespace lookhere

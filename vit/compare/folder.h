@@ -1,0 +1,48 @@
+// A comparison in its folder: what was asked for, how far it is, and the work that is left. Several processes may work
+// in one folder: each run belongs to the one that has it locked.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "vit/compare/run.h"
+
+namespace lookhere {
+
+class ComparisonFolder {
+ public:
+  // Settles what was left open (sizes, shards) and writes compare.json. Looks at the data: what is wrong with it, the
+  // options or a variant's model is found before the first run begins. Throws Error also if the folder holds a
+  // comparison with another recipe; variants, seeds and sizes may change.
+  ComparisonFolder(std::string path, Comparison asked);
+
+  const Comparison& comparison() const { return comparison_; }
+  const std::vector<ComparedRun>& runs() const { return runs_; }
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  long training_images() const { return training_images_; }
+  long test_images() const { return test_images_; }  // as many as are looked at
+
+  // In the units of ComparisonWatch::advance: of all runs, and of what the folder holds of it.
+  double work() const;
+  double work_done() const;
+
+  // Run after run, but for those that other processes are at; false if it was stopped. results.csv is written after
+  // each.
+  bool carry_out(const ComparisonWatch& watch) const;
+  void write_results() const;
+
+ private:
+  void require_same_recipe();
+  double training_work(const ComparedRun& run) const;
+
+  std::string path_;
+  Comparison comparison_;
+  std::vector<ComparedRun> runs_;
+  std::vector<ViTConfig> models_;  // of the runs
+  long training_images_ = 0, test_images_ = 0;
+};
+
+// The comparison that a folder's compare.json tells of. Throws Error if there is none.
+Comparison comparison_in(const std::string& folder);
+
+}  // namespace lookhere

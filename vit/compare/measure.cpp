@@ -1,0 +1,116 @@
+// A list of steps per run: each gives some numbers, and those that the run's folder holds already are left out.
+#include "vit/compare/measure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "vit/compare/subject.h"
+#include "vit/eval/accuracy.h"
+#include "vit/eval/attack.h"
+#include "vit/eval/calibration.h"
+#include "vit/model/weights.h"
+
+namespace lookhere {
+namespace {
+
+constexpr double kGreys = 255;
+constexpr double kBackward = 2;  // the work of a backward pass, in forward passes
+
+struct Step {
+  std::string detail, first_metric;
+  long size;
+  double work;  // per image
+  // Nothing if it was stopped.
+  std::function<std::vector<Measurement>(Subject&, const EvaluationOptions&)> run;
+};
+
+std::vector<Measurement> accuracy_at(long size, Subject& subject, EvaluationOptions options) {
+  const long classes = subject.model().config().classes;
+  const bool sigmoid = subject.recipe().bce_loss;
+  std::vector<Answer> answers;
+  options.answered = [&](const Tensor& logits, const Tensor& labels) {
+    for (long i = 0; i < labels.numel(); ++i)
+      answers.push_back(answer_of(logits.host<float>() + i * classes, classes, labels.host<i64>()[i], sigmoid));
+  };
+  Loader loader = subject.loader(size);
+  const Accuracy a = evaluate(subject.model(), loader, options);
+  if (a.stopped) return {};
+  return {{"top1", size, a.top1},
+          {"top5", size, a.top5},
+          {"loss", size, a.loss},
+          {"ece", size, 100 * calibration_of(answers).expected_error()}};
+}
+
+std::vector<Measurement> attacked_at(long size, double epsilon, const std::string& name, Subject& subject,
+                                     EvaluationOptions options) {
+  const Dataset& images = subject.images(size);
+  Attack attack(subject.model(), {.mean = images.mean, .std = images.std}, subject.recipe().bce_loss);
+  options.change = [&](const Tensor& batch, const Tensor& labels) {
+    return attack(batch, labels, {.epsilon = epsilon / kGreys, .step_size = epsilon / kGreys});
+  };
+  Loader loader = subject.loader(size);
+  const Accuracy a = evaluate(subject.model(), loader, options);
+  if (a.stopped) return {};
+  return {{name + ".top1", size, a.top1}, {name + ".top5", size, a.top5}};
+}
+
+std::vector<Step> steps_of(const Comparison& comparison, const ViTConfig& model) {
+  const auto own = static_cast<double>(model.height * model.width);
+  std::vector<Step> steps;
+  for (const long size : comparison.sizes)
+    steps.push_back({fmt::format("{} px", size), "top1", size, static_cast<double>(size * size) / own,
+                     [size](Subject& subject, const EvaluationOptions& o) { return accuracy_at(size, subject, o); }});
+  for (const double epsilon : comparison.epsilon) {
+    const std::string name = fmt::format("fgsm{}", epsilon);
+    steps.push_back({fmt::format("FGSM {}/255", epsilon), name + ".top1", model.height, 2 + kBackward,
+                     [=, size = model.height](Subject& subject, const EvaluationOptions& o) {
+                       return attacked_at(size, epsilon, name, subject, o);
+                     }});
+  }
+  return steps;
+}
+
+long images_of(const Comparison& comparison, long test_images) {
+  return comparison.test_images ? std::min(comparison.test_images, test_images) : test_images;
+}
+
+}  // namespace
+
+std::string made_with(const Comparison& comparison) { return concat("test_images ", comparison.test_images); }
+
+MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, long test_images,
+                             const Measurements& have) {
+  MeasuringWork work;
+  for (const Step& step : steps_of(comparison, model)) {
+    const double each = step.work * static_cast<double>(images_of(comparison, test_images));
+    work.all += each;
+    if (have.find(step.first_metric, step.size)) work.done += each;
+  }
+  return work;
+}
+
+bool measure(const Comparison& comparison, const std::string& checkpoint, Measurements& have,
+             const ComparisonWatch& watch) {
+  std::optional<Subject> subject;
+  for (const Step& step : steps_of(comparison, config_of(Safetensors(checkpoint)))) {
+    if (have.find(step.first_metric, step.size)) continue;
+    if (watch.stop()) return false;
+    if (!subject) subject.emplace(comparison, checkpoint);
+    long told = 0;
+    const auto more =
+        step.run(*subject, {.progress =
+                                [&](long done) {
+                                  watch.advance(step.work * static_cast<double>(done - told), step.detail);
+                                  told = done;
+                                },
+                            .stop = watch.stop,
+                            .note = watch.note});
+    if (more.empty()) return false;
+    have.add(more);
+  }
+  return true;
+}
+
+}  // namespace lookhere

@@ -1,0 +1,38 @@
+// What a run of a comparison is judged by.
+#pragma once
+#include <functional>
+
+#include "vit/compare/comparison.h"
+#include "vit/compare/measurements.h"
+#include "vit/model/vit.h"
+
+namespace lookhere {
+
+// Whom to tell, whom to ask.
+struct ComparisonWatch {
+  // Work done since the last call, in forward passes of one image at the size of training, and what is going on.
+  std::function<void(double work, const std::string& detail)> advance;
+  std::function<void(const std::string& line)> note;
+  std::function<bool()> stop;
+};
+
+// What the measurements depend on beside the run.
+std::string made_with(const Comparison& comparison);
+
+// Metrics by name; sizes are those of Comparison::sizes and, marked *, the model's own alone:
+//   top1, top5, loss   in percent; mean cross-entropy
+//   ece                expected calibration error over 15 bins, in percent
+//   fgsmE.top1, .top5  * accuracy in percent where FGSM has changed every pixel by E/255: fgsm1, fgsm3
+// Model and images are those of Subject. Does what `have` lacks, in this order; false if it was
+// stopped before the end.
+bool measure(const Comparison& comparison, const std::string& checkpoint, Measurements& have,
+             const ComparisonWatch& watch);
+
+// The work of all that measure() does for one run, and of what of it is done.
+struct MeasuringWork {
+  double all = 0, done = 0;
+};
+MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, long test_images,
+                             const Measurements& have);
+
+}  // namespace lookhere

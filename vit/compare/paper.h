@@ -1,0 +1,22 @@
+// The paper's own numbers (arXiv 2405.13985, tables 1 to 3 and 6): ViT-B/16, ImageNet-1k, 150 epochs at 224 px, the
+// best of eight runs by encoding; at other sizes slopes and bases tuned on held-out training images.
+#pragma once
+#include <array>
+#include <span>
+#include <string>
+
+namespace lookhere {
+
+inline constexpr std::array<long, 7> kPaperSizes{224, 320, 384, 448, 512, 768, 1024};
+
+struct PaperRow {
+  const char* position;           // as --position names it
+  std::array<double, 7> top1;     // of ImageNet's validation images, percent, by kPaperSizes
+  double fgsm1_top5, fgsm3_top5;  // percent, epsilon of 1/255 and 3/255, at 224 px
+  double ece;                     // percent, 15 bins, at 224 px
+};
+std::span<const PaperRow> paper_rows();
+// Of a position; null for one that the paper does not have.
+const PaperRow* paper_row(const std::string& position);
+
+}  // namespace lookhere

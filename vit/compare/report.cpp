@@ -1,0 +1,311 @@
+// The page's parts, in the order of the questions that a reader has.
+#include "vit/compare/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "tensor/file.h"
+#include "tensor/machine.h"
+#include "vit/compare/paper.h"
+#include "vit/compare/results.h"
+#include "vit/compare/subject.h"
+#include "vit/data/sources.h"
+#include "vit/eval/attention_maps.h"
+#include "vit/show/html.h"
+#include "vit/show/mask_panel.h"
+#include "vit/show/masks.h"
+#include "vit/show/picture_table.h"
+#include "vit/show/plot.h"
+#include "vit/train/log.h"
+
+namespace lookhere {
+namespace {
+
+constexpr std::size_t kLinesPerChart = 6;
+constexpr long kPictures = 3;
+
+std::string with_spread(const std::optional<Spread>& spread) {
+  if (!spread) return "–";
+  return spread->count < 2 ? fmt::format("{:.1f}", spread->mean)
+                           : fmt::format("{:.1f} ± {:.1f}", spread->mean, spread->deviation);
+}
+
+struct Column {
+  std::string title, metric;
+  long size;
+  bool low_is_good = false;
+};
+
+class Report {
+ public:
+  explicit Report(const ComparisonFolder& folder)
+      : folder_(folder), c_(folder.comparison()), results_(results_of(c_, folder.path())) {}
+  std::string page();
+
+ private:
+  std::optional<Spread> spread(const std::string& variant, const std::string& metric, long size) const {
+    return spread_of(results_, variant, metric, size);
+  }
+  const ComparedRun* first_done(const std::string& variant) const;
+  void say_what(HtmlPage& page) const;
+  void accuracy(HtmlPage& page) const;
+  void table(HtmlPage& page, const std::string& caption, const std::vector<Column>& columns) const;
+  void beside_the_paper(HtmlPage& page) const;
+  void calibration_and_attacks(HtmlPage& page) const;
+  void pictures(HtmlPage& page);
+  void masks(HtmlPage& page) const;
+  void training(HtmlPage& page) const;
+  void commands(HtmlPage& page) const;
+
+  const ComparisonFolder& folder_;
+  const Comparison& c_;
+  std::vector<RunResult> results_;
+};
+
+const ComparedRun* Report::first_done(const std::string& variant) const {
+  for (std::size_t i = 0; i < results_.size(); ++i)
+    if (results_[i].variant == variant && !results_[i].values.empty() && results_[i].values[0].metric == "top1")
+      return &folder_.runs()[i];
+  return nullptr;
+}
+
+void Report::say_what(HtmlPage& page) const {
+  long done = 0;
+  std::string diverged;
+  for (const RunResult& run : results_)
+    for (const Measurement& m : run.values) {
+      done += m.metric == "top1" && m.size == c_.sizes.back();
+      if (m.metric == "diverged") diverged += fmt::format(" {} with seed {}", run.variant, run.seed);
+    }
+  const Recipe& r = c_.recipe;
+  page.paragraph(fmt::format(
+      "{} variants of {}, {} seeds each, trained alike on {} images of {} for {} epochs, judged on {} test images that "
+      "were not trained on. The weights are those of the last epoch{}. ± is the standard deviation over seeds.",
+      c_.variants.size(), r.model, c_.seeds, folder_.training_images(),
+      is_named_dataset(r.data) ? r.data : std::filesystem::path(r.data).filename().string(), r.epochs,
+      folder_.test_images(), r.model_ema_decay > 0 ? ", averaged over the updates" : ""));
+  if (done < std::ssize(results_))
+    page.paragraph(fmt::format("Not complete: {} of {} runs are done.", done, results_.size()));
+  if (!diverged.empty()) page.paragraph("Training diverged:" + diverged + ".");
+}
+
+void Report::accuracy(HtmlPage& page) const {
+  page.heading("Accuracy by image size");
+  page.paragraph(
+      "Each model was trained at the smallest of these sizes or near it, and is shown larger test images without any "
+      "further training: what falls least extrapolates best. Bars are the standard deviation over seeds.");
+  std::vector<Series> all;
+  std::vector<double> reach;
+  for (const std::string& variant : c_.variants) {
+    Series s{.name = variant, .x = {}, .y = {}};
+    for (const long size : c_.sizes) {
+      const auto here = spread(variant, "top1", size);
+      s.x.push_back(static_cast<double>(size)), s.y.push_back(here ? here->mean : NAN);
+      s.error.push_back(here ? here->deviation : 0);
+      if (here) reach.push_back(here->mean - here->deviation), reach.push_back(here->mean + here->deviation);
+    }
+    all.push_back(s);
+  }
+  // The first of all is in each chart, to compare with.
+  std::vector<std::string> charts;
+  for (std::size_t begin = 1; begin == 1 || begin < all.size(); begin += kLinesPerChart - 1) {
+    std::vector<Series> some{all[0]};
+    for (std::size_t i = begin; i < std::min(begin + kLinesPerChart - 1, all.size()); ++i) some.push_back(all[i]);
+    charts.push_back(line_charts({{.title = "Top-1 accuracy",
+                                   .x_label = "side of the test images, pixels",
+                                   .y_label = "%",
+                                   .series = some,
+                                   .include_y = reach}}));
+  }
+  page.charts(charts);
+  std::vector<Column> columns;
+  for (const long size : c_.sizes) columns.push_back({fmt::format("{} px", size), "top1", size});
+  table(page, "Top-1 accuracy in percent; the best of each column in bold", columns);
+}
+
+void Report::table(HtmlPage& page, const std::string& caption, const std::vector<Column>& columns) const {
+  std::vector<HtmlRow> rows{{HtmlCell("position")}};
+  std::vector<double> best;
+  for (const Column& column : columns) {
+    rows[0].emplace_back(column.title);
+    best.push_back(NAN);
+    for (const std::string& variant : c_.variants)
+      if (const auto s = spread(variant, column.metric, column.size);
+          s && !(column.low_is_good ? s->mean >= best.back() : s->mean <= best.back()))
+        best.back() = s->mean;
+  }
+  for (const std::string& variant : c_.variants) {
+    rows.push_back({HtmlCell(variant)});
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const auto s = spread(variant, columns[i].metric, columns[i].size);
+      rows.back().emplace_back(with_spread(s), s && s->mean == best[i]);
+    }
+  }
+  page.table(caption, rows);
+}
+
+void Report::beside_the_paper(HtmlPage& page) const {
+  std::vector<HtmlRow> rows{{HtmlCell("position")}};
+  for (const long size : kPaperSizes)
+    rows[0].emplace_back(
+        fmt::format("{} px ({:.1f}x)", size, static_cast<double>(size) / static_cast<double>(kPaperSizes[0])));
+  for (const std::string& variant : c_.variants)
+    if (const PaperRow* row = paper_row(variant)) {
+      rows.push_back({HtmlCell(variant)});
+      for (const double top1 : row->top1) rows.back().emplace_back(fmt::format("{:.2f}", top1));
+    }
+  if (rows.size() == 1) return;
+  page.table(
+      "The paper's own: ViT-B/16, ImageNet-1k, 150 epochs at 224 px, best of eight runs, top-1 in percent; slopes and "
+      "bases tuned for each size (arXiv 2405.13985, table 1)",
+      rows);
+}
+
+void Report::calibration_and_attacks(HtmlPage& page) const {
+  const ComparedRun* any = nullptr;
+  for (const std::string& variant : c_.variants)
+    if (!any) any = first_done(variant);
+  if (!any) return;
+  const long side = c_.sizes.front(), large = c_.sizes.back();
+  page.heading("Calibration and attacks");
+  page.paragraph(
+      "ECE: how far confidence is from accuracy, over 15 bins, in percent: low is good. FGSM: accuracy after every "
+      "pixel has been changed by at most so many 255ths to raise the loss, at the size of training.");
+  std::vector<Column> columns{{fmt::format("ECE, {} px", side), "ece", side, true},
+                              {fmt::format("ECE, {} px", large), "ece", large, true}};
+  std::set<std::pair<std::string, long>> attacks;
+  for (const RunResult& run : results_)
+    for (const Measurement& m : run.values)
+      if (m.metric.starts_with("fgsm")) attacks.insert({m.metric, m.size});
+  for (const auto& [metric, size] : attacks) {
+    const std::size_t dot = metric.rfind('.');
+    columns.push_back(
+        {fmt::format("FGSM {}/255, {}", metric.substr(4, dot - 4), metric.substr(dot + 1)), metric, size});
+  }
+  table(page, "In percent; the best of each column in bold", columns);
+  std::vector<HtmlRow> rows{{HtmlCell("position"), "ECE", "FGSM 1/255, top5", "FGSM 3/255, top5"}};
+  for (const std::string& variant : c_.variants)
+    if (const PaperRow* row = paper_row(variant))
+      rows.push_back({HtmlCell(variant), fmt::format("{:.2f}", row->ece), fmt::format("{:.2f}", row->fgsm1_top5),
+                      fmt::format("{:.2f}", row->fgsm3_top5)});
+  if (rows.size() > 1) page.table("The paper's own, at 224 px (tables 2 and 3)", rows);
+}
+
+// Where models look: the same test images for all, at the first and the last size.
+void Report::pictures(HtmlPage& page) {
+  std::vector<std::string> columns;
+  std::vector<PictureRow> rows;
+  for (const std::string& variant : c_.variants) {
+    const ComparedRun* run = first_done(variant);
+    if (!run) continue;
+    Subject subject(c_, folder_.file(run->folder + "/last.safetensors"));
+    PictureRow row{.name = variant, .pictures = {}};
+    columns.clear();
+    for (const long size : std::set<long>{c_.sizes.front(), c_.sizes.back()}) {
+      const Dataset& data = subject.images(size);
+      Loader loader(data, {.batch_size = 1, .image_height = size, .image_width = size});
+      for (long i = 0; i < std::min(kPictures, data.size()); ++i) {
+        const long index = i * data.size() / kPictures;
+        loader.start(0, index);
+        Batch batch;
+        if (!loader.next(batch)) break;
+        const AttentionMaps maps = attention_maps(subject.model(), batch.images);
+        const float* logits = maps.logits.host<float>();
+        const long best = std::max_element(logits, logits + data.classes) - logits, label = data.labels[index];
+        std::vector<double> below(maps.rollout.end() - maps.grid.patches(), maps.rollout.end());
+        const double largest = std::ranges::max(below);
+        for (double& weight : below) weight = largest - weight;
+        std::vector<std::uint8_t> buffer;
+        row.pictures.push_back({.png = grey_png(data.read(index, buffer)),
+                                .over = colored_png(below, maps.grid, 1, largest),
+                                .caption = (best == label ? "✓ " : "✗ ") + data.class_names[best]});
+        columns.push_back(fmt::format("{} at {} px", data.class_names[label], size));
+      }
+    }
+    rows.push_back(row);
+  }
+  if (rows.empty()) return;
+  page.heading("Where the models look");
+  page.paragraph(
+      "Attention rollout of the first seed's models on the same test images: bright patches count most in what the "
+      "classifier reads. Below each, what the model took it for.");
+  page.picture(picture_table("Attention rollout", columns, rows), "Attention rollout by position, test image and size");
+}
+
+void Report::masks(HtmlPage& page) const {
+  bool any = false;
+  for (const std::string& variant : c_.variants) {
+    const ComparedRun* run = first_done(variant);
+    if (!run) continue;
+    const ViTConfig config = Subject(c_, folder_.file(run->folder + "/last.safetensors")).model().config();
+    if (config.position->bias(config.position_sizes(), 0).empty()) continue;
+    if (!any) page.heading("What the heads may see");
+    any = true;
+    page.picture(masks_svg(config.position, config.heads, config.depth, config.grid()),
+                 "Masks and penalties of " + variant + ", first layer, from the patch in the centre");
+  }
+}
+
+void Report::training(HtmlPage& page) const {
+  std::vector<Series> losses;
+  for (std::size_t i = 0; i < folder_.runs().size(); ++i) {
+    const ComparedRun& run = folder_.runs()[i];
+    const std::string path = folder_.file(run.folder + "/summary.csv");
+    std::error_code ignored;
+    if (run.recipe.seed != c_.recipe.seed || !std::filesystem::exists(path, ignored)) continue;
+    Series s{.name = run.variant, .x = {}, .y = {}};
+    for (const EpochRow& row : read_summary(path))
+      s.x.push_back(static_cast<double>(row.epoch + 1)), s.y.push_back(row.eval_top1);
+    losses.push_back(s);
+  }
+  if (losses.empty()) return;
+  page.heading("Training");
+  std::vector<std::string> charts;
+  for (std::size_t begin = 0; begin < losses.size(); begin += kLinesPerChart) {
+    const std::vector<Series> some(losses.begin() + begin,
+                                   losses.begin() + std::min(begin + kLinesPerChart, losses.size()));
+    charts.push_back(
+        line_charts({{.title = "Test accuracy, first seed", .x_label = "epoch", .y_label = "%", .series = some}}));
+  }
+  page.charts(charts);
+}
+
+void Report::commands(HtmlPage& page) const {
+  page.heading("The same again");
+  std::string positions, sizes;
+  for (const std::string& variant : c_.variants) positions += (positions.empty() ? "" : ",") + variant;
+  for (const long size : c_.sizes) sizes += (sizes.empty() ? "" : ",") + std::to_string(size);
+  std::string command =
+      fmt::format("lookhere compare --positions '{}' --seeds {} --sizes {}", positions, c_.seeds, sizes);
+  if (c_.test_images) command += fmt::format(" --test-images {}", c_.test_images);
+  page.code(command + " -c recipe.toml --output FOLDER");
+  page.paragraph("with this recipe.toml:");
+  page.code(to_toml(c_.recipe));
+  page.paragraph("Made on: " + describe_cpu());
+}
+
+std::string Report::page() {
+  HtmlPage page("Position encodings compared", "lookhere compare: trained alike, judged alike");
+  say_what(page);
+  accuracy(page);
+  beside_the_paper(page);
+  calibration_and_attacks(page);
+  pictures(page);
+  masks(page);
+  training(page);
+  commands(page);
+  return page.str();
+}
+
+}  // namespace
+
+void write_report(const ComparisonFolder& folder) {
+  const std::string html = Report(folder).page();
+  write_atomically(folder.file("report.html"), [&](FileWriter& out) { out.write(html); });
+}
+
+}  // namespace lookhere

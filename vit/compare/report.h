@@ -1,0 +1,13 @@
+// report.html: a comparison on one page that needs nothing but itself.
+#pragma once
+#include <string>
+
+#include "vit/compare/folder.h"
+
+namespace lookhere {
+
+// Written into the folder, from what it holds: of runs that are not done it says so. Images are looked at again, for
+// pictures of where the models look.
+void write_report(const ComparisonFolder& folder);
+
+}  // namespace lookhere

@@ -1,0 +1,81 @@
+// A killed run goes on from its checkpoint: no bit of it depends on where it was killed.
+#include "vit/compare/run.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "tensor/text.h"
+#include "vit/train/loop.h"
+#include "vit/train/resume.h"
+
+namespace lookhere {
+namespace {
+
+constexpr double kTrainingPass = 3;  // the work of a forward and a backward pass, in forward passes
+constexpr const char* kDiverged = "diverged";
+
+class RunObserver : public TrainObserver {
+ public:
+  RunObserver(const ComparisonWatch& watch, long epochs) : watch_(watch), epochs_(epochs) {}
+  void on_step(const Step& s) override {
+    watch_.advance(kTrainingPass * static_cast<double>(s.images), fmt::format("epoch {}/{}", s.epoch + 1, epochs_));
+  }
+  void on_evaluation(long, long) override { watch_.advance(0, "its epoch's evaluation"); }
+  void on_note(const std::string& line) override { watch_.note(line); }
+
+ private:
+  const ComparisonWatch& watch_;
+  long epochs_;
+};
+
+// The recipe as the checkpoint has it. The number of shards is settled where a run begins.
+Recipe as_begun(Recipe recipe, const Recipe& saved, const std::string& folder) {
+  if (recipe.shards == 0) recipe.shards = saved.shards;
+  const std::vector<std::string> changes = changed_options(saved, recipe);
+  check(changes.empty(), folder, ": holds a run with another recipe (", joined(changes),
+        "): choose another --output, or remove it");
+  return recipe;
+}
+
+bool train(const ComparedRun& run, RunFolder folder, const ComparisonWatch& watch) {
+  const std::string checkpoint = folder.has("last.safetensors") ? folder.file("last.safetensors") : "";
+  Recipe recipe = run.recipe;
+  if (!checkpoint.empty()) {
+    const Safetensors file(checkpoint);
+    recipe = as_begun(recipe, recipe_of(file), folder.path());
+    if (training_state_of(file).epoch >= recipe.epochs) return true;
+  }
+  Trainer trainer(recipe, std::move(folder), checkpoint);
+  RunObserver observer(watch, recipe.epochs);
+  return trainer.run(observer, watch.stop) == Trainer::Outcome::finished;
+}
+
+}  // namespace
+
+Measurements measurements_of(const Comparison& comparison, const ComparedRun& run, const std::string& folder) {
+  return {folder + "/" + run.folder + "/measurements.json", made_with(comparison)};
+}
+
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+                   const ComparisonWatch& watch) {
+  const std::string path = folder + "/" + run.folder;
+  std::optional<RunFolder> taken = RunFolder::if_free(path);
+  if (!taken) return RunState::elsewhere;
+  Measurements have = measurements_of(comparison, run, folder);
+  if (have.find(kDiverged, 0)) return RunState::diverged;
+  try {
+    if (!train(run, std::move(*taken), watch)) return RunState::stopped;
+  } catch (const Error& error) {
+    if (error.code() != Exit::diverged) throw;
+    watch.note(concat(run.folder, ": ", error.what()));
+    have.add({{kDiverged, 0, 1}});
+    return RunState::diverged;
+  }
+  const std::optional<RunFolder> again = RunFolder::if_free(path);  // which training has given back
+  if (!again) return RunState::elsewhere;
+  have = measurements_of(comparison, run, folder);
+  return measure(comparison, again->file("last.safetensors"), have, watch) ? RunState::done : RunState::stopped;
+}
+
+}  // namespace lookhere

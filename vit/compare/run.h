@@ -1,0 +1,22 @@
+// One run of a comparison from wherever it stands: trained, then measured.
+#pragma once
+#include "vit/compare/measure.h"
+
+namespace lookhere {
+
+enum class RunState {
+  done,
+  diverged,   // its training did
+  elsewhere,  // another process is at it
+  stopped,
+};
+
+// In `folder`/run.folder, which holds what a run of `train` holds and measurements.json. Throws Error if a run with
+// another recipe is there.
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+                   const ComparisonWatch& watch);
+
+// Its numbers as far as they are there.
+Measurements measurements_of(const Comparison& comparison, const ComparedRun& run, const std::string& folder);
+
+}  // namespace lookhere
