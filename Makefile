@@ -193,18 +193,17 @@ test: deps-test
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
 
-# Trains the nano LookHere ViT, evaluates it and draws what it learned, all into build/demo. FLAGS_TRAIN: more options.
+# Trains the nano ViT with LookHere and with learned positions under zoom augmentation and shows both ever larger images:
+# one page in build/demo. FLAGS_DEMO: more options of compare.
 DEMO := $(OUT)/demo
 demo: deps-demo
 	@$(PARALLEL) $(OUT)/lookhere
 	$(call try-install,$(DATA_DEPS))
 	@rm -rf $(DEMO)
 	@data=$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes) && set -e && \
-	  $(OUT)/lookhere train --data $$data --output $(DEMO) $(FLAGS_TRAIN) && \
-	  $(OUT)/lookhere eval --model $(DEMO)/best.safetensors --data $$data && \
-	  $(OUT)/lookhere predict --model $(DEMO)/best.safetensors $$data:0 && \
-	  $(OUT)/lookhere masks --model $(DEMO)/best.safetensors --layer all --output $(DEMO)/masks.svg && \
-	  $(OUT)/lookhere gallery --model $(DEMO)/best.safetensors --data $$data --output $(DEMO)/predictions.svg
+	  $(OUT)/lookhere compare --data $$data --positions lh180,learned --seeds 1 --epochs 5 --scale 0.15 1 --test-images 2000 \
+	    --output $(DEMO) $(FLAGS_DEMO) && \
+	  $(OUT)/lookhere predict --model $(DEMO)/runs/lh180-seed42/best.safetensors $$data:0
 
 bench: deps-test
 	@$(if $(K),,echo "make bench K=KERNEL, one of: $(BENCHES)" && false)

@@ -19,6 +19,7 @@ std::unique_ptr<Command> make_augment();
 std::unique_ptr<Command> make_import();
 std::unique_ptr<Command> make_export();
 std::unique_ptr<Command> make_compare();
+std::unique_ptr<Command> make_report();
 
 // In the order of the help.
 std::vector<std::unique_ptr<Command>> all_commands();

@@ -7,9 +7,7 @@
 #include <optional>
 
 #include "vit/compare/subject.h"
-#include "vit/eval/accuracy.h"
 #include "vit/eval/attack.h"
-#include "vit/eval/calibration.h"
 #include "vit/model/weights.h"
 
 namespace lookhere {
@@ -26,21 +24,13 @@ struct Step {
   std::function<std::vector<Measurement>(Subject&, const EvaluationOptions&)> run;
 };
 
-std::vector<Measurement> accuracy_at(long size, Subject& subject, EvaluationOptions options) {
-  const long classes = subject.model().config().classes;
-  const bool sigmoid = subject.recipe().bce_loss;
-  std::vector<Answer> answers;
-  options.answered = [&](const Tensor& logits, const Tensor& labels) {
-    for (long i = 0; i < labels.numel(); ++i)
-      answers.push_back(answer_of(logits.host<float>() + i * classes, classes, labels.host<i64>()[i], sigmoid));
-  };
-  Loader loader = subject.loader(size);
-  const Accuracy a = evaluate(subject.model(), loader, options);
-  if (a.stopped) return {};
-  return {{"top1", size, a.top1},
-          {"top5", size, a.top5},
-          {"loss", size, a.loss},
-          {"ece", size, 100 * calibration_of(answers).expected_error()}};
+std::vector<Measurement> accuracy_at(long size, Subject& subject, const EvaluationOptions& options) {
+  const Judgement j = judge(subject, size, options);
+  if (j.accuracy.stopped) return {};
+  return {{"top1", size, j.accuracy.top1},
+          {"top5", size, j.accuracy.top5},
+          {"loss", size, j.accuracy.loss},
+          {"ece", size, 100 * j.calibration.expected_error()}};
 }
 
 std::vector<Measurement> attacked_at(long size, double epsilon, const std::string& name, Subject& subject,
@@ -78,6 +68,19 @@ long images_of(const Comparison& comparison, long test_images) {
 
 }  // namespace
 
+Judgement judge(Subject& subject, long size, EvaluationOptions options) {
+  const long classes = subject.model().config().classes;
+  const bool sigmoid = subject.recipe().bce_loss;
+  std::vector<Answer> answers;
+  options.answered = [&](const Tensor& logits, const Tensor& labels) {
+    for (long i = 0; i < labels.numel(); ++i)
+      answers.push_back(answer_of(logits.host<float>() + i * classes, classes, labels.host<i64>()[i], sigmoid));
+  };
+  Loader loader = subject.loader(size);
+  const Accuracy accuracy = evaluate(subject.model(), loader, options);
+  return {accuracy, calibration_of(answers)};
+}
+
 std::string made_with(const Comparison& comparison) { return concat("test_images ", comparison.test_images); }
 
 MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, long test_images,
@@ -97,7 +100,7 @@ bool measure(const Comparison& comparison, const std::string& checkpoint, Measur
   for (const Step& step : steps_of(comparison, config_of(Safetensors(checkpoint)))) {
     if (have.find(step.first_metric, step.size)) continue;
     if (watch.stop()) return false;
-    if (!subject) subject.emplace(comparison, checkpoint);
+    if (!subject) subject.emplace(checkpoint, comparison.test_images);
     long told = 0;
     const auto more =
         step.run(*subject, {.progress =

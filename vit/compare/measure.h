@@ -4,7 +4,9 @@
 
 #include "vit/compare/comparison.h"
 #include "vit/compare/measurements.h"
-#include "vit/model/vit.h"
+#include "vit/compare/subject.h"
+#include "vit/eval/accuracy.h"
+#include "vit/eval/calibration.h"
 
 namespace lookhere {
 
@@ -27,6 +29,12 @@ std::string made_with(const Comparison& comparison);
 // stopped before the end.
 bool measure(const Comparison& comparison, const std::string& checkpoint, Measurements& have,
              const ComparisonWatch& watch);
+
+struct Judgement {
+  Accuracy accuracy;
+  Calibration calibration;  // of softmax or, where the run minimised binary cross-entropy, of sigmoids
+};
+Judgement judge(Subject& subject, long size, EvaluationOptions options = {});
 
 // The work of all that measure() does for one run, and of what of it is done.
 struct MeasuringWork {

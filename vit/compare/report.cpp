@@ -15,6 +15,7 @@
 #include "vit/compare/subject.h"
 #include "vit/data/sources.h"
 #include "vit/eval/attention_maps.h"
+#include "vit/model/weights.h"
 #include "vit/show/html.h"
 #include "vit/show/mask_panel.h"
 #include "vit/show/masks.h"
@@ -202,7 +203,7 @@ void Report::pictures(HtmlPage& page) {
   for (const std::string& variant : c_.variants) {
     const ComparedRun* run = first_done(variant);
     if (!run) continue;
-    Subject subject(c_, folder_.file(run->folder + "/last.safetensors"));
+    Subject subject(folder_.file(run->folder + "/last.safetensors"), c_.test_images);
     PictureRow row{.name = variant, .pictures = {}};
     columns.clear();
     for (const long size : std::set<long>{c_.sizes.front(), c_.sizes.back()}) {
@@ -241,7 +242,7 @@ void Report::masks(HtmlPage& page) const {
   for (const std::string& variant : c_.variants) {
     const ComparedRun* run = first_done(variant);
     if (!run) continue;
-    const ViTConfig config = Subject(c_, folder_.file(run->folder + "/last.safetensors")).model().config();
+    const ViTConfig config = config_of(Safetensors(folder_.file(run->folder + "/last.safetensors")));
     if (config.position->bias(config.position_sizes(), 0).empty()) continue;
     if (!any) page.heading("What the heads may see");
     any = true;

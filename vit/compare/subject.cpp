@@ -11,9 +11,9 @@
 
 namespace lookhere {
 
-Subject::Subject(const Comparison& comparison, const std::string& checkpoint)
-    : comparison_(comparison),
-      file_(checkpoint),
+Subject::Subject(const std::string& checkpoint, long test_images)
+    : file_(checkpoint),
+      test_images_(test_images),
       recipe_(recipe_of(file_)),
       model_(load_model(file_, Dtype::f32, device_of(recipe_))) {
   if (recipe_.model_ema_decay > 0) load_weights(model_, file_, "ema.");
@@ -25,7 +25,7 @@ const Dataset& Subject::images(long size) {
   options.shapes_size = options.glyphs_size = size;
   Dataset all = load_test_set(recipe_.data, file_, options);
   if (size != model_.config().height) all.crop_ratio = std::min(all.crop_ratio, 1.0);
-  images_ = subset(std::move(all), comparison_.test_images);
+  images_ = subset(std::move(all), test_images_);
   size_ = size;
   return *images_;
 }

@@ -1,11 +1,11 @@
-// A trained run of a comparison as it is judged and drawn: its model, and test images at any size.
+// A trained run as it is judged and drawn: its model, and test images at any size.
 #pragma once
 #include <optional>
 
 #include "tensor/safetensors.h"
-#include "vit/compare/comparison.h"
 #include "vit/data/loader.h"
 #include "vit/model/vit.h"
+#include "vit/train/recipe.h"
 
 namespace lookhere {
 
@@ -13,11 +13,12 @@ class Subject {
  public:
   // The model is the checkpoint's with its averaged weights, where it has any: of the last epoch, not the best one,
   // which would be chosen by the test images.
-  Subject(const Comparison& comparison, const std::string& checkpoint);
+  // test_images: as Comparison has them.
+  Subject(const std::string& checkpoint, long test_images);
 
   ViT& model() { return model_; }
   const Recipe& recipe() const { return recipe_; }
-  // Comparison::test_images of them, for a model's input of this size; they stay until another size is asked for. At
+  // Test images for a model's input of this size; they stay until another size is asked for. At
   // other sizes than the model's nothing is cropped away (the paper's evaluation: crop ratio 0.875 at 224 px, 1 at all
   // others).
   const Dataset& images(long size);
@@ -25,8 +26,8 @@ class Subject {
   Loader loader(long size);
 
  private:
-  const Comparison& comparison_;
   const Safetensors file_;
+  long test_images_;
   Recipe recipe_;
   ViT model_;
   std::optional<Dataset> images_;

@@ -13,10 +13,10 @@ h1 { line-height: 1.2; margin-bottom: 0; } h1 + p { color: #555; margin-top: .3r
 p, pre, code { overflow-wrap: anywhere; } p { max-width: 48rem; }
 pre { background: #f4f4f4; padding: .7rem; white-space: pre-wrap; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
-caption { text-align: left; color: #555; padding-bottom: .3rem; }
+.caption, figcaption { color: #555; margin-bottom: 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; } thead th { border-bottom: 2px solid #888; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; } .charts svg { flex: 1 1 24rem; min-width: 0; max-width: 46rem; height: auto; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; } .charts svg { max-width: 100%; height: auto; }
 img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
 @media print { body { max-width: none; font-size: 11px; } h2, figure, tr { break-inside: avoid; } .scroll { overflow: visible; } }
 )";
@@ -31,7 +31,7 @@ void HtmlPage::heading(const std::string& text) { body_ += "<h2>" + escape_xml(t
 void HtmlPage::paragraph(const std::string& text) { body_ += "<p>" + escape_xml(text) + "</p>\n"; }
 
 void HtmlPage::table(const std::string& caption, const std::vector<HtmlRow>& rows) {
-  body_ += "<div class=\"scroll\" tabindex=\"0\"><table>\n<caption>" + escape_xml(caption) + "</caption>\n";
+  body_ += "<p class=\"caption\">" + escape_xml(caption) + "</p>\n<div class=\"scroll\" tabindex=\"0\"><table>\n";
   for (std::size_t r = 0; r < rows.size(); ++r) {
     body_ += r == 0 ? "<thead><tr>" : r == 1 ? "<tbody>\n<tr>" : "<tr>";
     for (std::size_t c = 0; c < rows[r].size(); ++c) {
@@ -56,7 +56,7 @@ void HtmlPage::charts(const std::vector<std::string>& svgs) {
 
 void HtmlPage::picture(const std::string& svg, const std::string& description) {
   const std::string text = escape_xml(description);
-  body_ += "<figure><img alt=\"" + text + "\" src=\"data:image/svg+xml;base64," + base64(svg) + "\"><figcaption>" +
+  body_ += "<figure><img alt=\"" + text + "\" src=\"data:image/svg+xml;base64," + base64(svg) + "\"/><figcaption>" +
            text + "</figcaption></figure>\n";
 }
 
@@ -76,8 +76,8 @@ void HtmlPage::code(const std::string& text) {
 }
 
 std::string HtmlPage::str() const {
-  return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
+  return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>" +
          title_ + "</title>\n<style>" + kStyle + "</style></head>\n<body>\n" + body_ + "</body></html>\n";
 }
 

@@ -1,0 +1,163 @@
+// Whole comparisons, small ones: what is left does not depend on where they were killed, nor on how many processes.
+#include <thread>
+
+#include "tests/program.h"
+#include "tests/testing.h"
+#include "tests/vit/show_pictures.h"
+#include "vit/compare/folder.h"
+#include "vit/compare/results.h"
+
+namespace lookhere {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Words comparison(const std::string& folder, const Words& more = {}) {
+  Words words{
+      "compare",   "--data",   "shapes", "--shapes-train", "64",    "--shapes-test", "24", "--img-size",
+      "16",        "--dim",    "16",     "--depth",        "1",     "--heads",       "4",  "--patch-size",
+      "4",         "--epochs", "2",      "--batch-size",   "16",    "--shards",      "2",  "--positions",
+      "lh90,none", "--seeds",  "2",      "--sizes",        "16,32", "--test-images", "12", "--recovery-interval",
+      "2",         "--output", folder};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+// Made once for all tests.
+const std::string& whole() {
+  static const TemporaryFolder folder;
+  static const std::string path = [] {
+    const Finished end = run_program(comparison(folder / "whole"));
+    EXPECT_EQ(end.code, 0) << end.err;
+    EXPECT_NE(end.out.find("results "), std::string::npos);
+    return folder / "whole";
+  }();
+  return path;
+}
+
+TEST(CompareRun, MeasuresEverythingForEveryRun) {
+  const Comparison c = comparison_in(whole());
+  const std::vector<RunResult> results = results_of(c, whole());
+  ASSERT_EQ(results.size(), 4U);
+  for (const RunResult& run : results) {
+    std::string names;
+    for (const Measurement& m : run.values) names += concat(m.metric, '@', m.size, ' ');
+    EXPECT_EQ(names,
+              "top1@16 top5@16 loss@16 ece@16 top1@32 top5@32 loss@32 ece@32 fgsm1.top1@16 fgsm1.top5@16 "
+              "fgsm3.top1@16 fgsm3.top5@16 ");
+    for (const Measurement& m : run.values) EXPECT_GE(m.value, 0) << m.metric;
+  }
+  EXPECT_EQ(to_csv(results), read_file(whole() + "/results.csv"));
+  // Two seeds are two runs.
+  EXPECT_NE(results[0].values[2].value, results[1].values[2].value);
+}
+
+// What eval says of the same weights and images.
+TEST(CompareRun, AgreesWithEval) {
+  const Finished end = run_program({"eval", "--model", whole() + "/runs/none-seed42/last.safetensors", "--use-ema",
+                                    "--data", "shapes", "--img-size", "32", "--json"});
+  ASSERT_EQ(end.code, 0) << end.err;
+  EXPECT_NE(end.out.find("\"images\""), std::string::npos);
+}
+
+TEST(CompareRun, EndsTheSameWhereverItIsKilled) {
+  const std::string& want = whole();
+  const TemporaryFolder folder;
+  const std::string killed = folder / "killed";
+  const auto begin = Clock::now();
+  ASSERT_EQ(run_program(comparison(folder / "timed")).code, 0);
+  const double all = seconds_since(begin);
+  EXPECT_EQ(read_file(folder / "timed/results.csv"), read_file(want + "/results.csv"));
+  Rng rng(5, Purpose::test);
+  long kills = 0;
+  for (bool finished = false; !finished;) {
+    Program program(comparison(killed));
+    const auto moment = Clock::now() + std::chrono::duration<double>(rng.uniform(0, all / 6));
+    while (kills < 20 && program.running() && Clock::now() < moment)
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    if (kills < 20) program.send(SIGKILL);
+    const Finished end = program.wait();
+    finished = end.code == 0;
+    ASSERT_TRUE(finished || end.signal == SIGKILL) << end.err;
+    kills += !finished;
+  }
+  EXPECT_GE(kills, 5);
+  EXPECT_EQ(read_file(killed + "/results.csv"), read_file(want + "/results.csv"));
+  EXPECT_EQ(read_file(killed + "/report.html"), read_file(want + "/report.html"));
+}
+
+TEST(CompareRun, ProcessesSideBySideLeaveTheSame) {
+  const TemporaryFolder folder;
+  const Finished end = run_program(comparison(folder / "jobs", {"--jobs", "3"}));
+  ASSERT_EQ(end.code, 0) << end.err;
+  EXPECT_EQ(read_file(folder / "jobs/results.csv"), read_file(whole() + "/results.csv"));
+  EXPECT_NE(read_file(folder / "jobs/job-3.log").find("4 runs"), std::string::npos);
+}
+
+TEST(CompareRun, GrowsAndRefusesAnotherRecipe) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(whole(), folder / "grown", std::filesystem::copy_options::recursive);
+  const Finished more = run_program({"compare", "--resume", folder / "grown", "--sizes", "16,32,48", "--seeds", "1"});
+  ASSERT_EQ(more.code, 0) << more.err;
+  const std::string csv = read_file(folder / "grown/results.csv");
+  EXPECT_NE(csv.find("none,42,top1,48,"), std::string::npos);
+  EXPECT_EQ(csv.find("none,43,"), std::string::npos);
+  const Finished other = run_program({"compare", "--resume", folder / "grown", "--lr", "0.001"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE(other.err.find("holds a comparison with another recipe (lr 0.002 -> 0.001)"), std::string::npos)
+      << other.err;
+  EXPECT_EQ(run_program({"compare", "--resume", folder / "none"}).code, 5);
+  const Finished sizes = run_program(comparison(folder / "sizes", {"--sizes", "18"}));
+  EXPECT_NE(sizes.err.find("--sizes: wanted multiples of the patch size 4"), std::string::npos) << sizes.err;
+}
+
+TEST(CompareRun, ARunThatDivergesIsToldOf) {
+  const TemporaryFolder folder;
+  const Finished end = run_program(comparison(folder / "d", {"--positions", "none:lr=1000:clip-grad=0,none", "--seeds",
+                                                             "1", "--warmup-epochs", "0", "--epochs", "4"}));
+  ASSERT_EQ(end.code, 0) << end.err;
+  const std::string csv = read_file(folder / "d/results.csv");
+  if (csv.find("diverged") != std::string::npos) {
+    EXPECT_NE(csv.find("none:lr=1000:clip-grad=0,42,diverged,0,1\n"), std::string::npos) << csv;
+    EXPECT_NE(read_file(folder / "d/report.html").find("Training diverged: none:lr=1000:clip-grad=0 with seed 42"),
+              std::string::npos);
+  }
+  EXPECT_NE(csv.find("\nnone,42,top1,32,"), std::string::npos);
+}
+
+// The page is XML as well, but for its first line: a checker for SVG reads it.
+void expect_sound_page(const std::string& path) {
+  std::string html = read_file(path);
+  ASSERT_TRUE(html.starts_with("<!DOCTYPE html>\n"));
+  html.erase(0, html.find('\n') + 1);
+  EXPECT_EQ(xml_error(html), "");
+  EXPECT_EQ(html.find("<script"), std::string::npos);
+  EXPECT_EQ(html.find("src=\"http"), std::string::npos);
+}
+
+TEST(CompareReport, HasWhatItPromises) {
+  expect_sound_page(whole() + "/report.html");
+  const std::string html = read_file(whole() + "/report.html");
+  for (const char* part :
+       {"Accuracy by image size", "Calibration and attacks", "Where the models look", "lh90", "none", "81.02",
+        "What the heads may see", "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+}
+
+TEST(CompareReport, OfOneRun) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(whole() + "/runs/lh90-seed42", folder / "run", std::filesystem::copy_options::recursive);
+  const Finished end = run_program({"report", folder / "run", "--test-images", "8"});
+  ASSERT_EQ(end.code, 0) << end.err;
+  EXPECT_EQ(end.out, folder / "run/report.html\n");
+  expect_sound_page(folder / "run/report.html");
+  const std::string html = read_file(folder / "run/report.html");
+  for (const char* part : {"lh90 on shapes", "On 8 test images", "Where its heads look", "What its heads may see"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+  EXPECT_EQ(run_program({"report", folder / "none"}).code, 5);
+}
+
+}  // namespace
+}  // namespace lookhere

@@ -1,0 +1,113 @@
+// Pictures are those that the commands gallery, attend, masks and eval --reliability draw.
+#include "vit/compare/run_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tensor/file.h"
+#include "tensor/machine.h"
+#include "vit/compare/measure.h"
+#include "vit/data/sources.h"
+#include "vit/eval/attention_maps.h"
+#include "vit/model/weights.h"
+#include "vit/show/attention.h"
+#include "vit/show/gallery.h"
+#include "vit/show/html.h"
+#include "vit/show/masks.h"
+#include "vit/show/reliability.h"
+#include "vit/show/training_curve.h"
+#include "vit/train/checkpoint.h"
+
+namespace lookhere {
+namespace {
+
+constexpr long kGallery = 40;
+
+// Of the images as the loader gives them, one at a time.
+std::vector<Prediction> predictions_of(Subject& subject, long size, long count) {
+  const Dataset& data = subject.images(size);
+  Loader loader(data, {.batch_size = 1, .image_height = size, .image_width = size});
+  std::vector<Prediction> predictions;
+  loader.start(0);
+  Batch batch;
+  for (long i = 0; i < count && loader.next(batch); ++i) {
+    const Tensor logits = logits_of(subject.model(), batch.images);
+    const float* row = logits.host<float>();
+    const long best = std::max_element(row, row + data.classes) - row;
+    const Answer answer = answer_of(row, data.classes, best, false);
+    predictions.push_back({.index = i, .predicted = best, .probability = static_cast<float>(answer.confidence)});
+  }
+  return predictions;
+}
+
+void add_attention(HtmlPage& page, Subject& subject, long size) {
+  const Dataset& data = subject.images(size);
+  Loader loader(data, {.batch_size = 1, .image_height = size, .image_width = size});
+  loader.start(0);
+  Batch batch;
+  if (!loader.next(batch)) return;
+  std::vector<std::uint8_t> buffer;
+  const AttentionMaps maps = attention_maps(subject.model(), batch.images);
+  const float* row = maps.logits.host<float>();
+  page.heading("Where its heads look");
+  page.picture(attention_svg(maps, subject.model().config(),
+                             {.title = "Attention in the first test image",
+                              .answer = fmt::format("taken for: {}; it is: {}",
+                                                    data.class_names[std::max_element(row, row + data.classes) - row],
+                                                    data.class_names[data.labels[0]]),
+                              .image = data.read(0, buffer),
+                              .patch = {}}),
+               "Attention by layer and head in the first test image");
+}
+
+}  // namespace
+
+void write_run_report(const std::string& folder, long test_images,
+                      const std::function<void(long done, long total)>& progress) {
+  const std::string checkpoint = checkpoint_path(folder);
+  Subject subject(checkpoint, test_images);
+  const Recipe& recipe = subject.recipe();
+  const ViTConfig& config = subject.model().config();
+  const TrainingState state = training_state_of(Safetensors(checkpoint));
+  const std::string data =
+      is_named_dataset(recipe.data) ? recipe.data : std::filesystem::path(recipe.data).filename().string();
+  HtmlPage page(fmt::format("{} on {}", recipe.position.empty() ? "A run" : recipe.position, data),
+                fmt::format("{} parameters, {} blocks of {} features and {} heads, {}x{} patches; {} of {} epochs",
+                            subject.model().parameter_count(), config.depth, config.dim, config.heads, config.grid().y,
+                            config.grid().x, state.epoch, recipe.epochs));
+  page.heading("Training");
+  page.charts({training_curve(read_summary(folder + "/summary.csv"), true)});
+  const long total = subject.images(config.height).size();
+  const Judgement j = judge(subject, config.height, {.progress = [&](long done) { progress(done, total); }});
+  page.heading("Accuracy and calibration");
+  page.table(
+      fmt::format("On {} test images, with the weights of the last checkpoint, averaged where the recipe says so",
+                  total),
+      {{HtmlCell("measure"), "value"},
+       {HtmlCell("top-1"), fmt::format("{:.2f} %", j.accuracy.top1)},
+       {HtmlCell("top-5"), fmt::format("{:.2f} %", j.accuracy.top5)},
+       {HtmlCell("cross-entropy"), fmt::format("{:.4f}", j.accuracy.loss)},
+       {HtmlCell("ECE, 15 bins"), fmt::format("{:.2f} %", 100 * j.calibration.expected_error())}});
+  page.picture(reliability_diagram(j.calibration, recipe.bce_loss ? "sigmoid" : "softmax"),
+               "How often answers are right, by how sure the model is of them");
+  page.heading("Test images and answers");
+  page.picture(
+      gallery_svg(subject.images(config.height), predictions_of(subject, config.height, std::min(kGallery, total))),
+      "The first test images with the model's answers");
+  add_attention(page, subject, config.height);
+  if (!config.position->bias(config.position_sizes(), 0).empty()) {
+    page.heading("What its heads may see");
+    page.picture(masks_svg(config.position, config.heads, config.depth, config.grid()),
+                 "Masks and penalties of the first layer, from the patch in the centre");
+  }
+  page.heading("The same again");
+  page.code("lookhere train -c recipe.toml --output FOLDER");
+  page.paragraph("with this recipe.toml:");
+  page.code(to_toml(recipe));
+  page.paragraph("Report made on: " + describe_cpu());
+  write_atomically(folder + "/report.html", [&](FileWriter& out) { out.write(page.str()); });
+}
+
+}  // namespace lookhere
