@@ -186,12 +186,15 @@ $(DIR)/headers/all.ok: $(HEADERS) $(DIR)/made-with
 ISA_NONE := $(addprefix tests/kernels/,cuda/% attention/keys% attention/plan% attention/masked%)
 ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter-out $(ISA_NONE),$(filter tests/kernels/%,$(TESTS))) tests/autograd/ops_test.cpp tests/vit/model_lookhere_test.cpp | sort -u)
 
+# Half of the time of most tests is spent on one thread, or in programs that they start.
+TEST_JOBS := $(if $(F),,--jobs $(shell n=$$(nproc); echo $$((n < 4 ? n : 4))))
+
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
 	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(SAN),,$(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
-	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
-	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
+	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
+	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
 
 # Trains the nano ViT with LookHere and with learned positions under zoom augmentation and shows both ever larger images:
 # one page in build/demo. FLAGS_DEMO: more options of compare.

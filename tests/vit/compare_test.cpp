@@ -29,8 +29,8 @@ TEST(Comparison, AVariantIsAPositionWithOptions) {
 
 TEST(Comparison, RefusesWhatIsNoVariant) {
   const Recipe recipe;
-  EXPECT_ERROR(variant_of(recipe, "lh91"), "variant \"lh91\": position: wanted one of");
-  EXPECT_ERROR(variant_of(recipe, ""), "variant \"\": position: wanted one of");
+  EXPECT_ERROR(variant_of(recipe, "lh91"), "variant \"lh91\": recipe: position: wanted one of");
+  EXPECT_ERROR(variant_of(recipe, ""), "variant \"\": recipe: position: wanted one of");
   EXPECT_ERROR(variant_of(recipe, "lh90:lr"), "wanted OPTION=VALUE, got \"lr\"");
   EXPECT_ERROR(variant_of(recipe, "lh90:"), "wanted OPTION=VALUE, got \"\"");
   EXPECT_ERROR(variant_of(recipe, "lh90:lrr=1"), "there is no option \"lrr\"");
@@ -95,8 +95,10 @@ TEST(Comparison, ItsFileHoldsAllOfIt) {
        {std::string(), std::string("[]"), text.substr(0, text.size() / 2), with("\"seeds\": 5", "\"seeds\": 0"),
         with("\"seeds\": 5", "\"seeds\": \"5\""), with("\"lh90\"", "90"), with("\"lh90\"", "\"lh91\""),
         with("\"positions\"", "\"other\""), with("\"test_images\": 100", "\"test_images\": -1"),
-        with("\"lr\": 0.003", "\"lr\": \"fast\""), with("\"recipe\": {", "\"recipe\": [], \"r\": {")})
-    EXPECT_ERROR(comparison_from_json(broken, "FILE"), "FILE: ") << broken;
+        with("\"lr\": 0.003", "\"lr\": \"fast\""), with("\"recipe\": {", "\"recipe\": [], \"r\": {")}) {
+    SCOPED_TRACE(broken);
+    EXPECT_ERROR(comparison_from_json(broken, "FILE"), "FILE: ");
+  }
 }
 
 TEST(Measurements, AreKeptAsTheyCome) {
@@ -122,7 +124,8 @@ TEST(Measurements, AreKeptAsTheyCome) {
         R"({"made_with": "a", "values": [["t", 1, 1], ["t", 1, 1]]})",
         R"({"made_with": "a", "values": [["t", 1, 1, 1]]})", R"({"made_with": 1, "values": []})"}) {
     write_file(path, broken);
-    EXPECT_ERROR(Measurements(path, "a"), path) << broken;
+    SCOPED_TRACE(broken);
+    EXPECT_ERROR(Measurements(path, "a"), path);
   }
 }
 

@@ -72,7 +72,8 @@ TEST(Plot, DrawsSeriesAndGaps) {
   ASSERT_EQ(lines.size(), 2U);  // the lone point of eval is only a marker
   EXPECT_EQ(count(lines[0], ","), 6);
   EXPECT_EQ(count(lines[1], ","), 2);
-  EXPECT_EQ(count(svg, "<circle "), 6 + 3 + 2);  // and two in the legend
+  EXPECT_EQ(count(svg, "<circle "), 6 + 1);     // and one in the legend
+  EXPECT_EQ(count(svg, "<path d=\"M"), 3 + 1);  // squares
   EXPECT_EQ(lines[1], lines[0].substr(0, lines[1].size()));
   const std::vector<std::string> all = texts(svg);
   for (const char* wanted : {"Loss", "epoch", "cross-entropy", "train", "eval", "1", "6"})
@@ -84,6 +85,29 @@ TEST(Plot, PlacesPoints) {
   // 580 - 82 - 24 wide and 300 high; x widens by 2 % on both sides and y by 6 %.
   const std::string svg = line_charts({{"t", "x", "y", {{"s", {-100, 100}, {-100, 100}}}}});
   EXPECT_EQ(attribute(svg, "polyline", "points"), (std::vector<std::string>{"9.12,283.93 464.88,16.07"}));
+}
+
+TEST(Plot, ErrorsAreBars) {
+  Chart chart{"t", "x", "y", {{"s", {0, 100}, {10, 90}, {0, 10}}}};
+  // y from 10 to 100, widened by 6 %.
+  const std::string svg = line_charts({chart});
+  const auto y_of = [](double y) { return svg_number((1 - (y - 4.6) / 100.8) * 300); };
+  EXPECT_EQ(count(svg, "y1=\"" + y_of(80) + "\" x2=\"464.71\" y2=\"" + y_of(100) + "\""), 1) << svg;
+  chart.include_y = {0};
+  EXPECT_EQ(attribute(line_charts({chart}), "polyline", "points"),
+            (std::vector<std::string>{"0," + svg_number((1 - 10 / 106.0) * 300) + " 464.71," +
+                                      svg_number((1 - 90 / 106.0) * 300)}));
+  chart.series[0].error = {1};
+  EXPECT_ERROR(line_charts({chart}), "series 's' has 2 points and 1 errors");
+}
+
+TEST(Plot, SeriesDifferWithoutColours) {
+  Chart chart{"t", "x", "y", {}};
+  for (int i = 0; i < 12; ++i) chart.series.push_back({std::to_string(i), {0, 1}, {0, static_cast<double>(i)}});
+  const std::string svg = line_charts({chart});
+  EXPECT_EQ(xml_error(svg), "");
+  EXPECT_EQ(count(svg, "stroke-dasharray"), 12);  // of six, and of their lines in the legend
+  EXPECT_EQ(count(svg, "<circle "), 3 * 3);       // every fifth: 0, 5, 10
 }
 
 TEST(Plot, ManyPointsHaveNoMarkers) {

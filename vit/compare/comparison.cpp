@@ -53,9 +53,14 @@ std::vector<std::string> all_positions() {
   std::vector<std::string> all;
   std::vector<PositionConfig> seen;
   for (const PositionType& type : position_types())
-    for (const std::string& name : type.names)
-      if (const PositionConfig config = position_preset(name); std::ranges::find(seen, config) == seen.end())
+    for (const std::string& name : type.names) {
+      const PositionConfig config = position_preset(name);
+      const auto same = std::ranges::find(seen, config);
+      if (same == seen.end())
         seen.push_back(config), all.push_back(name);
+      else
+        all[same - seen.begin()] = name;
+    }
   return all;
 }
 
@@ -99,10 +104,9 @@ std::vector<long> usual_sizes(long side, long patch) {
 }
 
 std::string to_json(const Comparison& c) {
-  const nlohmann::ordered_json json{
-      {"positions", c.variants}, {"seeds", c.seeds},
-      {"sizes", c.sizes},        {"test_images", c.test_images},
-      {"epsilon", c.epsilon},    {"recipe", nlohmann::ordered_json::parse(to_json(c.recipe))}};
+  const nlohmann::ordered_json json{{"positions", c.variants}, {"seeds", c.seeds},
+                                    {"sizes", c.sizes},        {"test_images", c.test_images},
+                                    {"epsilon", c.epsilon},    {"recipe", parse_object(to_json(c.recipe), "recipe")}};
   return to_text(json, 1) + "\n";
 }
 

@@ -21,7 +21,7 @@ struct Comparison {
   void validate() const;
 };
 
-// Every position that --position names, each once: those that mean the same by their first name.
+// Every position that --position names, each once: those that mean the same by the last name.
 std::vector<std::string> all_positions();
 
 // The recipe with a variant's position and options. Throws Error for a position or an option that does not exist, for

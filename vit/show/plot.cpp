@@ -170,9 +170,12 @@ std::string line_charts(const std::vector<Chart>& charts) {
   long rows = 0;
   std::string title;
   for (const Chart& chart : charts) {
-    for (const Series& s : chart.series)
+    for (const Series& s : chart.series) {
       check(s.x.size() == s.y.size(), "line_charts: series '", s.name, "' has ", s.x.size(), " x and ", s.y.size(),
             " y values");
+      check(s.error.empty() || s.error.size() == s.x.size(), "line_charts: series '", s.name, "' has ", s.x.size(),
+            " points and ", s.error.size(), " errors");
+    }
     title += (title.empty() ? "" : ", ") + chart.title;
     for (const LegendItem& item : legend_of(chart)) rows = std::max(rows, item.row + 1);
   }
