@@ -46,7 +46,7 @@ TEST(CliErrors, CommandLine) {
       {{"train", "--lr", "1e-3x"}, kInput, "--lr = 1e-3x"},
       {{"train", "--bce-loss=maybe"}, kInput, "--bce-loss"},
       {{"eval"}, kInput, "--model is required (see lookhere eval --help)"},
-      {{"predict", "--model", "@model.safetensors"}, kInput, "image is required"},
+      {{"predict", "--model", "@model.safetensors"}, kInput, "pictures is required"},
       {{"forward", "--model", "@model.safetensors"}, kInput, "is required"},
       {{"gradients", "--model", "@model.safetensors", "--images", "@x.npy"}, kInput, "is required"},
       {{"info", "@model.safetensors", "@model.safetensors"}, kInput, "not expected"},

@@ -60,7 +60,7 @@ TEST(CliMalformed, OtherCommands) {
       {with(eval, {"@none"}), kIo, "wanted fashion, shapes"},
       {with(eval, {"@idx"}), kInput, "idx: has 1 channels, the model wants 3"},
       {with(eval, {"@idx-cut"}), kInput, "t10k-images-idx3-ubyte"},
-      {with(eval, {"shapes", "--img-size", "18"}), kInput, "--img-size: wanted a multiple of the patch size 4, got 18"},
+      {with(eval, {"shapes", "--img-size", "3", "--size-rule", "crop"}), kInput, "nothing is left"},
       {with(eval, {"shapes", "--img-size", "-16"}), kInput, "--img-size: wanted at least 0, got -16"},
       {with(eval, {"shapes", "--workers", "4294967297"}), kInput, "--workers: wanted 1 to 256"},
       {with(eval, {"shapes", "--batch-size", "0"}), kInput, "batch_size"},

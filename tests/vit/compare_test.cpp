@@ -7,6 +7,7 @@
 #include "vit/compare/measurements.h"
 #include "vit/compare/paper.h"
 #include "vit/compare/results.h"
+#include "vit/compare/tune.h"
 #include "vit/data/subset.h"
 
 namespace lookhere {
@@ -165,6 +166,35 @@ TEST(Paper, ItsTextAgreesWithItsTables) {
   EXPECT_NEAR(lh45.top1[6] - alibi.top1[6], 9.53, 1e-9);
   EXPECT_EQ(paper_row("gpsa"), nullptr);
   for (const PaperRow& row : paper_rows()) EXPECT_NO_THROW(position_preset(row.position)) << row.position;
+}
+
+TEST(Tune, TakesTheHighestAccuracyAndOfSeveralTheLowestLoss) {
+  const auto tried = [](std::initializer_list<Accuracy> all) {
+    return best_factor(
+        [&](double factor) { return all.begin()[std::ranges::find(kTuningFactors, factor) - kTuningFactors.begin()]; });
+  };
+  const Accuracy low{.loss = 1, .top1 = 10}, high{.loss = 2, .top1 = 20}, surer{.loss = 1.5, .top1 = 20};
+  EXPECT_EQ(tried({low, high, surer, low, high, surer, low, low}), kTuningFactors[2]);
+  EXPECT_EQ(tried({low, low, low, low, low, low, low, low}), kTuningFactors[0]);
+  EXPECT_EQ(tried({low, {.stopped = true}}), std::nullopt);
+}
+
+TEST(Subset, HoldsOutWhatItDoesNotKeep) {
+  Dataset data;
+  data.name = "d", data.classes = 10;
+  std::vector<std::uint8_t> pixels;
+  for (std::uint8_t i = 0; i < 10; ++i)
+    pixels.push_back(i), data.labels.push_back(i), data.class_names.emplace_back("c");
+  data.mean = {0}, data.std = {1};
+  data.set_images(pixels, 1, 1, 1);
+  const auto [kept, held] = hold_out(data, 0.3);
+  EXPECT_THAT(held.labels, ElementsAre(0, 3, 6));
+  EXPECT_THAT(kept.labels, ElementsAre(1, 2, 4, 5, 7, 8, 9));
+  std::vector<std::uint8_t> buffer;
+  for (long i = 0; i < kept.size(); ++i) EXPECT_EQ(kept.read(i, buffer).pixels[0], kept.labels[i]);
+  EXPECT_EQ(hold_out(data, 0).kept.hash(), data.hash());
+  EXPECT_EQ(hold_out(data, 0).held.size(), 0);
+  EXPECT_ERROR(hold_out(data, 0.6), "wanted a share from 0 to 0.5");
 }
 
 TEST(Subset, IsEvenlySpread) {

@@ -32,12 +32,14 @@ class Attend : public Command {
           query);
     o.add({.names = "--output", .help = "picture (svg)"}, output);
     o.add({.names = "--npy", .help = "also the rows that are drawn, float32 [layers, heads, tokens]"}, npy);
+    add_picture_options(o, chosen);
     add_device(o, device);
   }
   void run() const override;
 
  private:
   std::string model, image, query, output = "attention.svg", npy;
+  PictureOptions chosen;
   DeviceChoice device;
 };
 
@@ -46,7 +48,7 @@ void Attend::run() const {
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
   const ViTConfig& config = vit.config();
-  const CommandImage picture = read_picture("attend", image, file);
+  const CommandImage picture = read_picture("attend", image, file, chosen);
   const Shape shape = picture.image.shape();
   const Grid grid{shape[2] / config.patch, shape[3] / config.patch};
   std::optional<long> patch;
@@ -59,7 +61,7 @@ void Attend::run() const {
   const AttentionMaps maps = attention_maps(vit, picture.image, patch);
   const std::vector<float> p = softmax(maps.logits.host<float>(), config.classes);
   const auto best = std::max_element(p.begin(), p.end());
-  const std::string truth = picture.answer.empty() ? "" : fmt::format("; it is: {}", picture.answer);
+  const std::string truth = picture.answer().empty() ? "" : fmt::format("; it is: {}", picture.answer());
   const std::vector<std::uint8_t> pixels = pixels_of(picture);
   const std::string svg = attention_svg(
       maps, config,

@@ -20,8 +20,11 @@
 namespace lookhere {
 namespace {
 
+constexpr double kHeldOut = 0.01;  // the paper's
+
 class Compare : public RecipeCommand {
  public:
+  Compare() { recipe.holdout = kHeldOut; }
   Page page() const override {
     return {.name = "compare",
             .summary =
@@ -108,8 +111,9 @@ void Compare::run() const {
   announce();
   const ComparisonFolder folder(output, asked_for());
   const Comparison& c = folder.comparison();
-  say("{} runs: {} variants x {} seeds, {} training and {} test images of {}; folder {}\n", folder.runs().size(),
-      c.variants.size(), c.seeds, folder.training_images(), folder.test_images(), c.recipe.data, output);
+  say("{} runs: {} variants x {} seeds, {} training, {} held-out and {} test images of {}; folder {}\n",
+      folder.runs().size(), c.variants.size(), c.seeds, folder.images().train, folder.images().held_out,
+      folder.images().test, c.recipe.data, output);
   note_stop_signals();
   ProgressOptions options = standard_error();
   double done = folder.work_done();

@@ -8,6 +8,7 @@
 
 #include "tensor/file.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/picture.h"
 #include "vit/eval/attack.h"
 #include "vit/eval/calibration.h"
 #include "vit/eval/test_set.h"
@@ -38,8 +39,7 @@ class Eval : public Command {
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
     o.add({.names = "--data", .help = source_help()}, data);
-    o.add({.names = "--img-size", .help = "resize the images to this side (0: the model's)", .range = {.low = 0}},
-          img_size);
+    add_picture_options(o, chosen);
     add_fields(o, drawn, {"glyphs-zoom", "on-bad-image"});
     o.add({.names = "-b,--batch-size", .help = "images at a time"}, batch_size);
     o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
@@ -81,7 +81,8 @@ class Eval : public Command {
   std::string model, data = "fashion", reliability, attack;
   DeviceChoice device;
   double global_slope = -1, attack_step = 0;
-  long img_size = 0, batch_size = 256, workers = 1, attack_steps = 10;
+  PictureOptions chosen;
+  long batch_size = 256, workers = 1, attack_steps = 10;
   std::vector<double> epsilon{1, 3};
   bool use_ema = false, json = false, bce_loss = false;
   Recipe drawn;
@@ -122,25 +123,28 @@ void Eval::run() const {
   const Safetensors file(model);
   ViT vit = load(file, on);
   const ViTConfig& config = vit.config();
-  Results r{.height = img_size ? img_size : config.height, .width = img_size ? img_size : config.width};
-  check(r.height % config.patch == 0 && r.width % config.patch == 0, "--img-size: wanted a multiple of the patch size ",
-        config.patch, ", got ", img_size);
+  const auto own = with_options(preprocessing_of(file, config.channels).value_or(Preprocessing()), chosen);
+  const InputSize size = input_size(config, chosen, own.size_rule);
+  Results r{.height = size.height.seen, .width = size.width.seen};
   r.sigmoid = bce_loss || (file.metadata().contains("recipe") && recipe_of(file).bce_loss);
   DatasetOptions options = dataset_options(drawn);
-  options.shapes_size = options.glyphs_size = r.height;
-  const Dataset dataset = load_test_set(data, file, options);
+  options.shapes_size = options.glyphs_size = size.height.resized;
+  Dataset dataset = load_test_set(data, file, options);
+  if (chosen.crop_pct > 0) dataset.crop_ratio = chosen.crop_pct;
+  if (!chosen.interpolation.empty()) dataset.interpolation = own.interpolation;
   Loader loader(dataset, {.batch_size = batch_size,
-                          .image_height = r.height,
-                          .image_width = r.width,
+                          .image_height = size.height.resized,
+                          .image_width = size.width.resized,
                           .workers = static_cast<int>(workers),
                           .device = on});
+  const auto fit = [&](const Tensor& images, const Tensor&) { return fitted(images, r.height, r.width); };
   std::vector<Answer> answers;
-  r.plain =
-      measure(vit, loader, dataset.size(), "evaluate", {.answered = [&](const Tensor& logits, const Tensor& labels) {
-                for (long i = 0; i < labels.numel(); ++i)
-                  answers.push_back(answer_of(logits.host<float>() + i * config.classes, config.classes,
-                                              labels.host<i64>()[i], r.sigmoid));
-              }});
+  r.plain = measure(vit, loader, dataset.size(), "evaluate",
+                    {.change = fit, .answered = [&](const Tensor& logits, const Tensor& labels) {
+                       for (long i = 0; i < labels.numel(); ++i)
+                         answers.push_back(answer_of(logits.host<float>() + i * config.classes, config.classes,
+                                                     labels.host<i64>()[i], r.sigmoid));
+                     }});
   r.calibration = calibration_of(answers);
   if (!attack.empty()) {
     Attack on_images(vit, {.mean = dataset.mean, .std = dataset.std}, r.sigmoid);
@@ -148,7 +152,9 @@ void Eval::run() const {
       const AttackOptions how{.epsilon = each / kGreys,
                               .steps = attack == "fgsm" ? 1 : attack_steps,
                               .step_size = attack == "fgsm" ? each / kGreys : attack_step / kGreys};
-      const auto change = [&](const Tensor& images, const Tensor& labels) { return on_images(images, labels, how); };
+      const auto change = [&](const Tensor& images, const Tensor& labels) {
+        return on_images(fitted(images, r.height, r.width), labels, how);
+      };
       r.attacked.push_back(
           measure(vit, loader, dataset.size(), fmt::format("{} {}/255", attack, each), {.change = change}));
     }

@@ -1,14 +1,11 @@
-// lookhere gallery: test images and what a model takes them for, as a picture.
+// lookhere gallery: test images, or pictures, and what a model takes them for, as a picture.
 #include "vit/show/gallery.h"
 
 #include <algorithm>
 
 #include "tensor/file.h"
-#include "tensor/finite.h"
+#include "vit/cli/answers.h"
 #include "vit/cli/commands.h"
-#include "vit/cli/test_image.h"
-#include "vit/eval/accuracy.h"
-#include "vit/eval/test_set.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
@@ -20,20 +17,27 @@ class Gallery : public Command {
  public:
   Page page() const override {
     return {.name = "gallery",
-            .summary = "Test images and what the model takes them for, as a picture",
-            .examples = "  lookhere gallery --model best.safetensors --data fashion --output predictions.svg"};
+            .summary = "Test images, or pictures, and what the model takes them for, as a picture",
+            .examples =
+                "  lookhere gallery --model best.safetensors --data fashion --output predictions.svg\n"
+                "  lookhere gallery --model best.safetensors holiday/ --output holiday.svg"};
   }
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
+    o.add({.names = "pictures", .help = "instead of --data: " + std::string(kPictureDescription) + "; or a folder"},
+          words);
     o.add({.names = "--data", .help = source_help()}, data);
     o.add({.names = "--count", .help = "how many images, from the first", .range = {.low = 1}}, count);
     o.add({.names = "--output", .help = "picture (svg)"}, output);
+    add_picture_options(o, chosen);
     add_device(o, device);
   }
   void run() const override;
 
  private:
   std::string model, data = "fashion", output = "predictions.svg";
+  std::vector<std::string> words;
+  PictureOptions chosen;
   DeviceChoice device;
   long count = 40;
 };
@@ -42,20 +46,19 @@ void Gallery::run() const {
   const Device on = device.use();
   const Safetensors file(model);
   ViT vit = load_model(file, Dtype::f32, on);
-  const Dataset dataset = load_test_set(data, file, vit.config().height);
-  std::vector<Prediction> predictions;
-  const long shown_count = std::min(count, dataset.size());
-  Progress progress("gallery", shown_count);
-  for (long index = 0; index < shown_count; ++index) {
-    const Tensor logits = logits_of(vit, image_of(dataset, index, vit.config()));
-    check_finite(logits, data, ": the model's answer to image ", index);
-    const std::vector<float> p = softmax(logits.host<float>(), vit.config().classes);
-    const auto best = std::max_element(p.begin(), p.end());
-    predictions.push_back({.index = index, .predicted = best - p.begin(), .probability = *best});
-    progress.update(index + 1);
+  Answers answers(words.empty() ? data : "pictures");
+  const std::vector<std::string> given = pictures_in(words);
+  const std::unique_ptr<TestPictures> test =
+      words.empty() ? std::make_unique<TestPictures>(data, file, chosen) : nullptr;
+  const long shown = std::min(count, test ? test->size() : static_cast<long>(given.size()));
+  Progress progress("gallery", shown);
+  for (long i = 0; i < shown; ++i) {
+    const CommandImage picture = test ? test->read(i) : read_picture("gallery", given[i], file, chosen);
+    answers.add(picture, answer_to(vit, picture, test ? concat(data, ", image ", i) : given[i]));
+    progress.update(i + 1);
   }
   progress.finish_quietly();
-  const std::string svg = gallery_svg(dataset, predictions);
+  const std::string svg = answers.svg();
   write_atomically(output, [&](FileWriter& out) { out.write(svg); });
   print("{}\n", output);
 }

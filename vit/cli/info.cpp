@@ -27,6 +27,14 @@ void print_heads(const ViTConfig& config) {
   }
 }
 
+void print_preprocessing(const Preprocessing& p) {
+  print("images    normalised with mean {} and std {}\n", listed(p.mean), listed(p.std));
+  if (p.crop_ratio > 0)
+    print("          the shorter side resized to size / {} ({}), the centre seen\n", p.crop_ratio,
+          name_of(p.interpolation));
+  print("          sizes that are no multiple of the patch: {}\n", name_of(p.size_rule));
+}
+
 class Info : public Command {
  public:
   Page page() const override {
@@ -59,8 +67,7 @@ void Info::run() const {
     print("model     {}x{} px, {}x{} patches of {}, {} blocks of {} features and {} heads, {} classes\n",
           config->height, config->width, config->grid().y, config->grid().x, config->patch, config->depth, config->dim,
           config->heads, config->classes);
-    if (preprocessing)
-      print("images    normalised with mean {} and std {}\n", listed(preprocessing->mean), listed(preprocessing->std));
+    if (preprocessing) print_preprocessing(*preprocessing);
     print_heads(*config);
   }
   for (const auto& entry : open.entries())

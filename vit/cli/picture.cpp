@@ -8,6 +8,7 @@
 #include <span>
 
 #include "tensor/file.h"
+#include "tensor/posix.h"
 #include "vit/cli/images.h"
 #include "vit/cli/test_image.h"
 #include "vit/data/photo/decode.h"
@@ -21,24 +22,25 @@ bool is_photo(std::string name) {
   return name.ends_with(".jpg") || name.ends_with(".jpeg") || name.ends_with(".png");
 }
 
+Tensor seen(const Dataset& dataset, long index, const InputSize& size) {
+  ViTConfig resized;
+  resized.channels = dataset.channels, resized.height = size.height.resized, resized.width = size.width.resized;
+  return fitted(image_of(dataset, index, resized), size.height.seen, size.width.seen);
+}
+
 // "fashion:12": image 12 of the test set
-CommandImage read_from_data(const char* command, const std::string& text, std::size_t colon, const Safetensors& model) {
+CommandImage read_from_data(const char* command, const std::string& text, std::size_t colon, const Safetensors& model,
+                            const PictureOptions& chosen) {
   long index = 0;
   const char *first = text.data() + colon + 1, *last = text.data() + text.size();
   const auto [end, error] = std::from_chars(first, last, index);
   check(first != last && end == last && error == std::errc(), command,
         ": wanted a JPEG, PNG or npy file or DATA:INDEX such as fashion:12, got '", text, "'");
-  const ViTConfig config = config_of(model);
-  const Dataset dataset = load_test_set(text.substr(0, colon), model, config.height);
-  CommandImage picture{.image = image_of(dataset, index, config),
-                       .class_names = dataset.class_names,
-                       .answer = {},
-                       .preprocessing = Preprocessing{.mean = dataset.mean, .std = dataset.std}};
-  picture.answer = dataset.class_names[static_cast<std::size_t>(dataset.labels[static_cast<std::size_t>(index)])];
-  return picture;
+  return TestPictures(text.substr(0, colon), model, chosen).read(index);
 }
 
-Tensor read_photo(const std::string& path, const ViTConfig& config, const Preprocessing& preprocessing) {
+Tensor read_photo(const std::string& path, const ViTConfig& config, const Preprocessing& preprocessing,
+                  const PictureOptions& chosen) {
   const MappedFile file(path);
   std::vector<std::uint8_t> pixels;
   const Image image = decode_photo({file.data(), static_cast<std::size_t>(file.size())}, path, pixels);
@@ -48,25 +50,90 @@ Tensor read_photo(const std::string& path, const ViTConfig& config, const Prepro
   one.name = path, one.classes = 1, one.labels = {0}, one.class_names = {path};
   take(one, preprocessing);
   one.set_images(std::vector(image.pixels, image.pixels + image.numel()), image.channels, image.height, image.width);
-  return image_of(one, 0, config);
+  return seen(one, 0, input_size(config, chosen, preprocessing.size_rule));
 }
 
 }  // namespace
 
-CommandImage read_picture(const char* command, const std::string& text, const Safetensors& model) {
+TestPictures::TestPictures(const std::string& data, const Safetensors& model, const PictureOptions& chosen) {
+  const ViTConfig config = config_of(model);
+  const auto own = with_options(preprocessing_of(model, config.channels).value_or(Preprocessing()), chosen);
+  size_ = input_size(config, chosen, own.size_rule);
+  dataset_ = load_test_set(data, model, size_.height.resized);
+  if (chosen.crop_pct > 0) dataset_.crop_ratio = chosen.crop_pct;
+  if (!chosen.interpolation.empty()) dataset_.interpolation = own.interpolation;
+}
+
+CommandImage TestPictures::read(long index) const {
+  check(0 <= index && index < size(), dataset_.name, ": wanted an image from 0 to ", size() - 1, ", got ", index);
+  return {.image = seen(dataset_, index, size_),
+          .class_names = dataset_.class_names,
+          .label = dataset_.labels[static_cast<std::size_t>(index)],
+          .preprocessing = Preprocessing{.mean = dataset_.mean, .std = dataset_.std}};
+}
+
+void add_picture_options(Options& o, PictureOptions& chosen) {
+  o.add({.names = "--img-size", .help = "resize images to this side (0: the model's)", .range = {0, 16384}},
+        chosen.img_size);
+  o.add({.names = "--size-rule",
+         .help =
+             "for sizes that are no multiple of the patch: resize (to the nearest), crop or pad (empty: the model's)"},
+        chosen.size_rule);
+  o.add({.names = "--crop-pct",
+         .help = "part of the shorter side that is seen (0: the model's; where it has none, the whole, resized)",
+         .range = {0, 16}},
+        chosen.crop_pct);
+  o.add({.names = "--interpolation", .help = "of these crops: bilinear or bicubic (empty: the model's)"},
+        chosen.interpolation);
+}
+
+Preprocessing with_options(Preprocessing own, const PictureOptions& chosen) {
+  if (!chosen.size_rule.empty()) own.size_rule = size_rule_from_name(chosen.size_rule);
+  if (!chosen.interpolation.empty()) own.interpolation = interpolation_from_name(chosen.interpolation);
+  if (chosen.crop_pct > 0) own.crop_ratio = chosen.crop_pct;
+  return own;
+}
+
+InputSize input_size(const ViTConfig& model, const PictureOptions& chosen, SizeRule rule) {
+  const long height = chosen.img_size ? chosen.img_size : model.height;
+  const long width = chosen.img_size ? chosen.img_size : model.width;
+  return {input_side(height, model.patch, rule), input_side(width, model.patch, rule)};
+}
+
+std::vector<std::string> pictures_in(const std::vector<std::string>& words) {
+  std::vector<std::string> all;
+  for (const std::string& word : words) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(word, error)) {
+      all.push_back(word);
+      continue;
+    }
+    const auto begin = static_cast<long>(all.size());
+    for (std::filesystem::recursive_directory_iterator it(word, error), end; !error && it != end; it.increment(error))
+      if (std::error_code ignored; it->is_regular_file(ignored) && is_photo(it->path().string()))
+        all.push_back(it->path().string());
+    check_system(error, "list", word);
+    std::sort(all.begin() + begin, all.end());
+    check(static_cast<long>(all.size()) > begin, word, ": wanted JPEG or PNG files in or below this folder, got none");
+  }
+  return all;
+}
+
+CommandImage read_picture(const char* command, const std::string& text, const Safetensors& model,
+                          const PictureOptions& chosen) {
   const std::size_t colon = text.rfind(':');
   std::error_code ignored;
   const bool photo = is_photo(text) || (!text.ends_with(".npy") && std::filesystem::is_regular_file(text, ignored));
   if (!photo && !text.ends_with(".npy") && colon != std::string::npos)
-    return read_from_data(command, text, colon, model);
+    return read_from_data(command, text, colon, model, chosen);
   const ViTConfig config = config_of(model);
   CommandImage picture{.image = {},
                        .class_names = class_names_of(model, config.classes),
-                       .answer = {},
                        .preprocessing = preprocessing_of(model, config.channels)};
+  if (picture.preprocessing) picture.preprocessing = with_options(*picture.preprocessing, chosen);
   check(!photo || picture.preprocessing, text, ": photographs are normalised as the model says, but ", model.path(),
         " does not say how: normalise it and store float32 (npy)");
-  picture.image = photo ? read_photo(text, config, *picture.preprocessing) : load_images(text, model, true);
+  picture.image = photo ? read_photo(text, config, *picture.preprocessing, chosen) : load_images(text, model, true);
   return picture;
 }
 

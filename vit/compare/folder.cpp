@@ -38,9 +38,10 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
   std::optional<ViTConfig> begun;
   if (!c.recipe.initial_checkpoint.empty()) begun = config_of(Safetensors(c.recipe.initial_checkpoint));
   const Dataset train = load_training_data(c.recipe);
-  training_images_ = train.size();
-  test_images_ = load_test_set(c.recipe.data, train, dataset_options(c.recipe)).size();
-  if (c.test_images > 0) test_images_ = std::min(test_images_, c.test_images);
+  images_ = {.train = train.size(),
+             .test = load_test_set(c.recipe.data, train, dataset_options(c.recipe)).size(),
+             .held_out = load_held_out(c.recipe).size()};
+  if (c.test_images > 0) images_.test = std::min(images_.test, c.test_images);
   for (const ComparedRun& run : runs_) models_.push_back(model_config(run.recipe, train, begun));
   if (c.sizes.empty()) c.sizes = usual_sizes(models_[0].height, models_[0].patch);
   for (std::size_t i = 0; i < runs_.size(); ++i) {
@@ -64,14 +65,14 @@ void ComparisonFolder::require_same_recipe() {
 }
 
 double ComparisonFolder::training_work(const ComparedRun& run) const {
-  return kTrainingPass * static_cast<double>(run.recipe.epochs) * static_cast<double>(training_images_);
+  return kTrainingPass * static_cast<double>(run.recipe.epochs) * static_cast<double>(images_.train);
 }
 
 double ComparisonFolder::work() const {
   double work = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i)
     work += training_work(runs_[i]) +
-            measuring_work(comparison_, models_[i], test_images_, measurements_of(comparison_, runs_[i], path_)).all;
+            measuring_work(comparison_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).all;
   return work;
 }
 
@@ -82,7 +83,7 @@ double ComparisonFolder::work_done() const {
     if (is_there(summary))
       done += training_work(runs_[i]) * static_cast<double>(read_summary(summary).size()) /
               static_cast<double>(runs_[i].recipe.epochs);
-    done += measuring_work(comparison_, models_[i], test_images_, measurements_of(comparison_, runs_[i], path_)).done;
+    done += measuring_work(comparison_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).done;
   }
   return done;
 }

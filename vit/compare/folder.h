@@ -19,8 +19,7 @@ class ComparisonFolder {
   const std::vector<ComparedRun>& runs() const { return runs_; }
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
-  long training_images() const { return training_images_; }
-  long test_images() const { return test_images_; }  // as many as are looked at
+  const ImageCounts& images() const { return images_; }
 
   // In the units of ComparisonWatch::advance: of all runs, and of what the folder holds of it.
   double work() const;
@@ -39,7 +38,7 @@ class ComparisonFolder {
   Comparison comparison_;
   std::vector<ComparedRun> runs_;
   std::vector<ViTConfig> models_;  // of the runs
-  long training_images_ = 0, test_images_ = 0;
+  ImageCounts images_{};
 };
 
 // The comparison that a folder's compare.json tells of. Throws Error if there is none.

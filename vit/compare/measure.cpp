@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "vit/compare/subject.h"
+#include "vit/compare/tune.h"
 #include "vit/eval/attack.h"
 #include "vit/model/weights.h"
 
@@ -22,6 +23,7 @@ struct Step {
   double work;  // per image
   // Nothing if it was stopped.
   std::function<std::vector<Measurement>(Subject&, const EvaluationOptions&)> run;
+  bool tunes = false;  // looks at the held-out images as well, for each factor
 };
 
 std::vector<Measurement> accuracy_at(long size, Subject& subject, const EvaluationOptions& options) {
@@ -46,12 +48,34 @@ std::vector<Measurement> attacked_at(long size, double epsilon, const std::strin
   return {{name + ".top1", size, a.top1}, {name + ".top5", size, a.top5}};
 }
 
+// Tuned on held-out images, then judged on test images.
+std::vector<Measurement> tuned_at(long size, Subject& subject, const EvaluationOptions& options) {
+  const double own = subject.model().config().position->tunable()->value;
+  const auto factor = best_factor([&](double each) {
+    ViT model = subject.tuned(own * each);
+    Loader loader = subject.loader(size, Images::held_out);
+    return evaluate(model, loader, options);
+  });
+  if (!factor) return {};
+  ViT model = subject.tuned(own * *factor);
+  Loader loader = subject.loader(size);
+  const Accuracy a = evaluate(model, loader, options);
+  if (a.stopped) return {};
+  return {{"tuned.top1", size, a.top1}, {"tuned.top5", size, a.top5}, {"tuned.value", size, own * *factor}};
+}
+
 std::vector<Step> steps_of(const Comparison& comparison, const ViTConfig& model) {
   const auto own = static_cast<double>(model.height * model.width);
   std::vector<Step> steps;
   for (const long size : comparison.sizes)
     steps.push_back({fmt::format("{} px", size), "top1", size, static_cast<double>(size * size) / own,
                      [size](Subject& subject, const EvaluationOptions& o) { return accuracy_at(size, subject, o); }});
+  const auto tunable = model.position->tunable();
+  for (const long size : comparison.sizes)
+    if (tunable && tunable->value > 0 && comparison.recipe.holdout > 0 && size != model.height)
+      steps.push_back({fmt::format("tuning at {} px", size), "tuned.top1", size, static_cast<double>(size * size) / own,
+                       [size](Subject& subject, const EvaluationOptions& o) { return tuned_at(size, subject, o); },
+                       true});
   for (const double epsilon : comparison.epsilon) {
     const std::string name = fmt::format("fgsm{}", epsilon);
     steps.push_back({fmt::format("FGSM {}/255", epsilon), name + ".top1", model.height, 2 + kBackward,
@@ -62,8 +86,11 @@ std::vector<Step> steps_of(const Comparison& comparison, const ViTConfig& model)
   return steps;
 }
 
-long images_of(const Comparison& comparison, long test_images) {
-  return comparison.test_images ? std::min(comparison.test_images, test_images) : test_images;
+double work_of(const Step& step, const ImageCounts& images) {
+  const double seen =
+      static_cast<double>(images.test) +
+      (step.tunes ? static_cast<double>(kTuningFactors.size()) * static_cast<double>(images.held_out) : 0);
+  return step.work * seen;
 }
 
 }  // namespace
@@ -83,11 +110,11 @@ Judgement judge(Subject& subject, long size, EvaluationOptions options) {
 
 std::string made_with(const Comparison& comparison) { return concat("test_images ", comparison.test_images); }
 
-MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, long test_images,
+MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, const ImageCounts& images,
                              const Measurements& have) {
   MeasuringWork work;
   for (const Step& step : steps_of(comparison, model)) {
-    const double each = step.work * static_cast<double>(images_of(comparison, test_images));
+    const double each = work_of(step, images);
     work.all += each;
     if (have.find(step.first_metric, step.size)) work.done += each;
   }
@@ -101,10 +128,11 @@ bool measure(const Comparison& comparison, const std::string& checkpoint, Measur
     if (have.find(step.first_metric, step.size)) continue;
     if (watch.stop()) return false;
     if (!subject) subject.emplace(checkpoint, comparison.test_images);
-    long told = 0;
+    long told = 0;  // of this pass over images
     const auto more =
         step.run(*subject, {.progress =
                                 [&](long done) {
+                                  if (done < told) told = 0;
                                   watch.advance(step.work * static_cast<double>(done - told), step.detail);
                                   told = done;
                                 },

@@ -24,6 +24,8 @@ std::string made_with(const Comparison& comparison);
 // Metrics by name; sizes are those of Comparison::sizes and, marked *, the model's own alone:
 //   top1, top5, loss   in percent; mean cross-entropy
 //   ece                expected calibration error over 15 bins, in percent
+//   tuned.top1, .top5  at other sizes than the model's, with the best value of the encoding's tunable number, if it has
+//                      one and images are held out: tuned.value (tune.h)
 //   fgsmE.top1, .top5  * accuracy in percent where FGSM has changed every pixel by E/255: fgsm1, fgsm3
 // Model and images are those of Subject. Does what `have` lacks, in this order; false if it was
 // stopped before the end.
@@ -37,10 +39,13 @@ struct Judgement {
 Judgement judge(Subject& subject, long size, EvaluationOptions options = {});
 
 // The work of all that measure() does for one run, and of what of it is done.
+struct ImageCounts {
+  long train, test, held_out;  // as many as are looked at
+};
 struct MeasuringWork {
   double all = 0, done = 0;
 };
-MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, long test_images,
+MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, const ImageCounts& images,
                              const Measurements& have);
 
 }  // namespace lookhere

@@ -53,7 +53,9 @@ class Report {
   }
   const ComparedRun* first_done(const std::string& variant) const;
   void say_what(HtmlPage& page) const;
+  std::vector<std::string> charts_of(const std::string& title, bool tuned) const;
   void accuracy(HtmlPage& page) const;
+  void tuned_accuracy(HtmlPage& page) const;
   void table(HtmlPage& page, const std::string& caption, const std::vector<Column>& columns) const;
   void beside_the_paper(HtmlPage& page) const;
   void calibration_and_attacks(HtmlPage& page) const;
@@ -86,46 +88,75 @@ void Report::say_what(HtmlPage& page) const {
   page.paragraph(fmt::format(
       "{} variants of {}, {} seeds each, trained alike on {} images of {} for {} epochs, judged on {} test images that "
       "were not trained on. The weights are those of the last epoch{}. ± is the standard deviation over seeds.",
-      c_.variants.size(), r.model, c_.seeds, folder_.training_images(),
+      c_.variants.size(), r.model, c_.seeds, folder_.images().train,
       is_named_dataset(r.data) ? r.data : std::filesystem::path(r.data).filename().string(), r.epochs,
-      folder_.test_images(), r.model_ema_decay > 0 ? ", averaged over the updates" : ""));
+      folder_.images().test, r.model_ema_decay > 0 ? ", averaged over the updates" : ""));
   if (done < std::ssize(results_))
     page.paragraph(fmt::format("Not complete: {} of {} runs are done.", done, results_.size()));
   if (!diverged.empty()) page.paragraph("Training diverged:" + diverged + ".");
 }
 
-void Report::accuracy(HtmlPage& page) const {
-  page.heading("Accuracy by image size");
-  page.paragraph(
-      "Each model was trained at the smallest of these sizes or near it, and is shown larger test images without any "
-      "further training: what falls least extrapolates best. Bars are the standard deviation over seeds.");
+// A chart of top-1 by size for every few variants; the first of all is in each, to compare with.
+std::vector<std::string> Report::charts_of(const std::string& title, bool tuned) const {
   std::vector<Series> all;
   std::vector<double> reach;
   for (const std::string& variant : c_.variants) {
     Series s{.name = variant, .x = {}, .y = {}};
     for (const long size : c_.sizes) {
-      const auto here = spread(variant, "top1", size);
+      auto here = tuned ? spread(variant, "tuned.top1", size) : std::nullopt;
+      if (!here) here = spread(variant, "top1", size);
       s.x.push_back(static_cast<double>(size)), s.y.push_back(here ? here->mean : NAN);
       s.error.push_back(here ? here->deviation : 0);
       if (here) reach.push_back(here->mean - here->deviation), reach.push_back(here->mean + here->deviation);
     }
     all.push_back(s);
   }
-  // The first of all is in each chart, to compare with.
   std::vector<std::string> charts;
   for (std::size_t begin = 1; begin == 1 || begin < all.size(); begin += kLinesPerChart - 1) {
     std::vector<Series> some{all[0]};
     for (std::size_t i = begin; i < std::min(begin + kLinesPerChart - 1, all.size()); ++i) some.push_back(all[i]);
-    charts.push_back(line_charts({{.title = "Top-1 accuracy",
+    charts.push_back(line_charts({{.title = title,
                                    .x_label = "side of the test images, pixels",
                                    .y_label = "%",
                                    .series = some,
                                    .include_y = reach}}));
   }
-  page.charts(charts);
+  return charts;
+}
+
+void Report::accuracy(HtmlPage& page) const {
+  page.heading("Accuracy by image size");
+  page.paragraph(
+      "Each model is shown larger test images than in training without any further training: what falls least "
+      "extrapolates best. Bars are the standard deviation over seeds.");
+  page.charts(charts_of("Top-1 accuracy", false));
   std::vector<Column> columns;
   for (const long size : c_.sizes) columns.push_back({fmt::format("{} px", size), "top1", size});
   table(page, "Top-1 accuracy in percent; the best of each column in bold", columns);
+}
+
+void Report::tuned_accuracy(HtmlPage& page) const {
+  const auto is_tuned = [](const Measurement& m) { return m.metric == "tuned.top1"; };
+  if (std::ranges::none_of(results_, [&](const RunResult& run) { return std::ranges::any_of(run.values, is_tuned); }))
+    return;
+  page.heading("With one number tuned");
+  page.paragraph(
+      "As in the paper, for each size the global slope of LookHere and ALiBi and the base of RoPE were chosen on "
+      "training images that were held out. Other encodings have no such number: their curves are those from above.");
+  page.charts(charts_of("Top-1 accuracy, tuned", true));
+  std::vector<HtmlRow> rows{{HtmlCell("position")}};
+  for (const long size : c_.sizes) rows[0].emplace_back(fmt::format("{} px", size));
+  for (const std::string& variant : c_.variants) {
+    HtmlRow row{HtmlCell(variant)};
+    bool any = false;
+    for (const long size : c_.sizes) {
+      const auto top1 = spread(variant, "tuned.top1", size), value = spread(variant, "tuned.value", size);
+      any = any || top1;
+      row.emplace_back(top1 ? fmt::format("{} (at {:.3g})", with_spread(top1), value->mean) : "–");
+    }
+    if (any) rows.push_back(row);
+  }
+  page.table("Top-1 accuracy in percent, and the tuned number (its mean over seeds)", rows);
 }
 
 void Report::table(HtmlPage& page, const std::string& caption, const std::vector<Column>& columns) const {
@@ -293,6 +324,7 @@ std::string Report::page() {
   HtmlPage page("Position encodings compared", "lookhere compare: trained alike, judged alike");
   say_what(page);
   accuracy(page);
+  tuned_accuracy(page);
   beside_the_paper(page);
   calibration_and_attacks(page);
   pictures(page);

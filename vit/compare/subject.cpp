@@ -6,6 +6,7 @@
 
 #include "vit/data/subset.h"
 #include "vit/eval/test_set.h"
+#include "vit/model/preprocessing.h"
 #include "vit/model/weights.h"
 #include "vit/train/checkpoint.h"
 
@@ -19,24 +20,38 @@ Subject::Subject(const std::string& checkpoint, long test_images)
   if (recipe_.model_ema_decay > 0) load_weights(model_, file_, "ema.");
 }
 
-const Dataset& Subject::images(long size) {
-  if (size == size_) return *images_;
-  DatasetOptions options = dataset_options(recipe_);
-  options.shapes_size = options.glyphs_size = size;
-  Dataset all = load_test_set(recipe_.data, file_, options);
-  if (size != model_.config().height) all.crop_ratio = std::min(all.crop_ratio, 1.0);
-  images_ = subset(std::move(all), test_images_);
-  size_ = size;
+ViT Subject::tuned(double value) const {
+  ViTConfig config = model_.config();
+  PositionOptions options;
+  options[config.position->tunable()->option] = value;
+  config.position = with_options(config.position, options);
+  ViT model = load_model(file_, config, Dtype::f32, device_of(recipe_));
+  if (recipe_.model_ema_decay > 0) load_weights(model, file_, "ema.");
+  return model;
+}
+
+const Dataset& Subject::images(long size, Images which) {
+  if (size == size_ && which == which_) return *images_;
+  Recipe drawn = recipe_;  // sets that are drawn, at this size
+  drawn.img_size = size;
+  if (which == Images::held_out) {
+    images_ = load_held_out(drawn);
+    if (const auto own = preprocessing_of(file_, images_->channels)) take(*images_, *own);
+  } else {
+    images_ = subset(load_test_set(recipe_.data, file_, dataset_options(drawn)), test_images_);
+  }
+  if (size != model_.config().height) images_->crop_ratio = std::min(images_->crop_ratio, 1.0);
+  size_ = size, which_ = which;
   return *images_;
 }
 
-Loader Subject::loader(long size) {
+Loader Subject::loader(long size, Images which) {
   const ViTConfig& config = model_.config();
   LoaderOptions options = evaluation_loader(recipe_, config);
   const double pixels = static_cast<double>(size * size) / static_cast<double>(config.height * config.width);
   options.batch_size = std::max(1L, std::lround(static_cast<double>(options.batch_size) / std::max(pixels, 1.0)));
   options.image_height = options.image_width = size;
-  return {images(size), options};
+  return {images(size, which), options};
 }
 
 }  // namespace lookhere

@@ -9,6 +9,9 @@
 
 namespace lookhere {
 
+// Of the test set, or what --holdout has left out of the training set.
+enum class Images { test, held_out };
+
 class Subject {
  public:
   // The model is the checkpoint's with its averaged weights, where it has any: of the last epoch, not the best one,
@@ -18,12 +21,13 @@ class Subject {
 
   ViT& model() { return model_; }
   const Recipe& recipe() const { return recipe_; }
-  // Test images for a model's input of this size; they stay until another size is asked for. At
-  // other sizes than the model's nothing is cropped away (the paper's evaluation: crop ratio 0.875 at 224 px, 1 at all
-  // others).
-  const Dataset& images(long size);
+  // The same weights with another value of the encoding's tunable number (PositionEncoding::tunable).
+  ViT tuned(double value) const;
+  // Images for a model's input of this size; they stay until others are asked for. At other sizes than the model's
+  // nothing is cropped away (the paper's evaluation: crop ratio 0.875 at 224 px, 1 at all others).
+  const Dataset& images(long size, Images which = Images::test);
   // Batches of them: at larger sizes of as many images as have the pixels of a batch at the model's size.
-  Loader loader(long size);
+  Loader loader(long size, Images which = Images::test);
 
  private:
   const Safetensors file_;
@@ -32,6 +36,7 @@ class Subject {
   ViT model_;
   std::optional<Dataset> images_;
   long size_ = 0;
+  Images which_ = Images::test;
 };
 
 }  // namespace lookhere

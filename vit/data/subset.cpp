@@ -1,6 +1,8 @@
 // The images stay where they are: the subset asks the set's own source for them.
 #include "vit/data/subset.h"
 
+#include <cmath>
+
 #include "tensor/error.h"
 
 namespace lookhere {
@@ -15,7 +17,7 @@ class PartOfSource : public ImageSource {
   Image read_enough(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough) const override {
     return whole_->read_enough(chosen_[i], buffer, enough);
   }
-  std::uint64_t hash() const override { return whole_->hash() + chosen_.size(); }
+  std::uint64_t hash() const override { return 31 * whole_->hash() + chosen_.size(); }
   long read_stored(long i) const override { return whole_->read_stored(chosen_[i]); }
   std::string name(long i) const override { return whole_->name(chosen_[i]); }
   std::vector<std::string> skipped() const override { return whole_->skipped(); }
@@ -25,19 +27,45 @@ class PartOfSource : public ImageSource {
   std::vector<long> chosen_;
 };
 
-}  // namespace
-
-Dataset subset(Dataset data, long count) {
-  const long size = data.size();
-  check(count >= 0, "subset: wanted a count from 0, got ", count);
-  if (count == 0 || count >= size) return data;
-  std::vector<long> chosen;
+Dataset part_of(Dataset data, std::vector<long> chosen) {
   std::vector<std::int32_t> labels;
-  for (long i = 0; i < count; ++i) chosen.push_back(i * size / count), labels.push_back(data.labels[chosen.back()]);
+  for (const long i : chosen) labels.push_back(data.labels[i]);
   if (data.masks) data.masks = [all = data.masks, chosen](long i) { return all(chosen[i]); };
   data.images = std::make_shared<PartOfSource>(std::move(data.images), std::move(chosen));
   data.labels = std::move(labels);
   return data;
+}
+
+std::vector<long> evenly_spread(long count, long size) {
+  std::vector<long> chosen;
+  for (long i = 0; i < count; ++i) chosen.push_back(i * size / count);
+  return chosen;
+}
+
+}  // namespace
+
+Dataset subset(Dataset data, long count) {
+  check(count >= 0, "subset: wanted a count from 0, got ", count);
+  if (count == 0 || count >= data.size()) return data;
+  std::vector<long> chosen = evenly_spread(count, data.size());
+  return part_of(std::move(data), std::move(chosen));
+}
+
+Split hold_out(Dataset data, double share) {
+  check(share >= 0 && share <= 0.5, "hold_out: wanted a share from 0 to 0.5, got ", share);
+  const long size = data.size(), count = std::lround(share * static_cast<double>(size));
+  const std::vector<long> held = evenly_spread(count, size);
+  if (held.empty()) {
+    Dataset none = part_of(data, {});
+    return {.kept = std::move(data), .held = std::move(none)};
+  }
+  std::vector<long> kept;
+  for (long i = 0, next = 0; i < size; ++i)
+    if (next < count && held[next] == i)
+      ++next;
+    else
+      kept.push_back(i);
+  return {.kept = part_of(data, std::move(kept)), .held = part_of(data, held)};
 }
 
 }  // namespace lookhere

@@ -38,7 +38,9 @@ std::string to_json(const Preprocessing& p) {
   const std::string crop = p.crop_ratio > 0 ? fmt::format(R"(, "crop_pct": {}, "interpolation": "{}")", p.crop_ratio,
                                                           name_of(p.interpolation))
                                             : "";
-  return fmt::format(R"({{"mean": [{}], "std": [{}]{}}})", listed(p.mean), listed(p.std), crop);
+  const std::string rule =
+      p.size_rule == SizeRule::resize ? "" : fmt::format(R"(, "size_rule": "{}")", name_of(p.size_rule));
+  return fmt::format(R"({{"mean": [{}], "std": [{}]{}{}}})", listed(p.mean), listed(p.std), crop, rule);
 }
 
 const char* name_of(Interpolation interpolation) {
@@ -48,6 +50,15 @@ Interpolation interpolation_from_name(const std::string& name) {
   for (const Interpolation each : {Interpolation::bilinear, Interpolation::bicubic})
     if (name == name_of(each)) return each;
   fail("interpolation: wanted bilinear or bicubic, got ", shown(name));
+}
+
+const char* name_of(SizeRule rule) {
+  return rule == SizeRule::resize ? "resize" : rule == SizeRule::crop ? "crop" : "pad";
+}
+SizeRule size_rule_from_name(const std::string& name) {
+  for (const SizeRule each : {SizeRule::resize, SizeRule::crop, SizeRule::pad})
+    if (name == name_of(each)) return each;
+  fail("size rule: wanted resize, crop or pad, got ", shown(name));
 }
 
 Preprocessing preprocessing_from_json(const std::string& text, long channels) {
@@ -66,6 +77,11 @@ Preprocessing preprocessing_from_json(const std::string& text, long channels) {
     const nlohmann::json& name = json["interpolation"];
     check(name.is_string(), "'interpolation' must be a text, got ", described(name));
     p.interpolation = interpolation_from_name(name.get<std::string>());
+  }
+  if (json.contains("size_rule")) {
+    const nlohmann::json& name = json["size_rule"];
+    check(name.is_string(), "'size_rule' must be a text, got ", described(name));
+    p.size_rule = size_rule_from_name(name.get<std::string>());
   }
   return p;
 }

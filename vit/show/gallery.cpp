@@ -14,12 +14,12 @@ namespace lookhere {
 namespace {
 
 constexpr double kMargin = 36, kHead = 84, kImage = 150, kFrame = 5, kGapX = 30, kGapY = 66;
-constexpr const char *kRight = "#1a7f37", *kWrong = "#c4161c";
+constexpr const char *kRight = "#1a7f37", *kWrong = "#c4161c", *kUnknown = "#555555";
 
 void draw_tile(Svg& svg, const Dataset& dataset, const Prediction& p) {
   const long label = dataset.labels[p.index];
-  const bool right = label == p.predicted;
-  const std::string color = right ? kRight : kWrong;
+  const bool known = label >= 0, right = label == p.predicted;
+  const std::string color = !known ? kUnknown : right ? kRight : kWrong;
   std::vector<std::uint8_t> buffer;
   const Image image = dataset.read(p.index, buffer);
   const double longer = static_cast<double>(std::max(image.height, image.width));
@@ -32,10 +32,14 @@ void draw_tile(Svg& svg, const Dataset& dataset, const Prediction& p) {
 
   const std::string percent = fmt::format("{:.0f} %", 100 * static_cast<double>(p.probability));
   const double room = kImage - text_width(percent, 16) - 10;
-  svg.text(-kFrame, kImage + 26, (right ? "✓ " : "✗ ") + dataset.class_names[p.predicted],
+  svg.text(-kFrame, kImage + 26,
+           (!known  ? ""
+            : right ? "✓ "
+                    : "✗ ") +
+               dataset.class_names[p.predicted],
            {.size = 16, .color = color, .bold = true, .max_width = room});
   svg.text(kImage + kFrame, kImage + 26, percent, {.size = 16, .anchor = "end", .color = color});
-  if (!right)
+  if (known && !right)
     svg.text(-kFrame, kImage + 46, "true: " + dataset.class_names[label],
              {.size = 15, .max_width = kImage + 2 * kFrame});
 }
@@ -43,12 +47,13 @@ void draw_tile(Svg& svg, const Dataset& dataset, const Prediction& p) {
 }  // namespace
 
 std::string gallery_svg(const Dataset& dataset, const std::vector<Prediction>& predictions) {
-  long right = 0;
+  long right = 0, known = 0;
   for (const Prediction& p : predictions) {
     check(0 <= p.index && p.index < dataset.size(), dataset.name, ": no image ", p.index, " of ", dataset.size());
     check(0 <= p.predicted && p.predicted < static_cast<long>(dataset.class_names.size()), dataset.name, ": no class ",
           p.predicted, " of ", dataset.class_names.size());
     right += dataset.labels[p.index] == p.predicted;
+    known += dataset.labels[p.index] >= 0;
   }
   const auto count = static_cast<long>(predictions.size());
   // As wide as a slide: columns to rows about 16 to 9.
@@ -57,7 +62,7 @@ std::string gallery_svg(const Dataset& dataset, const std::vector<Prediction>& p
   const double width = 2 * kMargin + static_cast<double>(columns) * (kImage + kGapX) - kGapX;
   const double height = kHead + static_cast<double>(rows) * (kImage + kGapY) + kMargin / 2;
 
-  const std::string score = fmt::format("{} of {} right", right, count);
+  const std::string score = known ? fmt::format("{} of {} right", right, known) : fmt::format("{} answers", count);
   Svg svg(width, height, dataset.name + ": " + score);
   svg.text(kMargin, 46, dataset.name + ": " + score, {.size = 24, .bold = true, .max_width = width - 2 * kMargin});
   for (long i = 0; i < count; ++i)

@@ -10,6 +10,7 @@
 #include "tensor/file.h"
 #include "tensor/machine.h"
 #include "tensor/text.h"
+#include "vit/data/subset.h"
 #include "vit/model/json.h"
 #include "vit/model/preprocessing.h"
 #include "vit/train/recipe_file.h"
@@ -228,12 +229,17 @@ std::optional<AugmentOptions> augmentation_of(const Recipe& r, const Dataset& da
   return o;
 }
 
-Dataset load_training_data(const Recipe& r) {
+namespace {
+Split load_split(const Recipe& r) {
   Dataset data = load_dataset(r.data, true, dataset_options(r));
   if (r.crop_pct > 0) data.crop_ratio = r.crop_pct;
   if (data.crop_ratio > 0) data.interpolation = interpolation_from_name(r.interpolation);
-  return data;
+  return hold_out(std::move(data), r.holdout);
 }
+}  // namespace
+
+Dataset load_training_data(const Recipe& r) { return load_split(r).kept; }
+Dataset load_held_out(const Recipe& r) { return load_split(r).held; }
 
 LoaderOptions evaluation_loader(const Recipe& r, const ViTConfig& model) {
   return {.batch_size = r.eval_batch_size,

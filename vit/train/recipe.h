@@ -53,7 +53,7 @@ struct Recipe {
               decode = "full";
   long ra_ops = 2, ra_magnitude = 15;
   double color_jitter = 0, reprob = 0, mixup = 0, cutmix = 0, mixup_prob = 1, mixup_switch_prob = 0.5;
-  double crop_pct = 0, val_split = 0.1;
+  double crop_pct = 0, val_split = 0.1, holdout = 0;
   long shapes_train = 8192, shapes_test = 2048;
   long glyphs_train = 18400, glyphs_test = 4600;
   std::vector<double> glyphs_zoom{0.4, 0.7};
@@ -113,6 +113,8 @@ struct Recipe {
         {0, 0.999999});
     group = "Data";
     add("val-split", val_split, "of photographs: share of each class to test with, where no folder is", {0, 1});
+    add("holdout", holdout, "share of the training images, evenly spread, that is left out, for compare to tune with",
+        {0, 0.5});
     add("class-order", class_order, "of folders of photographs: plain, or natural (class10 after class2)");
     add("class-map", class_map, "file with a class folder per line: these, in this order");
     add("on-bad-image", on_bad_image, "error, or skip: another image of the class in its place");
@@ -192,6 +194,8 @@ LoaderOptions training_loader(const Recipe& recipe, const Dataset& data);
 std::optional<AugmentOptions> augmentation_of(const Recipe& recipe, const Dataset& data);
 // The data as the recipe has it; the test split is described by the training split.
 Dataset load_training_data(const Recipe& recipe);
+// What --holdout has left out of it.
+Dataset load_held_out(const Recipe& recipe);
 LoaderOptions evaluation_loader(const Recipe& recipe, const ViTConfig& model);
 DatasetOptions dataset_options(const Recipe& recipe);
 AdamWOptions optimizer_options(const Recipe& recipe);

@@ -51,6 +51,7 @@ class LookHere : public PositionEncoding {
   nlohmann::json to_json() const override;
   void set(std::string_view option, const PositionValue& value) override;
   HeadsInWords in_words(const PositionSizes& sizes, long layer) const override;
+  std::optional<TunableNumber> tunable() const override { return TunableNumber{"global-slope", config_.global_slope}; }
 
  private:
   LookHereConfig config_;

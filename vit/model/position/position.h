@@ -4,6 +4,7 @@
 #pragma once
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,6 +52,11 @@ struct HeadsInWords {
   std::string distance;  // "√distance; masked patches cost nothing"
 };
 
+struct TunableNumber {
+  const char* option;
+  double value;
+};
+
 // A value of an option on the command line.
 using PositionValue = std::variant<double, std::string, std::vector<double>, std::vector<std::string>>;
 
@@ -87,6 +93,8 @@ class PositionEncoding {
   // Takes an option of its PositionType's. Throws Error for a value that is none.
   virtual void set(std::string_view option, const PositionValue& value);
   virtual HeadsInWords in_words(const PositionSizes& sizes, long layer) const;
+  // The option whose number is tuned where images are larger than in training, as in the paper (A.4.4); none: nothing is.
+  virtual std::optional<TunableNumber> tunable() const { return std::nullopt; }
 };
 
 // An encoding with its settings, a value: copies share what does not change.
