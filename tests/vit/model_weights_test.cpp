@@ -87,7 +87,8 @@ TEST(Weights, ConfigurationsSurviveJson) {
 TEST(Weights, VariantsSurviveFilesAndLeaveOthersAsTheyWere) {
   const TemporaryFolder folder;
   ViTConfig c = tiny(position_preset("learned"));
-  for (const char* field : {"final_norm", "registers", "class_token", "distilled", "bias", "pre_norm", "qk_norm"})
+  for (const char* field :
+       {"final_norm", "registers", "class_token", "distilled", "bias", "pre_norm", "qk_norm"})
     EXPECT_EQ(to_json(c).find(field), std::string::npos) << field;
   std::vector<ViTConfig> all(3, c);
   all[0].registers = 2, all[0].pre_norm = all[0].qk_norm = true, all[0].patch_bias = all[0].qkv_bias = false;
@@ -231,8 +232,8 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("position", "lookhere"), "wanted a JSON object with 'type', got string"},
       {set("position", Json::object()), "'type' is missing"},
       {set_position("type", "polar"),
-       "position type: wanted one of lookhere, learned, none, sincos, rope, factorized, fourier, rpe, gpsa, got "
-       "\"polar\""},
+       "position type: wanted one of lookhere, learned, none, sincos, rope, factorized, fourier, rpe, gpsa, "
+       "got \"polar\""},
       {set("position", {{"type", "lookhere"}}), "'directions' is missing"},
       {set_position("directions", "corners-sideways"), "unknown direction name \"sideways\", known: axial, center"},
       {set_position("directions", {"none", 2}), "'directions' must be a string, got number"},

@@ -82,7 +82,9 @@ LayerPosition ModelPosition::in_layer(const PositionOnGrid& on_grid, long layer)
           .table = config_->table(sizes_, in, on_grid.grid, layer),
           .prefix = config_->prefix(sizes_, in, on_grid.grid, layer),
           .by_position = by_position.table,
-          .share = by_position.share};
+          .share = by_position.share,
+          .angles = config_->angles(sizes_, in, on_grid.grid, layer),
+          .by_query = config_->by_query(sizes_, in, on_grid.grid, layer)};
 }
 
 }  // namespace lookhere
