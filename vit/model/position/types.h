@@ -26,5 +26,6 @@ PositionType factorized_type();
 PositionType fourier_type();
 PositionType rpe_type();
 PositionType gpsa_type();
+PositionType rope_mixed_type();
 
 }  // namespace lookhere
