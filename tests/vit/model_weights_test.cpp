@@ -20,7 +20,7 @@ TEST(Weights, RoundTripBitForBit) {
   const TemporaryFolder folder;
   const std::string path = folder / "model";
   for (const char* position : {"lh45", "alibi", "learned", "none", "factorized", "fourier", "rpe", "gpsa",
-                               "rope-mixed"})
+                               "rope-mixed", "fire"})
     for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
       ViTConfig config = tiny(position_preset(position));
       config.layer_scale = dtype == Dtype::f32, config.head = dtype == Dtype::f32 ? HeadType::mlp : HeadType::linear;
@@ -234,7 +234,8 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("position", Json::object()), "'type' is missing"},
       {set_position("type", "polar"),
        "position type: wanted one of lookhere, learned, none, sincos, rope, factorized, fourier, rpe, gpsa, "
-       "rope-mixed, got \"polar\""},
+       "rope-mixed, fire, got \"polar\""},
+      {set("position", {{"type", "fire"}}), "tensor 'blocks.0.attn.fire.measure' is missing, wanted [2]"},
       {set("position", {{"type", "rope-mixed"}}), "tensor 'blocks.0.attn.freqs' is missing, wanted [3, 2, 2]"},
       {set("position", {{"type", "lookhere"}}), "'directions' is missing"},
       {set_position("directions", "corners-sideways"), "unknown direction name \"sideways\", known: axial, center"},

@@ -27,5 +27,6 @@ PositionType fourier_type();
 PositionType rpe_type();
 PositionType gpsa_type();
 PositionType rope_mixed_type();
+PositionType fire_type();
 
 }  // namespace lookhere
