@@ -28,5 +28,6 @@ PositionType rpe_type();
 PositionType gpsa_type();
 PositionType rope_mixed_type();
 PositionType fire_type();
+PositionType window_type();
 
 }  // namespace lookhere
