@@ -109,8 +109,8 @@ INSTANTIATE_TEST_SUITE_P(Positions, Attend,
                                          Case{"lh180", Pooling::cls, 7}, Case{"learned", Pooling::cls, {}},
                                          Case{"learned", Pooling::mean, {}}, Case{"none", Pooling::mean, 19},
                                          Case{"none", Pooling::cls, {}}, Case{"rope", Pooling::cls, 0},
-                                         Case{"rope-mixed", Pooling::cls, {}},
-                                         Case{"window", Pooling::cls, {}}));
+                                         Case{"window", Pooling::cls, {}}, Case{"pape", Pooling::mean, {}},
+                                         Case{"rope-mixed", Pooling::cls, {}}));
 
 TEST(AttentionMaps, TheNumberOfThreadsChangesNoBit) {
   ViT model(small_config(position_preset("lh90"), 6), 1);

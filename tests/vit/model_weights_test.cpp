@@ -20,7 +20,7 @@ TEST(Weights, RoundTripBitForBit) {
   const TemporaryFolder folder;
   const std::string path = folder / "model";
   for (const char* position : {"lh45", "alibi", "learned", "none", "factorized", "fourier", "rpe", "gpsa",
-                               "rope-mixed", "fire", "window"})
+                               "rope-mixed", "fire", "window", "pape", "pape-ri"})
     for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
       ViTConfig config = tiny(position_preset(position));
       config.layer_scale = dtype == Dtype::f32, config.head = dtype == Dtype::f32 ? HeadType::mlp : HeadType::linear;
@@ -234,10 +234,11 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("position", Json::object()), "'type' is missing"},
       {set_position("type", "polar"),
        "position type: wanted one of lookhere, learned, none, sincos, rope, factorized, fourier, rpe, gpsa, "
-       "rope-mixed, fire, window, got \"polar\""},
+       "rope-mixed, fire, window, pape, pape-ri, got \"polar\""},
       {set_position("type", "window"), "'size' is missing"},
       {set("position", {{"type", "window"}, {"size", 1e9}}), "'size' must be an integer, got 1000000000.0"},
       {set("position", {{"type", "fire"}}), "tensor 'blocks.0.attn.fire.measure' is missing, wanted [2]"},
+      {set("position", {{"type", "pape"}}), "tensor 'blocks.0.attn.pape.directions' is missing, wanted [150, 2]"},
       {set("position", {{"type", "rope-mixed"}}), "tensor 'blocks.0.attn.freqs' is missing, wanted [3, 2, 2]"},
       {set("position", {{"type", "lookhere"}}), "'directions' is missing"},
       {set_position("directions", "corners-sideways"), "unknown direction name \"sideways\", known: axial, center"},

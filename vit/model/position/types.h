@@ -29,5 +29,7 @@ PositionType gpsa_type();
 PositionType rope_mixed_type();
 PositionType fire_type();
 PositionType window_type();
+PositionType pape_type();
+PositionType pape_ri_type();
 
 }  // namespace lookhere
