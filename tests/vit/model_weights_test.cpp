@@ -89,12 +89,13 @@ TEST(Weights, VariantsSurviveFilesAndLeaveOthersAsTheyWere) {
   const TemporaryFolder folder;
   ViTConfig c = tiny(position_preset("learned"));
   for (const char* field :
-       {"final_norm", "registers", "class_token", "distilled", "bias", "pre_norm", "qk_norm"})
+       {"\"attention\"", "final_norm", "registers", "class_token", "distilled", "bias", "pre_norm", "qk_norm"})
     EXPECT_EQ(to_json(c).find(field), std::string::npos) << field;
   std::vector<ViTConfig> all(3, c);
   all[0].registers = 2, all[0].pre_norm = all[0].qk_norm = true, all[0].patch_bias = all[0].qkv_bias = false;
   all[1].class_token = false, all[1].pool = Pooling::map, all[1].final_norm = FinalNorm::none;
   all[1].head = HeadType::none, all[1].classes = c.dim;
+  all[0].attention = AttentionWeights::sigmoid;
   all[2].distilled = true, all[2].head = HeadType::linear, all[2].activation = "quick_gelu";
   for (const ViTConfig& config : all) {
     ViT model(config, 5);
@@ -217,6 +218,8 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("head", 1), "'head' must be a string, got number"},
       {set("pool", "max"), "'pool' must be one of cls, mean, map, got \"max\""},
       {set("final_norm", "last"), "'final_norm' must be one of tokens, pooled, none, got \"last\""},
+      {set("attention", "linear"), "'attention' must be one of softmax, sigmoid, got \"linear\""},
+      {set("attention", 1), "'attention' must be a string, got number"},
       {set("registers", -1), "'registers' must be in [0, 1048576], got -1"},
       {set("registers", 1025), "registers must be in [0, 1024], got 1025"},
       {set("registers", 2), "tensor 'reg_token' is missing, wanted [1, 2, 12]"},
