@@ -35,6 +35,9 @@ Var tanh(const Var& x);
 Var sum(const Var& x);                // [1]
 Var waves(const Var& x);              // [..., n] → [..., 2n]: cos x, then sin x
 Var cast(const Var& x, Dtype dtype);  // f64, f32, bf16
+// FIRE's log(1 + c·d) / log(1 + c·m) of distances d from 0 to `farthest`, [n, 1] → [n, 1]; c and m by `parameters` [2]
+// and `unit` (kernels/log_distance.h). All of one dtype, f64 or f32.
+Var log_distance(const Tensor& distances, const Var& parameters, double unit, double farthest);
 
 // Zero with probability p, else x / (1 - p); the pattern belongs to the stream (seed, Purpose::dropout, a, b).
 struct DropoutKey {
@@ -71,6 +74,7 @@ struct AttentionHeads {
   std::vector<LookHereHead> heads;  // empty: plain attention
   Grid grid;
   Tensor relative, key;  // kernels/attention/attention.h, AttentionBias
+  Tensor shift = {};     // [H], of the weights' dtype: weights are sigmoids of the logits and this; undefined: softmax
   std::shared_ptr<const kernels::AttentionPlan> plan;
 };
 // The tables are O(grid) per head; dtype and device as the model's.
@@ -94,6 +98,11 @@ struct Rotation {
 };
 // qkv [B, T, 3·H·d] → the same with q and k of the last tokens, the patches, turned; d a multiple of 4.
 Var rotate(const Var& qkv, long head_count, const Rotation& rotation);
+// The same by angles with a gradient, each head's own: [patches, H·d/2], dtype as the sums'.
+Var rotate_by(const Var& qkv, long head_count, const Var& angles);
+// qkv [B, T, 3·H·d] in f32 or f64 → [B, T, 3·H·(d + 6)], of which attention's first d features of each head are what it
+// were of qkv with a parabola as bias: a [B, T, 3·H], b [B, T, 2·H] or undefined, at [T, 2] (kernels/parabola.h).
+Var with_parabola(const Var& qkv, long head_count, const Var& a, const Var& b, const Tensor& at);
 
 // -- tokens ----------------------------------------------------------------------------------------------------------
 Var reshape(const Var& x, const Shape& shape);

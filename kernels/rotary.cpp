@@ -34,12 +34,35 @@ void rotary(const Rotary<T>& p) {
     T* y = p.y + row * 3 * width;
     const long patch = row % p.tokens - prefix;
     if (patch < 0) return copy(y, x, 3 * width);
-    const Acc<T>*cos = p.cos + patch * 2 * quarter, *sin = p.sin + patch * 2 * quarter;
+    const long angles = 2 * quarter * (p.by_head ? p.heads : 1);  // of a patch
+    const Acc<T>*cos = p.cos + patch * angles, *sin = p.sin + patch * angles;
     for (long at = 0; at < 2 * width; at += 2 * quarter) {  // half a head at a time, of q and then of k
-      const long axis = at / (2 * quarter) % 2 * quarter;
+      const long axis = at / 2 % angles;
       turn(y + at, y + at + quarter, x + at, x + at + quarter, cos + axis, sin + axis, sign, quarter);
     }
     copy(y + 2 * width, x + 2 * width, width);
+  });
+}
+
+template <class T>
+void rotary_angles(const RotaryAngles<T>& p) {
+  using A = Acc<T>;
+  const long width = p.heads * p.head_dim, quarter = p.head_dim / 4, prefix = p.tokens - p.patches;
+  parallel_for(p.patches, p.images * 4 * width, [&](long patch) {
+    A* to = p.dangles + patch * width / 2;
+    for (long i = 0; i < width / 2; ++i) to[i] = 0;
+    for (long image = 0; image < p.images; ++image) {
+      const long row = (image * p.tokens + prefix + patch) * 3 * width;
+      for (long at = 0; at < 2 * width; at += 2 * quarter) {
+        const T *dy = p.dy + row + at, *y = p.y + row + at;
+        A* sum = to + at / 2 % (width / 2);
+        for_each_vector<A>(quarter, [&](long i, auto lanes) {
+          const auto da = load_as<A>(dy + i, lanes), db = load_as<A>(dy + quarter + i, lanes);
+          const auto a = load_as<A>(y + i, lanes), b = load_as<A>(y + quarter + i, lanes);
+          store_as(sum + i, load_as<A>(sum + i, lanes) + db * a - da * b, lanes);
+        });
+      }
+    }
   });
 }
 
@@ -48,5 +71,6 @@ void rotary(const Rotary<T>& p) {
 KERNEL(rotary, Rotary, float);
 KERNEL(rotary, Rotary, double);
 KERNEL(rotary, Rotary, bf16);
+KERNELS(rotary_angles, RotaryAngles);
 
 }  // namespace kernels

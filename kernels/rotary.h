@@ -15,10 +15,24 @@ struct Rotary {
   const Acc<T>*cos, *sin;                         // (patches, head_dim / 2): first the row's angles, then the column's
   long images, tokens, patches, heads, head_dim;  // head_dim a multiple of 4; the last `patches` tokens are turned
   bool inverse = false;                           // turn back, which is also the gradient
+  bool by_head = false;                           // cos and sin are (patches, heads, head_dim / 2)
 };
 template <class T>
 void rotary(Cpu, const Rotary<T>&);
 template <class T>
 void rotary(Cuda, const Rotary<T>&);
+
+// The gradient of angles that each head has of its own, from turned values: dθ = Σ dy[b]·y[a] - dy[a]·y[b] over images,
+// q and k.
+template <class T>
+struct RotaryAngles {
+  Acc<T>* dangles;  // (patches, heads, head_dim / 2) out
+  const T *dy, *y;  // (images, tokens, 3, heads, head_dim)
+  long images, tokens, patches, heads, head_dim;
+};
+template <class T>
+void rotary_angles(Cpu, const RotaryAngles<T>&);
+template <class T>
+void rotary_angles(Cuda, const RotaryAngles<T>&);
 
 }  // namespace kernels

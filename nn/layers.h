@@ -87,6 +87,12 @@ struct Mlp {
   void visit(auto&& f) { f("fc1", fc1), f("norm", norm), f("fc2", fc2); }
 };
 
+// A bias by offset of each query's own (with_parabola); undefined: none.
+struct QueryBias {
+  Var a, b;
+  Tensor at;
+};
+
 // What a position encoding gives attention in one layer: what heads see and what distance costs, angles that turn q and
 // k (undefined: none), a learned bias by offset and of prefix tokens (attention_learned; undefined: none).
 struct LayerPosition {
@@ -96,6 +102,10 @@ struct LayerPosition {
   // Undefined, or a second attention, by position alone (attention_learned with q and k 0), which has this share of
   // each head, [H] from 0 to 1; heads see everything.
   Var by_position = {}, share = {};
+  // Undefined, or angles that turn q and k of each head, with a gradient (rotate_by).
+  Var angles = {};
+  // Empty, or a bias that each token draws for itself, of what attention is given, [B, T, D].
+  std::function<QueryBias(const Var& tokens)> by_query = {};
 };
 
 struct BlockSizes {
@@ -122,17 +132,29 @@ struct SelfAttention {
     k_norm = LayerNorm(s.dim / s.heads, s.norm, init);
   }
   Var operator()(Var x, const LayerPosition& position, Pass& pass) const {
+    const QueryBias bias = position.by_query ? position.by_query(x) : QueryBias{};
+    const Dtype dtype = x.value().dtype();
     x = qkv(x);
     if (q_norm.weight.defined()) x = normalised(x);
     if (position.rotation.cos.defined()) x = rotate(x, heads, position.rotation);
+    if (position.angles.defined()) x = rotate_by(x, heads, position.angles);
+    if (bias.a.defined()) x = with_parabola(cast(x, acc_of(dtype)), heads, bias.a, bias.b, bias.at);
     if (pass.on_attention) pass.on_attention(x.value(), position);
     x = attended(x, position);
+    if (bias.a.defined()) x = cast(without_parabola(x), dtype);
     if (norm.weight.defined()) x = norm.inside(x);
     return pass.drop(proj(x));
   }
   void visit(auto&& f) { f("qkv", qkv), f("q_norm", q_norm), f("k_norm", k_norm), f("norm", norm), f("proj", proj); }
 
  private:
+  // [B, T, H·(d + 6)] → [B, T, H·d]
+  Var without_parabola(const Var& x) const {
+    const long images = x.shape()[0], tokens = x.shape()[1], rows = images * tokens * heads;
+    const long dim = proj.weight.shape()[1];
+    const Var all = reshape(x, {rows, x.shape()[2] / heads, 1});
+    return reshape(take_tokens(all, 0, dim / heads), {images, tokens, dim});
+  }
   Var attended(const Var& x, const LayerPosition& position) const {
     Var by_content = position.table.defined()
                          ? attention_learned(x, heads, position.heads, position.table, position.prefix)

@@ -19,7 +19,9 @@ template <class T>
 kernels::AttentionBias<T> bias_of(const AttentionHeads& h) {
   return {.heads = h.heads.empty() ? nullptr : h.heads.data(),
           .relative = h.relative.defined() ? h.relative.data<Acc<T>>() : nullptr,
-          .key = h.key.defined() ? h.key.data<Acc<T>>() : nullptr};
+          .key = h.key.defined() ? h.key.data<Acc<T>>() : nullptr,
+          .window = h.heads.empty() ? 0 : h.heads[0].effective_view().window,
+          .shift = h.shift.defined() ? h.shift.data<Acc<T>>() : nullptr};
 }
 
 // plan_attention made it for a model; whoever calls the operation alone gets one made here.
@@ -118,9 +120,12 @@ AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, 
   AttentionHeads result{.heads = std::move(heads), .grid = grid, .relative = {}, .key = {}, .plan = {}};
   if (result.heads.empty()) return result;
   const long count = static_cast<long>(result.heads.size());
-  for (const LookHereHead& head : result.heads)
+  for (const LookHereHead& head : result.heads) {
+    check(head.effective_view().window == result.heads[0].effective_view().window,
+          "attention: heads must have windows of one size");
     check(head.from != DistanceFrom::grid_center || head.fill == MaskFill::inf || head.view.sees_all(),
           "attention: a head with distances from the grid centre must see everything or mask with -inf");
+  }
   const bool by_key = std::any_of(result.heads.begin(), result.heads.end(),
                                   [](const LookHereHead& head) { return head.from == DistanceFrom::grid_center; });
   dtype = acc_of(dtype);

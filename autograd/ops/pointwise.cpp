@@ -2,6 +2,7 @@
 #include "kernels/pointwise.h"
 
 #include "autograd/ops.h"
+#include "kernels/log_distance.h"
 #include "tensor/dispatch.h"
 
 namespace lookhere {
@@ -98,6 +99,36 @@ Var waves(const Var& x) {
           ctx, {.dx = dx.data<T>(), .dy = dy.data<T>(), .y = y.data<T>(), .rows = rows, .cols = cols});
     });
     return Grads{dx};
+  });
+}
+
+Var log_distance(const Tensor& distances, const Var& parameters, double unit, double farthest) {
+  const Tensor p = parameters.value();
+  check(parameters.shape() == Shape{2} && distances.dtype() == p.dtype(), "log_distance: wanted [2] in ",
+        distances.dtype(), ", got ", parameters.shape(), " in ", p.dtype());
+  check(unit > 0 && farthest > 0, "log_distance: unit and farthest must be above 0, got ", unit, " and ", farthest);
+  Tensor y = empty_like(distances);
+  dispatch(y, [&]<class T>(auto ctx) {
+    kernels::log_distance<T>(ctx, {.y = y.data<T>(),
+                                   .d = distances.data<T>(),
+                                   .p = p.data<T>(),
+                                   .n = y.numel(),
+                                   .unit = static_cast<T>(unit),
+                                   .farthest = static_cast<T>(farthest)});
+  });
+  return Var::record("log_distance", y, {parameters}, [=](const Tensor& dy) {
+    Tensor dp = empty_like(p);
+    dispatch(dy, [&]<class T>(auto ctx) {
+      kernels::log_distance_backward<T>(ctx, {.dp = dp.data<T>(),
+                                              .dy = dy.data<T>(),
+                                              .y = y.data<T>(),
+                                              .d = distances.data<T>(),
+                                              .p = p.data<T>(),
+                                              .n = y.numel(),
+                                              .unit = static_cast<T>(unit),
+                                              .farthest = static_cast<T>(farthest)});
+    });
+    return Grads{dp};
   });
 }
 

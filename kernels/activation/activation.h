@@ -10,6 +10,7 @@ enum class Activation {
   silu,        // x·σ(x), also called swish (Elfwing et al. 2018)
   gelu_tanh,   // x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2, the older approximation of gelu
   quick_gelu,  // x·σ(1.702·x), as in CLIP
+  softplus,    // log(1 + eˣ), which is above 0
 };
 const char* name_of(Activation function);
 

@@ -5,6 +5,7 @@
 #include "kernels/activation/gelu_tanh.h"
 #include "kernels/activation/quick_gelu.h"
 #include "kernels/activation/silu.h"
+#include "kernels/activation/softplus.h"
 
 namespace kernels::KERNELS_ISA {
 
@@ -20,6 +21,8 @@ LOOKHERE_INLINE void with_activation(Activation function, const F& f) {
       return f(GeluTanh{});
     case Activation::quick_gelu:
       return f(QuickGelu{});
+    case Activation::softplus:
+      return f(Softplus{});
   }
 }
 

@@ -62,6 +62,10 @@ struct AttentionBias {
   // keys of a query have in common changes no weight, so this says all that a learned bias can say of the prefix.
   // Beside `relative` alone.
   const Acc<T>* prefix = nullptr;
+  long window = 0;  // FieldOfView's, the same for all heads, which `relative` cannot say; the CPU has it from the plan
+  // (heads), or none: with it P = σ(Q·Kᵀ·scale + bias + shift), which is no softmax and needs no sum. Then lse is
+  // written as 0 and read by no one, and dS = P ⊙ (1 - P) ⊙ dP.
+  const Acc<T>* shift = nullptr;
 };
 
 template <class T>
@@ -113,7 +117,8 @@ template <class T>
 void attention_naive_backward(Cpu, const AttentionBackward<T>&);
 template <class T>
 void attention_naive_backward(Cuda, const AttentionBackward<T>&);
-// Tiles and an online softmax in plain loops. It reads the tables and not the heads, and computes every pair.
+// Tiles and an online softmax in plain loops. It reads the tables and not the heads, and computes every pair. It knows
+// neither windows nor sigmoids.
 template <class T>
 void attention_tiled(Cpu, const Attention<T>&);
 template <class T>

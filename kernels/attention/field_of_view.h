@@ -27,8 +27,12 @@ struct HalfPlane {
 
 struct FieldOfView {
   HalfPlane first, second;
+  long window = 0;  // beside them: only keys in the query's own square of so many patches a side; 0: anywhere
   HOST_DEVICE bool sees(long dy, long dx) const { return first.contains(dy, dx) && second.contains(dy, dx); }
-  bool sees_all() const { return first == HalfPlane{} && second == HalfPlane{}; }
+  HOST_DEVICE bool same_window(long qy, long qx, long ky, long kx) const {
+    return window == 0 || (qy / window == ky / window && qx / window == kx / window);
+  }
+  bool sees_all() const { return first == HalfPlane{} && second == HalfPlane{} && window == 0; }
   bool operator==(const FieldOfView&) const = default;
 };
 
@@ -70,7 +74,9 @@ struct LookHereHead {
   // The value added to the logit of query patch (qy, qx) and key patch (ky, kx): minus the slopes times the distance,
   // -inf where the head does not see. Order of operations and rounding (f64, then f32, then bf16) as the authors'.
   HOST_DEVICE double bias(Grid grid, long qy, long qx, long ky, long kx) const {
-    if (!effective_view().sees(ky - qy, kx - qx)) return -std::numeric_limits<double>::infinity();
+    const FieldOfView seen = effective_view();
+    if (!seen.sees(ky - qy, kx - qx) || !seen.same_window(qy, qx, ky, kx))
+      return -std::numeric_limits<double>::infinity();
     const double d = !view.sees(ky - qy, kx - qx) ? fill == MaskFill::max ? largest_distance(grid) : 0
                      : from == DistanceFrom::grid_center
                          ? distance(static_cast<double>(ky) - static_cast<double>(grid.y - 1) / 2,
@@ -85,16 +91,25 @@ struct LookHereHead {
 inline long visible_pairs(const LookHereHead& head, Grid grid, long prefix) {
   const FieldOfView view = head.effective_view();
   long pairs = prefix * (2 * grid.patches() + prefix);
+  if (view.window) {
+    LookHereHead inside = head;
+    inside.view.window = 0;
+    for (long y = 0; y < grid.y; y += view.window)
+      for (long x = 0; x < grid.x; x += view.window)
+        pairs += visible_pairs(inside, {std::min(view.window, grid.y - y), std::min(view.window, grid.x - x)}, 0);
+    return pairs;
+  }
   for (long dy = 1 - grid.y; dy < grid.y; ++dy)
     for (long dx = 1 - grid.x; dx < grid.x; ++dx)
       if (view.sees(dy, dx)) pairs += (grid.y - std::abs(dy)) * (grid.x - std::abs(dx));
   return pairs;
 }
 
-// One head's bias by relative position, what the fast kernels read: (2·grid.y - 1) × (2·grid.x - 1) values, query minus
-// key: the pair (dy, dx) stands at [grid.y - 1 - dy][grid.x - 1 - dx], so that neighbouring queries are neighbours. For
-// heads whose distance counts from the grid centre it depends on the key alone: only the mask here, the values in
-// key_bias. (So such a head cannot mask with a finite value; make_attention_heads refuses it.)
+// One head's bias by relative position (for a window, of the pairs in one), what the fast kernels read: (2·grid.y - 1)
+// × (2·grid.x - 1) values, query minus key: the pair (dy, dx) stands at [grid.y - 1 - dy][grid.x - 1 - dx], so that
+// neighbouring queries are neighbours. For heads whose distance counts from the grid centre it depends on the key
+// alone: only the mask here, the values in key_bias. (So such a head cannot mask with a finite value;
+// make_attention_heads refuses it.)
 inline long relative_size(Grid grid) { return (2 * grid.y - 1) * (2 * grid.x - 1); }
 
 template <class T>

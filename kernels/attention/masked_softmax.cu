@@ -2,6 +2,7 @@
 //   P = softmax(scale·S + bias),  O = P·V
 // and backward, with dP = dO·Vᵀ and P computed again from lse:
 //   dS = P ⊙ (dP - Σ dO ⊙ O),  dQ = scale·dS·K,  dK = scale·dSᵀ·Q,  dV = Pᵀ·dO.
+// With a `shift`, P = σ(scale·S + bias + shift) and dS = P ⊙ (1 - P) ⊙ dP.
 #include "kernels/attention/masked_softmax.h"
 
 #include <algorithm>
@@ -143,10 +144,16 @@ struct Rows {
     A penalty = 0;
     if (bias.relative) {  // [grid.y - 1 - dy][grid.x - 1 - dx] of the head's table
       const int dy = k / columns - q / columns, dx = k % columns - q % columns;
+      if (const int window = static_cast<int>(bias.window))
+        if (k / columns / window != q / columns / window || k % columns / window != q % columns / window)
+          return -std::numeric_limits<A>::infinity();
       penalty = bias.relative[head() * (2 * z.grid.y - 1) * wide + (z.grid.y - 1 - dy) * wide + columns - 1 - dx];
     }
     if (bias.key) penalty += bias.key[head() * z.grid.patches() + k];
     return scaled + penalty;
+  }
+  __device__ A sigmoid(A product, long token) const {
+    return 1 / (1 + std::exp(-(logit(product, token) + bias.shift[head()])));
   }
 };
 
@@ -159,6 +166,11 @@ __global__ void mask_and_normalise(Rows<T> r, Acc<T>* logits, T* weights, Acc<T>
   using A = Acc<T>;
   A* const x = logits + r.begin();
   T* const p = weights + r.begin();
+  if (r.bias.shift) {
+    for (long c = threadIdx.x; c < r.z.tokens; c += blockDim.x) p[c] = static_cast<T>(r.sigmoid(x[c], c));
+    if (threadIdx.x == 0) lse[r.lse()] = 0;
+    return;
+  }
   A max = kNothing<A>, sum = 0;
   for (long c = threadIdx.x; c < r.z.tokens; c += blockDim.x) {
     x[c] = r.logit(x[c], c);
@@ -185,8 +197,10 @@ __global__ void gradient_of_row(Rows<T> r, const Acc<T>* logits, Acc<T>* dweight
   delta = cuda::block_sum(delta);
   for (long c = threadIdx.x; c < r.z.tokens; c += blockDim.x) {
     const long at = r.begin() + c;
-    const A weight = lse == kNothing<A> ? A(0) : std::exp(r.logit(logits[at], c) - lse);
-    dweights[at] = weight * (dweights[at] - delta);
+    const A weight = r.bias.shift         ? r.sigmoid(logits[at], c)
+                     : lse == kNothing<A> ? A(0)
+                                          : std::exp(r.logit(logits[at], c) - lse);
+    dweights[at] = weight * (r.bias.shift ? (1 - weight) * dweights[at] : dweights[at] - delta);
     weights[at] = static_cast<T>(weight), ds[at] = static_cast<T>(dweights[at]);
   }
 }

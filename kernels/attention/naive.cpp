@@ -29,6 +29,11 @@ T dot(const T* a, const T* b, long n) {
   return sum;
 }
 
+template <class T>
+T sigmoid(T x) {
+  return 1 / (1 + std::exp(-x));
+}
+
 // f(image, head, query) for all of them
 template <class F>
 void for_each_query(const AttentionSizes& z, F f) {
@@ -52,6 +57,14 @@ void attention_naive(Cpu, const Attention<T>& p) {
     T* out = p.out + ((image * z.tokens + query) * z.heads + h) * dim;
     T& lse = p.lse[(image * z.heads + h) * z.tokens + query];
     std::fill_n(out, dim, T(0));
+    if (p.bias.shift) {
+      lse = 0;
+      for (long key = 0; key < z.tokens; ++key) {
+        const T weight = sigmoid(logit(key) + p.bias.shift[h]);
+        for (long d = 0; d < dim; ++d) out[d] += weight * v[key * stride + d];
+      }
+      return;
+    }
     T max = -std::numeric_limits<T>::infinity(), sum = 0;
     for (long key = 0; key < z.tokens; ++key) max = std::max(max, logit(key));
     const T subtract = max == -std::numeric_limits<T>::infinity() ? T(0) : max;
@@ -80,8 +93,9 @@ void attention_naive_backward(Cpu, const AttentionBackward<T>& p) {
     if (lse == -std::numeric_limits<T>::infinity()) return;
     for (long key = 0; key < z.tokens; ++key) {
       const T logit = dot(q, k + key * stride, dim) * p.scale + bias_of(p.bias, z, h, query, key);
-      const T weight = std::exp(logit - lse);
-      const T ds = weight * (dot(p.dout + row, v + key * stride, dim) - delta) * p.scale;
+      const T weight = p.bias.shift ? sigmoid(logit + p.bias.shift[h]) : std::exp(logit - lse);
+      const T dweight = dot(p.dout + row, v + key * stride, dim);
+      const T ds = weight * (p.bias.shift ? (1 - weight) * dweight : dweight - delta) * p.scale;
       for (long d = 0; d < dim; ++d) {
         dq[d] += ds * k[key * stride + d];
         dk[key * stride + d] += ds * q[d];

@@ -18,6 +18,7 @@ struct Pairs {
   bool biased;
   long h;
   T scale;
+  const T* shift;  // or null
 
   __device__ const T* row(long image, long part, long token) const {
     return qkv + sizes.packed_begin(image, part, h) + token * sizes.head_stride();
@@ -33,6 +34,9 @@ struct Pairs {
     if (!biased || q < 0 || k < 0) return product;
     return product + static_cast<T>(head.bias(sizes.grid, q / columns, q % columns, k / columns, k % columns));
   }
+  __device__ T sigmoid(long image, long query, long key) const {
+    return 1 / (1 + std::exp(-(logit(image, query, key) + shift[h])));
+  }
 };
 
 template <class T, class Problem>
@@ -43,7 +47,8 @@ Pairs<T> pairs_of(const Problem& p, long h) {
           .head = biased ? p.bias.heads[h] : LookHereHead{},
           .biased = biased,
           .h = h,
-          .scale = p.scale};
+          .scale = p.scale,
+          .shift = p.bias.shift};
 }
 
 template <class T>
@@ -60,13 +65,15 @@ struct Gradient {
     return pairs.sizes.out_begin(image, pairs.h) + token * pairs.sizes.heads * pairs.sizes.head_dim;
   }
   __device__ T weight(long image, long query, long key) const {
+    if (pairs.shift) return pairs.sigmoid(image, query, key);
     const T sum = lse[(image * pairs.sizes.heads + pairs.h) * pairs.sizes.tokens + query];
     return sum == kNothing<T> ? T(0) : std::exp(pairs.logit(image, query, key) - sum);
   }
   // dS of the pair, scaled.
   __device__ T ds(long image, long query, long key, T weight) const {
     const T *dy = dout + out_row(image, query), *y = out + out_row(image, query);
-    return weight * (pairs.dot(dy, pairs.row(image, 2, key)) - pairs.dot(dy, y)) * pairs.scale;
+    const T dweight = pairs.dot(dy, pairs.row(image, 2, key));
+    return weight * (pairs.shift ? (1 - weight) * dweight : dweight - pairs.dot(dy, y)) * pairs.scale;
   }
   __device__ T* gradient_row(long image, long part, long token) const {
     return dqkv + pairs.sizes.packed_begin(image, part, pairs.h) + token * pairs.sizes.head_stride();
@@ -82,6 +89,15 @@ void attention_naive(Cuda cuda, const Attention<T>& p) {
       const long dim = p.sizes.head_dim, image = i / p.sizes.tokens, query = i % p.sizes.tokens;
       T* out = p.out + p.sizes.out_begin(image, h) + query * p.sizes.heads * dim;
       T& lse = p.lse[(image * p.sizes.heads + h) * p.sizes.tokens + query];
+      for (long d = 0; d < dim; ++d) out[d] = 0;
+      if (pairs.shift) {
+        lse = 0;
+        for (long key = 0; key < p.sizes.tokens; ++key) {
+          const T weight = pairs.sigmoid(image, query, key), *v = pairs.row(image, 2, key);
+          for (long d = 0; d < dim; ++d) out[d] += weight * v[d];
+        }
+        return;
+      }
       T max = kNothing<T>, sum = 0;
       for (long key = 0; key < p.sizes.tokens; ++key) {
         const T logit = pairs.logit(image, query, key);
@@ -90,7 +106,6 @@ void attention_naive(Cuda cuda, const Attention<T>& p) {
       const T subtract = max == kNothing<T> ? T(0) : max;
       for (long key = 0; key < p.sizes.tokens; ++key) sum += std::exp(pairs.logit(image, query, key) - subtract);
       lse = subtract + std::log(sum);
-      for (long d = 0; d < dim; ++d) out[d] = 0;
       if (sum == 0) return;  // nothing is visible; a NaN, which the maximum drops, is not 0
       for (long key = 0; key < p.sizes.tokens; ++key) {
         const T weight = std::exp(pairs.logit(image, query, key) - lse), *v = pairs.row(image, 2, key);

@@ -14,9 +14,12 @@ void add_bias(T* logits, const AttentionRow<T>& p, long qy, long qx) {
   const Grid grid = p.sizes.grid;
   if (p.bias.relative) {
     const T* table = p.bias.relative + p.head * relative_size(grid);
+    const FieldOfView windows{.first = {}, .second = {}, .window = p.bias.window};
     for (long y = 0; y < grid.y; ++y)
       for (long x = 0; x < grid.x; ++x)
-        logits[y * grid.x + x] += table[(grid.y - 1 - y + qy) * (2 * grid.x - 1) + grid.x - 1 - x + qx];
+        logits[y * grid.x + x] += windows.same_window(qy, qx, y, x)
+                                      ? table[(grid.y - 1 - y + qy) * (2 * grid.x - 1) + grid.x - 1 - x + qx]
+                                      : -std::numeric_limits<T>::infinity();
   }
   if (p.bias.key)
     for (long k = 0; k < grid.patches(); ++k) logits[k] += p.bias.key[p.head * grid.patches() + k];
@@ -39,6 +42,11 @@ void attention_row(const AttentionRow<T>& p) {
   if (p.bias.prefix)
     for (long key = 0; key < z.prefix(); ++key) p.weights[key] += p.bias.prefix[2 * p.head + (patch < 0)];
   if (patch >= 0) add_bias(p.weights + z.prefix(), p, patch / z.grid.x, patch % z.grid.x);
+  if (p.bias.shift) {
+    for (long key = 0; key < z.tokens; ++key)
+      p.weights[key] = 1 / (1 + std::exp(-(p.weights[key] + p.bias.shift[p.head])));
+    return;
+  }
   T max = -std::numeric_limits<T>::infinity(), sum = 0;
   for (long key = 0; key < z.tokens; ++key) max = std::max(max, p.weights[key]);
   if (max == -std::numeric_limits<T>::infinity()) max = 0;

@@ -70,6 +70,17 @@ struct QuickGelu {
   }
 };
 
+struct Softplus {
+  template <class A>
+  __device__ static A value(A x) {
+    return (x > 0 ? x : A(0)) + std::log1p(std::exp(x > 0 ? -x : x));
+  }
+  template <class A>
+  __device__ static A slope(A x) {
+    return 1 / (1 + std::exp(-x));
+  }
+};
+
 // run(Gelu{}) and so on.
 template <class F>
 void with_activation(Activation function, const F& run) {
@@ -82,6 +93,8 @@ void with_activation(Activation function, const F& run) {
       return run(GeluTanh{});
     case Activation::quick_gelu:
       return run(QuickGelu{});
+    case Activation::softplus:
+      return run(Softplus{});
   }
 }
 

@@ -62,6 +62,17 @@ std::vector<Case> tokens() {
          return resize_grid(v[0], {2, 3}, {4, 5});
        },
        {{1, 6, 3}}},
+      {"softplus", [](const Inputs& v) { return activate(v[0], Activation::softplus); }, {{7}}},
+      {"log_distance",
+       [](const Inputs& v) {
+         return log_distance(like({0, 1, 2, 3}, v[0]).reshape({4, 1}), v[0], 1.5, 3);
+       },
+       {{2}}},
+      {"with_parabola",
+       [](const Inputs& v) {
+         return with_parabola(v[0], 2, v[1], v[2], like({0, 1, 2, 3, 5, 8}, v[0]).reshape({3, 2}));
+       },
+       {{2, 3, 24}, {2, 3, 6}, {2, 3, 4}}},
       {"attention_naive",
        [](const Inputs& v) { return attention_naive(v[0], 2, heads_like(v[0], kHeads)); },
        {{2, 7, 24}}},
@@ -81,7 +92,21 @@ std::vector<Case> layers() {
          return rotate(v[0], 1, {.cos = angles, .sin = angles});
        },
        {{2, 7, 24}}},
+      {"rotate_by", [](const Inputs& v) { return rotate_by(v[0], 2, v[1]); }, {{2, 7, 24}, {6, 4}}},
       {"attention", [](const Inputs& v) { return attention(v[0], 2, heads_like(v[0], kHeads)); }, {{2, 7, 24}}},
+      {"attention in windows",
+       [](const Inputs& v) {
+         const LookHereHead window{.view = {.first = {}, .second = {}, .window = 2}, .slope = 0.5};
+         return attention(v[0], 2, heads_like(v[0], {window, window}));
+       },
+       {{2, 7, 24}}},
+      {"sigmoid attention",
+       [](const Inputs& v) {
+         AttentionHeads heads = heads_like(v[0], kHeads);
+         heads.shift = like({-0.5F, -1}, v[0]);
+         return attention(v[0], 2, heads);
+       },
+       {{2, 7, 24}}},
       {"attention by key",
        [](const Inputs& v) {
          return attention(v[0], 1,

@@ -70,6 +70,54 @@ TEST(Rotary, TurnsPairsOfQueriesAndKeys) {
   });
 }
 
+// Angles of each head's own: as one head after the other, by themselves; their gradient by the formula in f64.
+TEST(Rotary, TurnsEachHeadByItsOwn) {
+  for_each_context_and_type([]<class T>(auto context, T) {
+    for (const Sizes& z : kSizes) {
+      const long half = z.head_dim / 2, width = z.heads * z.head_dim;
+      const std::vector<T> x = random_values<T>(z.values(), 1), dy = random_values<T>(z.values(), 2);
+      const Angles<T> angles({z.images, z.tokens, z.patches, 1, width});  // (patches, heads, half)
+      std::vector<T> y(x.size());
+      kernels::rotary<T>(context, {.y = y.data(),
+                                   .x = x.data(),
+                                   .cos = angles.cos.data(),
+                                   .sin = angles.sin.data(),
+                                   .images = z.images,
+                                   .tokens = z.tokens,
+                                   .patches = z.patches,
+                                   .heads = z.heads,
+                                   .head_dim = z.head_dim,
+                                   .by_head = true});
+      std::vector<Acc<T>> dangles(z.patches * width / 2, kNaN<Acc<T>>);
+      kernels::rotary_angles<T>(context, {.dangles = dangles.data(),
+                                          .dy = dy.data(),
+                                          .y = y.data(),
+                                          .images = z.images,
+                                          .tokens = z.tokens,
+                                          .patches = z.patches,
+                                          .heads = z.heads,
+                                          .head_dim = z.head_dim});
+      std::vector<double> want(x.size()), dwant(dangles.size());
+      for (std::size_t i = 0; i < x.size(); ++i) want[i] = as_f64(x[i]);
+      for (long row = 0; row < z.images * z.tokens; ++row)
+        for (long part = 0; part < 2; ++part)
+          for (long i = 0; i < width / 2; ++i) {
+            const long patch = row % z.tokens - (z.tokens - z.patches), in_head = i % half, quarter = half / 2;
+            if (patch < 0) continue;
+            const long a =
+                (row * 3 + part) * width + i / half * z.head_dim + in_head / quarter * half + in_head % quarter;
+            const double c = angles.cos[patch * width / 2 + i], s = angles.sin[patch * width / 2 + i];
+            const double p = as_f64(x[a]), q = as_f64(x[a + quarter]);
+            want[a] = p * c - q * s, want[a + quarter] = q * c + p * s;
+            dwant[patch * width / 2 + i] +=
+                as_f64(dy[a + quarter]) * as_f64(y[a]) - as_f64(dy[a]) * as_f64(y[a + quarter]);
+          }
+      EXPECT_LE(worst_error(y, want), tolerance<T>(2));
+      EXPECT_LE(worst_error(dangles, dwant), 8 * kEpsilon<Acc<T>>);
+    }
+  });
+}
+
 TEST(Rotary, WorksInPlace) {
   for_each_context([](auto context) {
     for_each_type_and_bf16([&]<class T>(T) {

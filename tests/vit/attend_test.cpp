@@ -108,7 +108,9 @@ INSTANTIATE_TEST_SUITE_P(Positions, Attend,
                          testing::Values(Case{"lh90", Pooling::cls, {}}, Case{"lh45", Pooling::mean, {}},
                                          Case{"lh180", Pooling::cls, 7}, Case{"learned", Pooling::cls, {}},
                                          Case{"learned", Pooling::mean, {}}, Case{"none", Pooling::mean, 19},
-                                         Case{"none", Pooling::cls, {}}, Case{"rope", Pooling::cls, 0}));
+                                         Case{"none", Pooling::cls, {}}, Case{"rope", Pooling::cls, 0},
+                                         Case{"window", Pooling::cls, {}}, Case{"pape", Pooling::mean, {}},
+                                         Case{"rope-mixed", Pooling::cls, {}}));
 
 TEST(AttentionMaps, TheNumberOfThreadsChangesNoBit) {
   ViT model(small_config(position_preset("lh90"), 6), 1);

@@ -156,6 +156,7 @@ TEST(ImportTimm, ExportSaysTimmsCallOrRefuses) {
       {[](ViTConfig& c) { c.position = position_preset("lh45"); }, "no position encoding lookhere, so these weights"},
       {[](ViTConfig& c) { c.position = position_preset("rope"), c.dim = 8; }, "no position encoding rope"},
       {[](ViTConfig& c) { c.head = HeadType::mlp; }, "have no head of two layers"},
+      {[](ViTConfig& c) { c.attention = AttentionWeights::sigmoid; }, "have no sigmoid attention"},
       {[](ViTConfig& c) { c.pre_norm = true; }, "with norm_pre timm's patch embedding has no bias, this model's has"},
       {[](ViTConfig& c) { c.pool = Pooling::map, c.activation = "swiglu"; }, "has no gated MLP, swiglu"},
       {[](ViTConfig& c) { c.distilled = true, c.registers = 1; }, "distilled models have no registers"}};

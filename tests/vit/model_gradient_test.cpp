@@ -84,6 +84,9 @@ std::vector<Case> cases() {
   without.head = HeadType::none, without.classes = without.dim;
   ViTConfig& distilled = add("distilled", position_preset("rope"), 3).config;
   distilled.distilled = true, distilled.head = HeadType::linear, distilled.activation = "quick_gelu";
+  add("sigmoid attention", position_preset("lh45")).config.attention = AttentionWeights::sigmoid;
+  Case& sigmoid = add("sigmoid attention with a parabola", position_preset("pape"), 3);
+  sigmoid.config.attention = AttentionWeights::sigmoid, sigmoid.images = {1, 2, 8, 6};
   add("attention pooling", position_preset("learned"), 2).config.pool = Pooling::map;
   add("dropout and DropPath", position_preset("lh180")).pass = {.drop_path = 0.3, .dropout = 0.2, .seed = 5, .step = 6};
   return all;

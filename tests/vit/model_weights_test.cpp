@@ -19,7 +19,8 @@ ViTConfig tiny(const PositionConfig& position = position_preset("lh90")) {
 TEST(Weights, RoundTripBitForBit) {
   const TemporaryFolder folder;
   const std::string path = folder / "model";
-  for (const char* position : {"lh45", "alibi", "learned", "none", "factorized", "fourier", "rpe", "gpsa"})
+  for (const char* position : {"lh45", "alibi", "learned", "none", "factorized", "fourier", "rpe", "gpsa",
+                               "rope-mixed", "fire", "window", "pape", "pape-ri"})
     for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
       ViTConfig config = tiny(position_preset(position));
       config.layer_scale = dtype == Dtype::f32, config.head = dtype == Dtype::f32 ? HeadType::mlp : HeadType::linear;
@@ -87,12 +88,14 @@ TEST(Weights, ConfigurationsSurviveJson) {
 TEST(Weights, VariantsSurviveFilesAndLeaveOthersAsTheyWere) {
   const TemporaryFolder folder;
   ViTConfig c = tiny(position_preset("learned"));
-  for (const char* field : {"final_norm", "registers", "class_token", "distilled", "bias", "pre_norm", "qk_norm"})
+  for (const char* field :
+       {"\"attention\"", "final_norm", "registers", "class_token", "distilled", "bias", "pre_norm", "qk_norm"})
     EXPECT_EQ(to_json(c).find(field), std::string::npos) << field;
   std::vector<ViTConfig> all(3, c);
   all[0].registers = 2, all[0].pre_norm = all[0].qk_norm = true, all[0].patch_bias = all[0].qkv_bias = false;
   all[1].class_token = false, all[1].pool = Pooling::map, all[1].final_norm = FinalNorm::none;
   all[1].head = HeadType::none, all[1].classes = c.dim;
+  all[0].attention = AttentionWeights::sigmoid;
   all[2].distilled = true, all[2].head = HeadType::linear, all[2].activation = "quick_gelu";
   for (const ViTConfig& config : all) {
     ViT model(config, 5);
@@ -215,6 +218,8 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("head", 1), "'head' must be a string, got number"},
       {set("pool", "max"), "'pool' must be one of cls, mean, map, got \"max\""},
       {set("final_norm", "last"), "'final_norm' must be one of tokens, pooled, none, got \"last\""},
+      {set("attention", "linear"), "'attention' must be one of softmax, sigmoid, got \"linear\""},
+      {set("attention", 1), "'attention' must be a string, got number"},
       {set("registers", -1), "'registers' must be in [0, 1048576], got -1"},
       {set("registers", 1025), "registers must be in [0, 1024], got 1025"},
       {set("registers", 2), "tensor 'reg_token' is missing, wanted [1, 2, 12]"},
@@ -231,8 +236,13 @@ std::vector<std::pair<Edit, std::string>> broken_files() {
       {set("position", "lookhere"), "wanted a JSON object with 'type', got string"},
       {set("position", Json::object()), "'type' is missing"},
       {set_position("type", "polar"),
-       "position type: wanted one of lookhere, learned, none, sincos, rope, factorized, fourier, rpe, gpsa, got "
-       "\"polar\""},
+       "position type: wanted one of lookhere, learned, none, sincos, rope, factorized, fourier, rpe, gpsa, "
+       "rope-mixed, fire, window, pape, pape-ri, got \"polar\""},
+      {set_position("type", "window"), "'size' is missing"},
+      {set("position", {{"type", "window"}, {"size", 1e9}}), "'size' must be an integer, got 1000000000.0"},
+      {set("position", {{"type", "fire"}}), "tensor 'blocks.0.attn.fire.measure' is missing, wanted [2]"},
+      {set("position", {{"type", "pape"}}), "tensor 'blocks.0.attn.pape.directions' is missing, wanted [150, 2]"},
+      {set("position", {{"type", "rope-mixed"}}), "tensor 'blocks.0.attn.freqs' is missing, wanted [3, 2, 2]"},
       {set("position", {{"type", "lookhere"}}), "'directions' is missing"},
       {set_position("directions", "corners-sideways"), "unknown direction name \"sideways\", known: axial, center"},
       {set_position("directions", {"none", 2}), "'directions' must be a string, got number"},

@@ -212,6 +212,9 @@ TEST(Recipe, DescribesTheModel) {
   EXPECT_ERROR(model([](Recipe& r) { r.head = "conv"; }), "--head: wanted linear or mlp, got \"conv\"");
   EXPECT_ERROR(model([](Recipe& r) { r.pool = "max"; }), "--pool: wanted cls or mean, got \"max\"");
   EXPECT_ERROR(model([](Recipe& r) { r.position = "polar"; }), "polar");
+  EXPECT_EQ(model([](Recipe&) {}).attention, AttentionWeights::softmax);
+  EXPECT_EQ(model([](Recipe& r) { r.attention = "sigmoid"; }).attention, AttentionWeights::sigmoid);
+  EXPECT_ERROR(model([](Recipe& r) { r.attention = "relu"; }), "--attention: wanted softmax or sigmoid, got \"relu\"");
   ViTConfig odd = model([](Recipe& r) { r.dim = 12, r.heads = 2, r.mlp_ratio = 2.25; });
   odd.activation = "swiglu";
   EXPECT_ERROR(odd.validate(), "model: swiglu wants an even number of hidden units, dim x mlp_ratio, got 27");

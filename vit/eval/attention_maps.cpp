@@ -15,6 +15,8 @@ namespace {
 struct Layer {
   Tensor qkv;                    // f32 [1, T, 3·H·d]
   Tensor relative, key, prefix;  // tables of the bias, if any
+  Tensor shift;                  // of sigmoid attention
+  long window;                   // a patch sees those of its own square alone; 0: all
   Tensor by_position, share;     // a second attention and its share of each head, if any
   kernels::AttentionSizes sizes;
 };
@@ -26,6 +28,8 @@ Layer layer_of(const Tensor& qkv, const LayerPosition& position, long heads) {
           .relative = on_host(position.table.defined() ? position.table.value() : position.heads.relative),
           .key = on_host(position.heads.key),
           .prefix = on_host(value_of(position.prefix)),
+          .shift = on_host(position.heads.shift),
+          .window = position.heads.heads.empty() ? 0 : position.heads.heads[0].effective_view().window,
           .by_position = on_host(value_of(position.by_position)),
           .share = on_host(value_of(position.share)),
           .sizes = {.images = 1,
@@ -42,8 +46,11 @@ std::vector<Weights> rows_of(const Layer& layer, const Weights& readers) {
   const kernels::AttentionSizes& z = layer.sizes;
   std::vector<Weights> rows(z.heads, Weights(z.tokens, 0));
   const auto values = [](const Tensor& tensor) { return tensor.defined() ? tensor.host<float>() : nullptr; };
-  const kernels::AttentionBias<float> bias{
-      .relative = values(layer.relative), .key = values(layer.key), .prefix = values(layer.prefix)};
+  const kernels::AttentionBias<float> bias{.relative = values(layer.relative),
+                                           .key = values(layer.key),
+                                           .prefix = values(layer.prefix),
+                                           .window = layer.window,
+                                           .shift = values(layer.shift)};
   const float by_content = static_cast<float>(1 / std::sqrt(static_cast<double>(z.head_dim)));
   parallel_tasks(z.heads, [&](long head) {
     std::vector<float> row(z.tokens);

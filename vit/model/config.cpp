@@ -15,6 +15,8 @@ const Names<HeadType> kHeads{{"linear", HeadType::linear}, {"mlp", HeadType::mlp
 const Names<Pooling> kPoolings{{"cls", Pooling::cls}, {"mean", Pooling::mean}, {"map", Pooling::map}};
 const Names<FinalNorm> kFinalNorms{
     {"tokens", FinalNorm::tokens}, {"pooled", FinalNorm::pooled}, {"none", FinalNorm::none}};
+const Names<AttentionWeights> kAttention{{"softmax", AttentionWeights::softmax},
+                                         {"sigmoid", AttentionWeights::sigmoid}};
 
 template <class Value>
 Value one_of(const nlohmann::json& json, const char* name, const Names<Value>& names) {
@@ -73,6 +75,7 @@ ViTConfig config_from_json(const std::string& text) {
   c.head = one_of(json, "head", kHeads);
   c.pool = one_of(json, "pool", kPoolings);
   c.final_norm = one_of(json, "final_norm", kFinalNorms);
+  c.attention = one_of(json, "attention", kAttention);
   if (json.contains("registers")) c.registers = integer_in(json["registers"], "registers", 0, kMany);
   for (const Flag& flag : kFlags)
     if (json.contains(flag.name)) c.*flag.field = flag_of(json[flag.name], flag.name);
@@ -91,6 +94,7 @@ std::string to_json(const ViTConfig& c) {
   json["head"] = name_of(c.head, kHeads);
   json["pool"] = name_of(c.pool, kPoolings);
   if (c.final_norm != FinalNorm::tokens) json["final_norm"] = name_of(c.final_norm, kFinalNorms);
+  if (c.attention != AttentionWeights::softmax) json["attention"] = name_of(c.attention, kAttention);
   if (c.registers) json["registers"] = c.registers;
   for (const Flag& flag : kFlags)
     if (c.*flag.field != ViTConfig().*flag.field) json[flag.name] = c.*flag.field;

@@ -16,6 +16,10 @@ enum class Pooling {
 };  // the class token, the mean of the patch tokens, or attention over them (map_pool.h)
 enum class FinalNorm { tokens, pooled, none };  // before pooling, after it (timm's fc_norm), nowhere
 
+// How much a token takes of another: its part of what all exp(logit) add up to, or σ(logit - log n), n the number of
+// tokens that one of the head sees in the mean (Ramapuram et al. 2024, arXiv 2409.04431).
+enum class AttentionWeights { softmax, sigmoid };
+
 struct ViTConfig {
   long height = 224, width = 224, patch = 16, channels = 3, classes = 1000;
   long dim = 192, depth = 12, heads = 3;
@@ -38,11 +42,14 @@ struct ViTConfig {
   bool sub_norm = false;             // norms before attention's and the MLPs' last layers, as in BEiT-3
   bool pool_include_prefix = false;  // mean and map take the tokens before the patches too
   bool qk_norm = false;              // norms of each head's queries and keys
+  AttentionWeights attention = AttentionWeights::softmax;
   PositionConfig position;
 
   Grid grid() const { return {height / patch, width / patch}; }
   long prefix() const { return (class_token ? 1 : 0) + (distilled ? 1 : 0) + registers; }  // tokens before the patches
-  PositionSizes position_sizes() const { return {heads, depth, dim, grid(), prefix()}; }
+  PositionSizes position_sizes() const {
+    return {heads, depth, dim, grid(), prefix(), attention == AttentionWeights::sigmoid};
+  }
   long mlp_hidden() const { return static_cast<long>(static_cast<double>(dim) * mlp_ratio); }
   // Throws Error naming the first field that makes no model.
   void validate() const;

@@ -171,6 +171,10 @@ ViTConfig model_config(const Recipe& r, const Dataset& data, const std::optional
   if (r.heads) c.heads = r.heads;
   if (r.mlp_ratio > 0) c.mlp_ratio = r.mlp_ratio;
   if (!r.activation.empty()) c.activation = r.activation;
+  check(r.attention.empty() || r.attention == "softmax" || r.attention == "sigmoid",
+        "--attention: wanted softmax or sigmoid, got ", shown(r.attention));
+  if (!r.attention.empty())
+    c.attention = r.attention == "sigmoid" ? AttentionWeights::sigmoid : AttentionWeights::softmax;
   // 0.02 suits wide models; narrow ones learn faster when layers keep the size of what passes through them.
   if (r.model == "nano") c.init_std = 1 / std::sqrt(static_cast<double>(c.dim));
   if (r.init_std > 0) c.init_std = r.init_std;

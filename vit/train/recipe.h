@@ -29,7 +29,7 @@ struct Recipe {
   // what to learn, with which model; 0 or empty: as the preset has it
   std::string data = "fashion", model = "nano", position = "lh180";
   PositionOptions position_options;
-  std::string head, pool, activation;
+  std::string head, pool, activation, attention;
   long img_size = 0, patch_size = 0, dim = 0, depth = 0, heads = 0;
   double mlp_ratio = 0, layer_scale = -1, init_std = 0;
   // which model it begins with, and what of it is trained; with one, an empty model or position is the file's
@@ -84,6 +84,7 @@ struct Recipe {
     add("mlp-ratio", mlp_ratio, "hidden features of the MLP per feature (0: the model's)", {0, 64});
     static const std::string activations = "of the MLP: " + mlp_activation_names() + " (empty: the model's)";
     add("activation", activation, activations.c_str());
+    add("attention", attention, "softmax or sigmoid: what a token takes of others (empty: the model's)");
     add("layer-scale", layer_scale, "LayerScale's first value, 0: none (negative: the model's)", {-kMany, 1e3});
     add("init-std", init_std, "standard deviation of the first linear weights (0: the model's)", {0, 10});
     add("head", head, "linear or mlp (empty: the model's)");

@@ -1,11 +1,13 @@
 // Fused attention on the CPU, backward. With δ = Σ dO ⊙ O, tile by tile:
 //   Pᵀ = exp(Sᵀ - lse),  dSᵀ = Pᵀ ⊙ (V·dOᵀ - δ),  dQᵀ = Kᵀ·dSᵀ,  dK += dSᵀ·Q,  dV += Pᵀ·dO
+// Of sigmoid attention, Pᵀ = σ(Sᵀ + shift),  dSᵀ = (Pᵀ - Pᵀ ⊙ Pᵀ) ⊙ V·dOᵀ.
 // One thread has all tiles of an image and head, so keys' gradients are added in a fixed order where they belong.
 #include <cmath>
 #include <limits>
 
 #include "kernels/attention/attention.h"
 #include "kernels/attention/fused/ahead.h"
+#include "kernels/attention/fused/sigmoid.h"
 #include "kernels/attention/fused/single.h"
 #include "kernels/attention/fused/tile.h"
 #include "kernels/simd/math.h"
@@ -147,10 +149,12 @@ struct Backward {
       }
       store(delta + i, -sums_of_rows<T>(products));
     }
+    if (head.sigmoid) fill(delta, T(0), queries.count);
   }
 
   void add(const Head<S, O>& head, const HeadGradient<S>& g, const Queries<T>& queries, const KeyChunk<S, O>& keys) {
     const long width = padded<T>(head.dim), lane = keys.first_vector * kLanes<T>;
+    const T squares = head.sigmoid ? 1 : 0;
     for_each_register_tile(keys.count, keys.vectors, ahead, [&]<int kRows, int kVectors>(long j, long v) {
       T* to = p + j * kTileQueries + v * kLanes<T>;
       logit_tile<kRows, kVectors>(head, queries, keys, qt, j, v,
@@ -159,6 +163,11 @@ struct Backward {
     for (long v = 0; v < keys.vectors; ++v) {
       const Vector<T> subtract = load(lse + lane + v * kLanes<T>);
       T* column = p + v * kLanes<T>;
+      if (head.sigmoid) {
+        for (long j = 0; j < keys.count; ++j)
+          store(column + j * kTileQueries, sigmoid_of_log2<T>(load(column + j * kTileQueries) + head.shift));
+        continue;
+      }
 #pragma GCC unroll 4
       for (long j = 0; j < keys.count; ++j)
         store(column + j * kTileQueries, exp2(load(column + j * kTileQueries) - subtract));
@@ -171,7 +180,8 @@ struct Backward {
           [&](int, int i) { return load(delta + at + i * kLanes<T>); },
           [&](int r, int i, Vector<T> x) {
             const long to = (j + r) * kTileQueries + (v + i) * kLanes<T>;
-            store(ds + to, x * load(p + to));
+            const Vector<T> weight = load(p + to);
+            store(ds + to, x * (weight - squares * weight * weight));
           });
     });
     const O *weights = nullptr, *dweights = nullptr, *dweights_by_key = nullptr;
@@ -208,13 +218,14 @@ void backward_single(const Head<S, O>& head, const HeadGradient<S>& g, const std
   alignas(64) T scaled[kSingleQueries * kMaxHeadDim], row[kSingleQueries * kMaxHeadDim] = {};
   alignas(64) T drow[kSingleQueries * kMaxHeadDim] = {}, dq[kSingleQueries * kMaxHeadDim] = {};
   T shift[kSingleQueries], sum[kSingleQueries];
+  const T squares = head.sigmoid ? 1 : 0;
   for (long i = 0; i < queries; ++i) {
     const S *from = head.q + token[i] * head.q_stride, *dfrom = g.dout + token[i] * g.stride;
     copy_scaled(scaled + i * width, head.scale, from, head.dim);
     copy_scaled(row + i * width, T(1), from, head.dim);
     copy_scaled(drow + i * width, T(1), dfrom, head.dim);
     shift[i] = saved_lse(g.lse[token[i]]);
-    sum[i] = sum_of_lanes<T>(products_of(dfrom, g.out + token[i] * g.stride, head.dim));
+    sum[i] = head.sigmoid ? 0 : sum_of_lanes<T>(products_of(dfrom, g.out + token[i] * g.stride, head.dim));
   }
   for (long begin = 0; begin < head.tokens; begin += kChunk) {
     const long count = smaller(kChunk, head.tokens - begin);
@@ -226,8 +237,10 @@ void backward_single(const Head<S, O>& head, const HeadGradient<S>& g, const std
       single_logits(weights, head, scaled + i * width, token[i], begin, count);
       dots(dweights, drow + i * width, head.v + begin * stride, stride, head.dim, count);
       for (long j = 0; j < count; j += kLanes<T>) {
-        store(weights + j, exp2(load(weights + j) - shift[i]));
-        store(dweights + j, load(weights + j) * (load(dweights + j) - sum[i]));
+        const Vector<T> logit = load(weights + j);
+        const Vector<T> weight = head.sigmoid ? sigmoid_of_log2<T>(logit + head.shift) : exp2(logit - shift[i]);
+        store(weights + j, weight);
+        store(dweights + j, (weight - squares * weight * weight) * (load(dweights + j) - sum[i]));
       }
       if (g.center) add_to_table(head, g, token[i], dweights, begin, count);
     }

@@ -6,6 +6,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/attention/fused/ahead.h"
+#include "kernels/attention/fused/sigmoid.h"
 #include "kernels/attention/fused/single.h"
 #include "kernels/attention/fused/tile.h"
 #include "kernels/simd/math.h"
@@ -47,7 +48,7 @@ struct Forward {
           store(to + r * kTileQueries + i * kLanes<T>, x);
         });
       });
-      for (int i = 0; i < kVectors; ++i) rescale |= logits_to_weights(keys, v + i, top[i]);
+      for (int i = 0; i < kVectors; ++i) rescale |= logits_to_weights(head, keys, v + i, top[i]);
     });
     const O* by_key = nullptr;
     if constexpr (kPairs<O>)
@@ -62,7 +63,12 @@ struct Forward {
   }
 
   // Logits become weights relative to the new maximum; true if that differs from the old one in any lane.
-  bool logits_to_weights(const KeyChunk<S, O>& keys, long v, Vector<T> top) {
+  bool logits_to_weights(const Head<S, O>& head, const KeyChunk<S, O>& keys, long v, Vector<T> top) {
+    if (head.sigmoid) {
+      for (T* x = s + v * kLanes<T>; x < s + keys.count * kTileQueries; x += kTileQueries)
+        store(x, sigmoid_of_log2<T>(load(x) + head.shift));
+      return false;
+    }
     const long lane = (keys.first_vector + v) * kLanes<T>;
     const Vector<T> old = load(max + lane), by = exp2(old - top);
     store(scale + v * kLanes<T>, by);
@@ -80,6 +86,7 @@ struct Forward {
   }
 
   void finish(const Head<S, O>& head, const Queries<T>& queries, S* to, long stride, T* lse) {
+    if (head.sigmoid) fill(max, T(0), kTileQueries), fill(sum, T(1), kTileQueries);
     for (long i = 0; i < queries.count; i += kLanes<T>)
       store(max + i, load(max + i) * static_cast<T>(1 / kLog2e) + log(load(sum + i)));
     for (long i = 0; i < queries.count; ++i) {
@@ -131,6 +138,11 @@ void forward_single(const Head<S, O>& head, const std::int32_t* token, long quer
       single_logits(row, head, rows + i * width, token[i], begin, count);
       const T before = top[i];
       top[i] = largest(row, count, before);
+      if (head.sigmoid) {
+        for (long j = 0; j < count; j += kLanes<T>) store(row + j, sigmoid_of_log2<T>(load(row + j) + head.shift));
+        by[i] = total[i] = 1;
+        continue;
+      }
       by[i] = exp2(Vector<T>{} + (before - top[i]))[0];
       total[i] = total[i] * by[i] + weigh(row, count, top[i]);
     }
@@ -138,6 +150,7 @@ void forward_single(const Head<S, O>& head, const std::int32_t* token, long quer
   }
   for (long i = 0; i < queries; ++i) {
     copy_scaled(to + token[i] * stride, total[i] == 0 ? T(0) : 1 / total[i], out + i * width, head.dim);
+    if (head.sigmoid) top[i] = 0;
     lse[token[i]] =
         total[i] == 0 ? -std::numeric_limits<T>::infinity() : top[i] * static_cast<T>(1 / kLog2e) + std::log(total[i]);
   }

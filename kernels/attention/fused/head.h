@@ -126,6 +126,8 @@ struct Head : KeyRows<S, O> {
   bool by_prefix;                     // is there a bias of prefix tokens as keys?
   T from_patch = 0, from_prefix = 0;  // that, in log2, for a patch as query and for another token of the prefix
   T scale;                            // times log2(e)
+  bool sigmoid;                       // are weights sigmoids of logits and `shift`, in log2, with no sum?
+  T shift = 0;
 
   template <class Problem>
   Head(const Problem& p, long h, const S* q_rows, const KeyRows<S, O>& rows)
@@ -140,7 +142,9 @@ struct Head : KeyRows<S, O> {
         center(p.bias.relative ? table_center(p.workspace, *p.plan, h) : nullptr),
         key_bias(p.bias.key ? p.bias.key + h * p.plan->grid.patches() : nullptr),
         by_prefix(p.bias.relative && p.bias.prefix),
-        scale(p.scale * static_cast<T>(kLog2e)) {
+        scale(p.scale * static_cast<T>(kLog2e)),
+        sigmoid(p.bias.shift != nullptr) {
+    if (sigmoid) shift = p.bias.shift[h] * static_cast<T>(kLog2e);
     if (!by_prefix) return;
     from_patch = p.bias.prefix[2 * h] * static_cast<T>(kLog2e);
     from_prefix = p.bias.prefix[2 * h + 1] * static_cast<T>(kLog2e);

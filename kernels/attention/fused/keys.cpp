@@ -22,6 +22,9 @@ struct Interval {
 };
 // The columns of key row y, within [begin, end), that a group may see.
 Interval columns_seen(const HalfPlanes& planes, const GroupBounds& bounds, long y, Interval columns) {
+  columns.begin = std::max(columns.begin, static_cast<long>(bounds.first_x));
+  columns.end = std::min(columns.end, static_cast<long>(bounds.end_x));
+  if (y < bounds.first_y || y >= bounds.end_y) columns.end = columns.begin;
   for (int i = 0; i < 3; ++i) {
     const HalfPlane& p = planes.plane[i];
     const long rest = bounds.least[i] - p.a * y;  // b·x >= rest
@@ -151,7 +154,7 @@ void sort_into_classes(const Runs& runs, KeyList& list) {
 GroupBounds bounds_of_group(const FieldOfView& field, const std::int32_t* token, Grid grid, long prefix) {
   constexpr std::int32_t kLeast = -(1 << 30), kMost = 1 << 30;
   const HalfPlanes planes(field);
-  GroupBounds bounds{{kMost, kMost, kMost}};
+  GroupBounds bounds{{kMost, kMost, kMost}, kMost, 0, kMost, 0};
   for (int lane = 0; lane < kGroupQueries; ++lane) {
     if (token[lane] < 0) continue;
     const long patch = token[lane] - prefix;
@@ -159,6 +162,14 @@ GroupBounds bounds_of_group(const FieldOfView& field, const std::int32_t* token,
       const long value = planes.plane[i].a * (patch / grid.x) + planes.plane[i].b * (patch % grid.x);
       bounds.least[i] = std::min(bounds.least[i], patch < 0 ? kLeast : static_cast<std::int32_t>(value));
     }
+    const auto widen = [&](std::int32_t& first, std::int32_t& end, long at, long size) {
+      const bool all = patch < 0 || field.window == 0;
+      const long begin = all ? 0 : at / field.window * field.window;
+      first = std::min(first, static_cast<std::int32_t>(begin));
+      end = std::max(end, static_cast<std::int32_t>(all ? size : std::min(size, begin + field.window)));
+    };
+    widen(bounds.first_y, bounds.end_y, patch / grid.x, grid.y);
+    widen(bounds.first_x, bounds.end_x, patch % grid.x, grid.x);
   }
   return bounds;
 }

@@ -9,9 +9,9 @@ namespace kernels {
 inline constexpr int kGroupQueries = 16, kTileGroups = 4, kTileQueries = kGroupQueries * kTileGroups;
 
 // What a group may see: the key (y, x) if every half-plane holds a·y + b·x >= least. With two half-planes their sum is
-// a third one, which cuts off the corner of a cone.
+// a third one, which cuts off the corner of a cone. And it lies between these rows and columns, those of windows.
 struct GroupBounds {
-  std::int32_t least[3];
+  std::int32_t least[3], first_y, end_y, first_x, end_x;
 };
 // Of the queries in `token` (kGroupQueries), -1 where there is none. Tokens of the prefix see everything.
 GroupBounds bounds_of_group(const FieldOfView& field, const std::int32_t* token, Grid grid, long prefix);

@@ -64,6 +64,13 @@ double single_cost(long head_dim) {
   return (2 * std::ceil(dim / 16) * 1.5 + 12) / ((2 * dim + 10) / 16);
 }
 
+void set_bounds(Draft& draft, Grid grid, long prefix) {
+  for (std::size_t first = 0; first < draft.token.size(); first += kGroupQueries)
+    draft.bounds.push_back(bounds_of_group(draft.plan.field, &draft.token[first], grid, prefix));
+  draft.plan.groups = static_cast<long>(draft.bounds.size());
+  draft.plan.singles = static_cast<long>(draft.single.size());
+}
+
 // Puts the first `filled` queries of the order into lanes; the rest are by themselves. Returns the cost in pairs.
 double fill_lanes(Draft& draft, const std::vector<std::int32_t>& order, long filled, Grid grid, long prefix,
                   long head_dim) {
@@ -72,12 +79,9 @@ double fill_lanes(Draft& draft, const std::vector<std::int32_t>& order, long fil
   draft.single.assign(order.begin() + filled, order.end());
   double cost =
       static_cast<double>(static_cast<long>(draft.single.size()) * (grid.patches() + prefix)) * single_cost(head_dim);
-  for (std::size_t first = 0; first < draft.token.size(); first += kGroupQueries) {
-    draft.bounds.push_back(bounds_of_group(draft.plan.field, &draft.token[first], grid, prefix));
-    cost += static_cast<double>(count_keys(draft.plan.field, draft.bounds.back(), grid, prefix) * kGroupQueries);
-  }
-  draft.plan.groups = static_cast<long>(draft.bounds.size());
-  draft.plan.singles = static_cast<long>(draft.single.size());
+  set_bounds(draft, grid, prefix);
+  for (const GroupBounds& bounds : draft.bounds)
+    cost += static_cast<double>(count_keys(draft.plan.field, bounds, grid, prefix) * kGroupQueries);
   return cost;
 }
 
@@ -94,8 +98,31 @@ void set_table(Draft& draft, Walk walk, Grid grid) {
       draft.offset.push_back(static_cast<std::int32_t>(-(y * plan.down + x * plan.right)));
 }
 
+// Windows: each has groups of its own, with empty lanes behind its last query, so that the keys of a group are what all
+// of its queries see. The prefix is by itself, or in groups of its own where that is cheaper.
+Draft window_draft(const FieldOfView& field, Grid grid, long prefix, long head_dim) {
+  Draft draft;
+  draft.plan.field = field;
+  const auto end_group = [&] {
+    while (draft.token.size() % kGroupQueries) draft.token.push_back(-1);
+  };
+  for (long y = 0; y < grid.y; y += field.window)
+    for (long x = 0; x < grid.x; x += field.window, end_group())
+      for (long row = y; row < std::min(grid.y, y + field.window); ++row)
+        for (long column = x; column < std::min(grid.x, x + field.window); ++column)
+          draft.token.push_back(static_cast<std::int32_t>(prefix + row * grid.x + column));
+  const bool single = static_cast<double>(prefix) * single_cost(head_dim) < kGroupQueries;
+  for (long token = 0; token < prefix; ++token)
+    (single ? draft.single : draft.token).push_back(static_cast<std::int32_t>(token));
+  end_group();
+  set_bounds(draft, grid, prefix);
+  set_table(draft, Walk::rows, grid);
+  return draft;
+}
+
 // The cheapest of all orders of the queries, without its lists of keys and bias.
 Draft best_draft(const FieldOfView& field, Grid grid, long prefix, long head_dim) {
+  if (field.window) return window_draft(field, grid, prefix, head_dim);
   Draft best;
   Walk best_walk = Walk::rows;
   double least = std::numeric_limits<double>::infinity();

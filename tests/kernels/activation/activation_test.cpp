@@ -62,7 +62,8 @@ TEST(Activation, FarFromZeroItIsAllOrNothing) {
     const std::vector<float> x{-80, -1000, 80, 1000, 0}, want{0, 0, 80, 1000, 0};
     std::vector<float> y(x.size());
     kernels::activate<float>(Cpu{}, {.y = y.data(), .x = x.data(), .n = std::ssize(x), .function = function});
-    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(y[i], want[i], 1e-30) << name_of(function) << " " << x[i];
+    for (std::size_t i = 0; i < x.size() - (function == Activation::softplus ? 1 : 0); ++i)  // it is log 2 at 0
+      EXPECT_NEAR(y[i], want[i], 1e-30) << name_of(function) << " " << x[i];
   }
 }
 

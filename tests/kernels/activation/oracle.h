@@ -1,5 +1,6 @@
 // Activations in f64, as their formulas have them.
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/activation/activation.h"
@@ -7,7 +8,7 @@
 namespace kernels {
 
 inline constexpr Activation kEveryActivation[] = {Activation::gelu, Activation::silu, Activation::gelu_tanh,
-                                                  Activation::quick_gelu};
+                                                  Activation::quick_gelu, Activation::softplus};
 
 struct ActivationOracle {
   double (*value)(double);
@@ -25,6 +26,8 @@ inline ActivationOracle oracle_of(Activation function) {
               const double s = sigmoid(1.702 * x);
               return s + 1.702 * x * s * (1 - s);
             }};
+  if (function == Activation::softplus)
+    return {[](double x) { return std::max(x, 0.) + std::log1p(std::exp(-std::abs(x))); }, sigmoid};
   static constexpr auto inner = [](double x) { return std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x); };
   if (function == Activation::gelu_tanh)
     return {[](double x) { return 0.5 * x * (1 + std::tanh(inner(x))); },

@@ -24,6 +24,7 @@ void check_position(const ViTConfig& c) {
 
 void check_fits_timm(const ViTConfig& c, bool no_embed_class) {
   check_position(c);
+  check(c.attention == AttentionWeights::softmax, "export: timm's Vision Transformers have no sigmoid attention");
   check(c.head != HeadType::mlp, "export: timm's Vision Transformers have no head of two layers");
   check(!(c.pre_norm && c.patch_bias), "export: with norm_pre timm's patch embedding has no bias, this model's has");
   check(c.pool != Pooling::map || !mlp_activation(c.activation).gated, "export: timm's map pooling has no gated MLP, ",

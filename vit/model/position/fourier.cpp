@@ -4,20 +4,13 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "vit/model/position/first_values.h"
 #include "vit/model/position/types.h"
 
 namespace lookhere {
 namespace {
 
 constexpr long kFeatures = 128, kHidden = 256;
-
-Var uniform_by_inputs(Init& init, const Shape& shape) {  // weights
-  return init.uniform(shape, 1 / std::sqrt(static_cast<double>(shape.back())));
-}
-template <long kInputs>
-Var uniform_bias(Init& init, const Shape& shape) {
-  return init.uniform(shape, 1 / std::sqrt(static_cast<double>(kInputs)));
-}
 
 class Fourier : public PositionEncoding {
  public:

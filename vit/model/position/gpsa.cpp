@@ -34,6 +34,9 @@ Var toward_cells(Init& init, const Shape& shape) {
 
 class Gpsa : public PositionEncoding {
  public:
+  void check_fits(const PositionSizes& z) const override {
+    check(!z.sigmoid, "gpsa: mixes two softmaxes, wanted --attention softmax");
+  }
   std::vector<PositionParameter> parameters(const PositionSizes& z) const override {
     std::vector<PositionParameter> all;
     for (long layer = 0; layer < local_layers(z.depth); ++layer) {

@@ -2,6 +2,7 @@
 #include "vit/model/position/model_position.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 
 namespace lookhere {
@@ -36,6 +37,21 @@ std::shared_ptr<const PositionOnGrid> ModelPosition::on(Grid grid, Dtype dtype) 
   return made;
 }
 
+namespace {
+
+// -log of the number of tokens that one of each head sees in the mean.
+Tensor sigmoid_shift(const AttentionHeads& planned, const PositionSizes& z, Dtype dtype) {
+  std::vector<double> shift;
+  for (long h = 0; h < z.heads; ++h) {
+    const LookHereHead head = planned.heads.empty() ? LookHereHead{} : planned.heads[h];
+    const long pairs = kernels::visible_pairs(head, planned.grid, z.prefix);
+    shift.push_back(std::log(static_cast<double>(planned.grid.patches() + z.prefix) / static_cast<double>(pairs)));
+  }
+  return from_vector(shift, {z.heads}, Device::cpu).to(dtype);
+}
+
+}  // namespace
+
 std::shared_ptr<const PositionOnGrid> ModelPosition::make(Grid grid, Dtype dtype) const {
   const auto made = std::make_shared<PositionOnGrid>();
   made->grid = grid, made->dtype = dtype;
@@ -56,6 +72,7 @@ std::shared_ptr<const PositionOnGrid> ModelPosition::make(Grid grid, Dtype dtype
                           config_->by_position(sizes_, in, grid, layer).share.defined()))
       heads.resize(sizes_.heads);
     AttentionHeads planned = make_attention_heads(std::move(heads), grid, dtype, device_);
+    if (sizes_.sigmoid) planned.shift = sigmoid_shift(planned, sizes_, acc_of(dtype)).to(device_);
     plan_attention(planned, sizes_.heads, sizes_.prefix, sizes_.head_dim(), layer ? &made->heads.back() : nullptr);
     made->heads.push_back(std::move(planned));
   }
@@ -82,7 +99,9 @@ LayerPosition ModelPosition::in_layer(const PositionOnGrid& on_grid, long layer)
           .table = config_->table(sizes_, in, on_grid.grid, layer),
           .prefix = config_->prefix(sizes_, in, on_grid.grid, layer),
           .by_position = by_position.table,
-          .share = by_position.share};
+          .share = by_position.share,
+          .angles = config_->angles(sizes_, in, on_grid.grid, layer),
+          .by_query = config_->by_query(sizes_, in, on_grid.grid, layer)};
 }
 
 }  // namespace lookhere

@@ -2,6 +2,7 @@
 // registry.cpp: a class with the hooks it needs, which the model calls where they belong. Nothing else asks which
 // encoding it is.
 #pragma once
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -19,8 +20,9 @@ namespace lookhere {
 // What an encoding is told of the model that it is for.
 struct PositionSizes {
   long heads, depth, dim;
-  Grid grid;        // of the images that the model is made for: what learned tables cover
-  long prefix = 1;  // tokens before the patches
+  Grid grid;             // of the images that the model is made for: what learned tables cover
+  long prefix = 1;       // tokens before the patches
+  bool sigmoid = false;  // weights are sigmoids, with no sum over keys
   long head_dim() const { return dim / heads; }
 };
 
@@ -81,6 +83,13 @@ class PositionEncoding {
   // A second attention, by position alone, and its share of each head; undefined: none.
   virtual PositionalAttention by_position(const PositionSizes& sizes, std::span<const Var> inputs, Grid grid,
                                           long layer) const;
+  // Angles that turn q and k of each head, with a gradient, [patches, heads·head size / 2] (rotate_by); undefined:
+  // none.
+  virtual Var angles(const PositionSizes& sizes, std::span<const Var> inputs, Grid grid, long layer) const;
+  // Gives, of the tokens that a layer's attention is given, a bias of each query's own; empty: none. It may outlive
+  // `inputs`.
+  virtual std::function<QueryBias(const Var& tokens)> by_query(const PositionSizes& sizes, std::span<const Var> inputs,
+                                                               Grid grid, long layer) const;
   // What the hooks above compute with, made once per grid, in host memory: the model moves it to its device.
   virtual std::vector<Tensor> constants(const PositionSizes& sizes, Grid grid, Dtype dtype) const;
 

@@ -8,8 +8,9 @@
 namespace lookhere {
 
 const std::vector<PositionType>& position_types() {
-  static const std::vector<PositionType> all{lookhere_type(),   learned_type(), none_type(), sincos_type(), rope_type(),
-                                             factorized_type(), fourier_type(), rpe_type(),  gpsa_type()};
+  static const std::vector<PositionType> all{lookhere_type(), learned_type(), none_type(), sincos_type(), rope_type(),
+                                             factorized_type(), fourier_type(), rpe_type(), gpsa_type(),
+                                             rope_mixed_type(), fire_type(), window_type(), pape_type(), pape_ri_type()};
   return all;
 }
 
@@ -93,6 +94,11 @@ std::vector<NamedHead> PositionEncoding::bias(const PositionSizes&, long) const 
 Var PositionEncoding::table(const PositionSizes&, std::span<const Var>, Grid, long) const { return {}; }
 Var PositionEncoding::prefix(const PositionSizes&, std::span<const Var>, Grid, long) const { return {}; }
 PositionalAttention PositionEncoding::by_position(const PositionSizes&, std::span<const Var>, Grid, long) const {
+  return {};
+}
+Var PositionEncoding::angles(const PositionSizes&, std::span<const Var>, Grid, long) const { return {}; }
+std::function<QueryBias(const Var&)> PositionEncoding::by_query(const PositionSizes&, std::span<const Var>, Grid,
+                                                                long) const {
   return {};
 }
 std::vector<Tensor> PositionEncoding::constants(const PositionSizes&, Grid, Dtype) const { return {}; }

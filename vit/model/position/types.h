@@ -26,5 +26,10 @@ PositionType factorized_type();
 PositionType fourier_type();
 PositionType rpe_type();
 PositionType gpsa_type();
+PositionType rope_mixed_type();
+PositionType fire_type();
+PositionType window_type();
+PositionType pape_type();
+PositionType pape_ri_type();
 
 }  // namespace lookhere
