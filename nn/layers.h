@@ -20,6 +20,8 @@ struct Pass {
   std::optional<Dtype> dtype = {};  // inside of the branches; by default that of the weights
   // If there is one, told of each layer's q, k and v as attention takes them, [B, T, 3·H·d], from the first layer on.
   std::function<void(const Tensor& qkv, const LayerPosition&)> on_attention = {};
+  // And of the tokens that each block leaves, [B, T, dim].
+  std::function<void(const Tensor& tokens)> on_block = {};
 
   // DropPath (stochastic depth, per image): [batch] of 0 or 1 / (1 - p); undefined when off.
   Tensor keep(long batch, Dtype dtype, Device device) {

@@ -48,10 +48,12 @@ TEST(CompareRun, MeasuresEverythingForEveryRun) {
     std::string names;
     for (const Measurement& m : run.values) names += concat(m.metric, '@', m.size, ' ');
     // The number of lh90 is tuned at the size that it was not trained at; none has none.
-    EXPECT_EQ(names, concat("top1@16 top5@16 loss@16 ece@16 top1@32 top5@32 loss@32 ece@32 ",
-                            run.variant == "lh90" ? "tuned.top1@32 tuned.top5@32 tuned.value@32 " : "",
-                            "fgsm1.top1@16 fgsm1.top5@16 fgsm3.top1@16 fgsm3.top5@16 "));
-    for (const Measurement& m : run.values) EXPECT_GE(m.value, 0) << m.metric;
+    EXPECT_EQ(names,
+              concat("top1@16 top5@16 loss@16 ece@16 top1@32 top5@32 loss@32 ece@32 ",
+                     run.variant == "lh90" ? "tuned.top1@32 tuned.top5@32 tuned.value@32 " : "",
+                     "diversity@16 diversity.0@16 distance@16 distance.0@16 similarity@16 similarity.0@16 lens.miou@16 "
+                     "lens.miou.0@16 fgsm1.top1@16 fgsm1.top5@16 fgsm3.top1@16 fgsm3.top5@16 "));
+    for (const Measurement& m : run.values) EXPECT_GE(m.value, m.metric.starts_with("similarity") ? -1 : 0) << m.metric;
   }
   EXPECT_EQ(to_csv(results), read_file(whole() + "/results.csv"));
   // Two seeds are two runs.
@@ -149,9 +151,10 @@ void expect_sound_page(const std::string& path) {
 TEST(CompareReport, HasWhatItPromises) {
   expect_sound_page(whole() + "/report.html");
   const std::string html = read_file(whole() + "/report.html");
-  for (const char* part : {"Accuracy by image size", "With one number tuned", "Calibration and attacks",
-                           "Where the models look", "lh90", "none", "81.02", "What the heads may see",
-                           "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2"})
+  for (const char* part :
+       {"Accuracy by image size", "With one number tuned", "What heads and patches do", "Patch logit lens",
+        "Calibration and attacks", "Where the models look", "lh90", "none", "81.02", "What the heads may see",
+        "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2"})
     EXPECT_NE(html.find(part), std::string::npos) << part;
 }
 

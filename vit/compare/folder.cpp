@@ -38,9 +38,11 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
   std::optional<ViTConfig> begun;
   if (!c.recipe.initial_checkpoint.empty()) begun = config_of(Safetensors(c.recipe.initial_checkpoint));
   const Dataset train = load_training_data(c.recipe);
+  const Dataset test = load_test_set(c.recipe.data, train, dataset_options(c.recipe));
   images_ = {.train = train.size(),
-             .test = load_test_set(c.recipe.data, train, dataset_options(c.recipe)).size(),
-             .held_out = load_held_out(c.recipe).size()};
+             .test = test.size(),
+             .held_out = load_held_out(c.recipe).size(),
+             .masks = static_cast<bool>(test.masks)};
   if (c.test_images > 0) images_.test = std::min(images_.test, c.test_images);
   for (const ComparedRun& run : runs_) models_.push_back(model_config(run.recipe, train, begun));
   if (c.sizes.empty()) c.sizes = usual_sizes(models_[0].height, models_[0].patch);
@@ -93,7 +95,7 @@ bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
     const std::string name = std::filesystem::path(run.folder).filename().string();
     ComparisonWatch of_run = watch;
     of_run.advance = [&](double work, const std::string& detail) { watch.advance(work, name + "  " + detail); };
-    if (lookhere::carry_out(comparison_, run, path_, of_run) == RunState::stopped) return false;
+    if (lookhere::carry_out(comparison_, run, path_, images_.masks, of_run) == RunState::stopped) return false;
     write_results();
   }
   return true;

@@ -19,6 +19,7 @@ class ComparisonFolder {
   const std::vector<ComparedRun>& runs() const { return runs_; }
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
+  long side() const { return models_[0].height; }  // of the first variant's images
   const ImageCounts& images() const { return images_; }
 
   // In the units of ComparisonWatch::advance: of all runs, and of what the folder holds of it.

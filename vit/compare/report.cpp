@@ -31,8 +31,9 @@ constexpr long kPictures = 3;
 
 std::string with_spread(const std::optional<Spread>& spread) {
   if (!spread) return "–";
-  return spread->count < 2 ? fmt::format("{:.1f}", spread->mean)
-                           : fmt::format("{:.1f} ± {:.1f}", spread->mean, spread->deviation);
+  const int digits = std::abs(spread->mean) < 5 ? 2 : 1;
+  return spread->count < 2 ? fmt::format("{:.{}f}", spread->mean, digits)
+                           : fmt::format("{:.{}f} ± {:.{}f}", spread->mean, digits, spread->deviation, digits);
 }
 
 struct Column {
@@ -44,7 +45,7 @@ struct Column {
 class Report {
  public:
   explicit Report(const ComparisonFolder& folder)
-      : folder_(folder), c_(folder.comparison()), results_(results_of(c_, folder.path())) {}
+      : folder_(folder), c_(folder.comparison()), results_(results_of(c_, folder.path())), side_(folder.side()) {}
   std::string page();
 
  private:
@@ -59,6 +60,7 @@ class Report {
   void table(HtmlPage& page, const std::string& caption, const std::vector<Column>& columns) const;
   void beside_the_paper(HtmlPage& page) const;
   void calibration_and_attacks(HtmlPage& page) const;
+  void by_layer(HtmlPage& page) const;
   void pictures(HtmlPage& page);
   void masks(HtmlPage& page) const;
   void training(HtmlPage& page) const;
@@ -67,6 +69,7 @@ class Report {
   const ComparisonFolder& folder_;
   const Comparison& c_;
   std::vector<RunResult> results_;
+  long side_;  // of the images of training
 };
 
 const ComparedRun* Report::first_done(const std::string& variant) const {
@@ -202,12 +205,12 @@ void Report::calibration_and_attacks(HtmlPage& page) const {
   for (const std::string& variant : c_.variants)
     if (!any) any = first_done(variant);
   if (!any) return;
-  const long side = c_.sizes.front(), large = c_.sizes.back();
+  const long large = c_.sizes.back();
   page.heading("Calibration and attacks");
   page.paragraph(
       "ECE: how far confidence is from accuracy, over 15 bins, in percent: low is good. FGSM: accuracy after every "
       "pixel has been changed by at most so many 255ths to raise the loss, at the size of training.");
-  std::vector<Column> columns{{fmt::format("ECE, {} px", side), "ece", side, true},
+  std::vector<Column> columns{{fmt::format("ECE, {} px", c_.sizes.front()), "ece", c_.sizes.front(), true},
                               {fmt::format("ECE, {} px", large), "ece", large, true}};
   std::set<std::pair<std::string, long>> attacks;
   for (const RunResult& run : results_)
@@ -225,6 +228,46 @@ void Report::calibration_and_attacks(HtmlPage& page) const {
       rows.push_back({HtmlCell(variant), fmt::format("{:.2f}", row->ece), fmt::format("{:.2f}", row->fgsm1_top5),
                       fmt::format("{:.2f}", row->fgsm3_top5)});
   if (rows.size() > 1) page.table("The paper's own, at 224 px (tables 2 and 3)", rows);
+}
+
+// Charts by layer of what the metrics named "NAME.LAYER" say.
+void Report::by_layer(HtmlPage& page) const {
+  struct Quantity {
+    const char *metric, *title, *y_label;
+  };
+  std::vector<std::string> charts;
+  for (const Quantity& q : {Quantity{"diversity", "Head diversity", "Jensen-Shannon divergence, nats"},
+                            {"distance", "Attention distance", "patches"},
+                            {"similarity", "Patch similarity", "cosine"},
+                            {"lens.miou", "Patch logit lens", "mIoU, %"}}) {
+    std::vector<Series> all;
+    for (const std::string& variant : c_.variants) {
+      Series s{.name = variant, .x = {}, .y = {}};
+      for (long layer = 0;; ++layer) {
+        const auto here = spread(variant, fmt::format("{}.{}", q.metric, layer), side_);
+        if (!here) break;
+        s.x.push_back(static_cast<double>(layer)), s.y.push_back(here->mean), s.error.push_back(here->deviation);
+      }
+      if (!s.x.empty()) all.push_back(s);
+    }
+    for (std::size_t begin = 0; begin < all.size(); begin += kLinesPerChart) {
+      const std::vector<Series> some(all.begin() + begin, all.begin() + std::min(begin + kLinesPerChart, all.size()));
+      charts.push_back(line_charts({{.title = q.title, .x_label = "layer", .y_label = q.y_label, .series = some}}));
+    }
+  }
+  if (charts.empty()) return;
+  page.heading("What heads and patches do");
+  page.paragraph(
+      "At the size of training, by layer. Head diversity: how differently the heads of a layer look (0: all alike). "
+      "Attention distance: how far they look. Patch similarity: mean cosine of patch tokens. Patch logit lens, where "
+      "the data has masks: the classifier applied to each patch token; mean intersection over union on the patches of "
+      "the thing.");
+  page.charts(charts);
+  std::vector<Column> columns{
+      {"diversity", "diversity", side_}, {"distance", "distance", side_}, {"similarity", "similarity", side_}};
+  if (std::ranges::any_of(c_.variants, [&](const std::string& v) { return spread(v, "lens.miou", side_).has_value(); }))
+    columns.push_back({"logit lens mIoU, last layer", "lens.miou", side_});
+  table(page, "Means over layers; the highest of each column in bold", columns);
 }
 
 // Where models look: the same test images for all, at the first and the last size.
@@ -327,6 +370,7 @@ std::string Report::page() {
   tuned_accuracy(page);
   beside_the_paper(page);
   calibration_and_attacks(page);
+  by_layer(page);
   pictures(page);
   masks(page);
   training(page);

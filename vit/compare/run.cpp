@@ -57,7 +57,7 @@ Measurements measurements_of(const Comparison& comparison, const ComparedRun& ru
   return {folder + "/" + run.folder + "/measurements.json", made_with(comparison)};
 }
 
-RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder, bool masks,
                    const ComparisonWatch& watch) {
   const std::string path = folder + "/" + run.folder;
   std::optional<RunFolder> taken = RunFolder::if_free(path);
@@ -75,7 +75,7 @@ RunState carry_out(const Comparison& comparison, const ComparedRun& run, const s
   const std::optional<RunFolder> again = RunFolder::if_free(path);  // which training has given back
   if (!again) return RunState::elsewhere;
   have = measurements_of(comparison, run, folder);
-  return measure(comparison, again->file("last.safetensors"), have, watch) ? RunState::done : RunState::stopped;
+  return measure(comparison, again->file("last.safetensors"), masks, have, watch) ? RunState::done : RunState::stopped;
 }
 
 }  // namespace lookhere

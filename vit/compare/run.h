@@ -13,7 +13,7 @@ enum class RunState {
 
 // In `folder`/run.folder, which holds what a run of `train` holds and measurements.json. Throws Error if a run with
 // another recipe is there.
-RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder, bool masks,
                    const ComparisonWatch& watch);
 
 // Its numbers as far as they are there.

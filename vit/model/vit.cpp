@@ -131,13 +131,24 @@ Var ViT::operator()(const Var& images, Pass& pass) {
   profile::begin_forward();
   const auto position = position_.on(grid_of(images.shape()), init_.dtype());
   Var x = tokens_of(images, *position, pass.dtype.value_or(init_.dtype()));
-  for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
     x = blocks_[layer](std::move(x), position_.in_layer(*position, static_cast<long>(layer)), pass);
+    if (pass.on_block) pass.on_block(x.value());
+  }
   if (config_.final_norm == FinalNorm::tokens) x = norm_(x);
   if (config_.distilled) return scale(add(head_(select_token(x, 0)), head_dist_(select_token(x, 1))), 0.5);
   x = pooled(x, pass);
   if (config_.final_norm == FinalNorm::pooled) x = norm_(x);
   if (config_.head == HeadType::none) return x;
+  return head_(config_.head == HeadType::mlp ? tanh(head_fc1_(x)) : x);
+}
+
+Var ViT::patch_logits(const Var& tokens) const {
+  check(config_.pool != Pooling::map && config_.head != HeadType::none,
+        "logit lens: wanted a model that classifies a token or a mean of tokens");
+  Var x = config_.prefix() ? drop_tokens(tokens, config_.prefix()) : tokens;
+  if (config_.final_norm != FinalNorm::none) x = norm_(x);
+  if (config_.distilled) return scale(add(head_(x), head_dist_(x)), 0.5);
   return head_(config_.head == HeadType::mlp ? tanh(head_fc1_(x)) : x);
 }
 

@@ -74,6 +74,9 @@ class ViT {
   // images [B, C, Y, X] on the model's device, normalised, any Y and X divisible by the patch → logits [B, classes]
   Var operator()(const Var& images, Pass& pass);
   Var operator()(const Var& images);  // evaluation: nothing is dropped
+  // The patch logit lens (LookHere, section 4.1): what the norm and the head at the end make of each patch token of any
+  // block, [B, T, dim] → [B, patches, classes]. Throws Error for a model that pools by attention or has no head.
+  Var patch_logits(const Var& tokens) const;
   // Makes what the forward pass needs for images of this shape, so that several threads can then run it side by side.
   void prepare(const Shape& images);
 
