@@ -1,4 +1,6 @@
 // Whole comparisons, small ones: what is left does not depend on where they were killed, nor on how many processes.
+#include <fmt/format.h>
+
 #include <thread>
 
 #include "tensor/text.h"
@@ -28,6 +30,15 @@ Words comparison(const std::string& folder, const Words& more = {}) {
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
+std::string corruptions() {
+  std::string names;
+  for (const char* kind : {"noise", "blur", "contrast", "jpeg"}) {
+    names += concat("corrupted.", kind, "@16 ");
+    for (int strength = 1; strength <= 5; ++strength) names += concat("corrupted.", kind, ".", strength, "@16 ");
+  }
+  return names;
+}
+
 // Made once for all tests.
 const std::string& whole() {
   static const TemporaryFolder folder;
@@ -52,7 +63,8 @@ TEST(CompareRun, MeasuresEverythingForEveryRun) {
               concat("top1@16 top5@16 loss@16 ece@16 top1@32 top5@32 loss@32 ece@32 ",
                      run.variant == "lh90" ? "tuned.top1@32 tuned.top5@32 tuned.value@32 " : "",
                      "diversity@16 diversity.0@16 distance@16 distance.0@16 similarity@16 similarity.0@16 lens.miou@16 "
-                     "lens.miou.0@16 fgsm1.top1@16 fgsm1.top5@16 fgsm3.top1@16 fgsm3.top5@16 "));
+                     "lens.miou.0@16 shifted@16 ",
+                     corruptions(), "fgsm1.top1@16 fgsm1.top5@16 fgsm3.top1@16 fgsm3.top5@16 "));
     for (const Measurement& m : run.values) EXPECT_GE(m.value, m.metric.starts_with("similarity") ? -1 : 0) << m.metric;
   }
   EXPECT_EQ(to_csv(results), read_file(whole() + "/results.csv"));
@@ -71,6 +83,24 @@ TEST(CompareRun, AgreesWithTheTrainersEvaluation) {
     EXPECT_EQ(run.values[1], (Measurement{"top5", 16, last.eval_top5}));
     EXPECT_NEAR(run.values[2].value, last.eval_loss, 1e-5 * last.eval_loss);  // the file has six digits
   }
+}
+
+// eval --metrics says the same, to as many digits as it prints.
+TEST(CompareRun, EvalHasTheSameNumbers) {
+  const std::string model = whole() + "/runs/lh90-seed42/last.safetensors";
+  const Finished end = run_program(
+      {"eval", "--model", model, "--data", "shapes", "--metrics", "all", "--sizes", "16,32", "--test-images", "12"});
+  ASSERT_EQ(end.code, 0) << end.err;
+  std::string want;
+  for (const Measurement& m : results_of(comparison_in(whole()), whole())[0].values)
+    want += fmt::format("{:<20} {:>5} px {:>12.5g}\n", m.metric, m.size, m.value);
+  EXPECT_EQ(end.out, want);
+  const Finished some = run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", "--json"});
+  EXPECT_TRUE(some.out.starts_with(R"([{"metric":"top1","size":16,"value":)")) << some.out;
+  EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "colour"})
+                .err.find("--metrics: wanted all or some of accuracy, tuned, heads, lens, shift, corruptions, fgsm, "
+                          "got \"colour\""),
+            std::string::npos);
 }
 
 TEST(CompareRun, EndsTheSameWhereverItIsKilled) {
@@ -152,9 +182,9 @@ TEST(CompareReport, HasWhatItPromises) {
   expect_sound_page(whole() + "/report.html");
   const std::string html = read_file(whole() + "/report.html");
   for (const char* part :
-       {"Accuracy by image size", "With one number tuned", "What heads and patches do", "Patch logit lens",
-        "Calibration and attacks", "Where the models look", "lh90", "none", "81.02", "What the heads may see",
-        "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2"})
+       {"Accuracy by image size", "With one number tuned", "What heads and patches do", "Shifts and corruptions",
+        "Patch logit lens", "Calibration and attacks", "Where the models look", "lh90", "none", "81.02",
+        "What the heads may see", "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2"})
     EXPECT_NE(html.find(part), std::string::npos) << part;
 }
 

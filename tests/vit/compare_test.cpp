@@ -81,7 +81,8 @@ TEST(Comparison, UsualSizesAreMultiplesOfThePatch) {
 TEST(Comparison, ItsFileHoldsAllOfIt) {
   Comparison c;
   c.recipe.lr = 3e-3, c.recipe.scale = {0.15, 1};
-  c.variants = {"lh90", "none"}, c.seeds = 5, c.sizes = {28, 56}, c.test_images = 100, c.epsilon = {0.5};
+  c.variants = {"lh90", "none"}, c.seeds = 5, c.sizes = {28, 56}, c.test_images = 100, c.epsilon = {0.5},
+  c.metrics = {"accuracy", "fgsm"};
   const Comparison again = comparison_from_json(to_json(c), "f");
   EXPECT_EQ(to_json(again), to_json(c));
   EXPECT_EQ(again.recipe.scale, c.recipe.scale);
@@ -96,7 +97,8 @@ TEST(Comparison, ItsFileHoldsAllOfIt) {
        {std::string(), std::string("[]"), text.substr(0, text.size() / 2), with("\"seeds\": 5", "\"seeds\": 0"),
         with("\"seeds\": 5", "\"seeds\": \"5\""), with("\"lh90\"", "90"), with("\"lh90\"", "\"lh91\""),
         with("\"positions\"", "\"other\""), with("\"test_images\": 100", "\"test_images\": -1"),
-        with("\"lr\": 0.003", "\"lr\": \"fast\""), with("\"recipe\": {", "\"recipe\": [], \"r\": {")}) {
+        with("\"accuracy\"", "\"colour\""), with("\"lr\": 0.003", "\"lr\": \"fast\""),
+        with("\"recipe\": {", "\"recipe\": [], \"r\": {")}) {
     SCOPED_TRACE(broken);
     EXPECT_ERROR(comparison_from_json(broken, "FILE"), "FILE: ");
   }

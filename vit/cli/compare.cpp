@@ -43,7 +43,7 @@ class Compare : public RecipeCommand {
  private:
   Comparison asked_for() const;
   void work(const ComparisonFolder& folder) const;
-  std::string output = "compared", positions = "lh180,lh90,lh45,learned,sincos,rope,alibi";
+  std::string metrics, output = "compared", positions = "lh180,lh90,lh45,learned,sincos,rope,alibi";
   std::vector<double> sizes, epsilon{1, 3};
   long seeds = 3, test_images = 0, jobs = 1;
   bool is_job = false;
@@ -60,6 +60,7 @@ void Compare::add_options(Options& o) {
   o.add({.names = "--test-images", .help = "look at as many, evenly spread (0: all)", .range = {.low = 0}},
         test_images);
   o.add({.names = "--epsilon", .help = "of FGSM, in 1/255"}, epsilon);
+  o.add({.names = "--metrics", .help = "by commas some of " + joined(judging_groups()) + " (empty: all)"}, metrics);
   o.add({.names = "--jobs", .help = "processes side by side, which share the threads", .range = {1, 256}}, jobs);
   o.add({.names = "--output", .help = "folder; the same command again goes on with it"}, output);
   o.add({.names = "--resume", .help = "go on with this folder; its options hold unless given again"}, resume);
@@ -71,9 +72,10 @@ void Compare::add_options(Options& o) {
 void Compare::read_run(const std::string& run) {
   const Comparison saved = comparison_in(run);
   recipe = saved.recipe, output = run;
-  positions.clear();
+  positions.clear(), metrics.clear();
   for (const std::string& variant : saved.variants) positions += (positions.empty() ? "" : ",") + variant;
   sizes.assign(saved.sizes.begin(), saved.sizes.end());
+  for (const std::string& group : saved.metrics) metrics += (metrics.empty() ? "" : ",") + group;
   seeds = saved.seeds, test_images = saved.test_images, epsilon = saved.epsilon;
 }
 
@@ -83,12 +85,14 @@ Comparison Compare::asked_for() const {
                .seeds = seeds,
                .sizes = {},
                .test_images = test_images,
-               .epsilon = epsilon};
+               .epsilon = epsilon,
+               .metrics = {}};
   for (const std::string& variant : split(positions, ','))
     if (variant == "all")
       for (const std::string& each : all_positions()) c.variants.push_back(each);
     else
       c.variants.push_back(variant);
+  if (!metrics.empty()) c.metrics = split(metrics, ',');
   for (const double size : sizes) {
     check(size == std::round(size), "--sizes: wanted whole numbers, got ", size);
     c.sizes.push_back(static_cast<long>(size));

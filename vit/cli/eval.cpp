@@ -7,7 +7,9 @@
 #include <cmath>
 
 #include "tensor/file.h"
+#include "tensor/text.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/judge.h"
 #include "vit/cli/picture.h"
 #include "vit/eval/attack.h"
 #include "vit/eval/calibration.h"
@@ -34,6 +36,7 @@ class Eval : public Command {
                 "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
                 "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56\n"
                 "  lookhere eval --model best.safetensors --reliability reliability.svg\n"
+                "  lookhere eval --model best.safetensors --metrics accuracy,heads --sizes 28,56,112\n"
                 "  lookhere eval --model best.safetensors --attack pgd --epsilon 1 3 --attack-steps 10"};
   }
   void add_options(Options& o) override {
@@ -43,6 +46,20 @@ class Eval : public Command {
     add_fields(o, drawn, {"glyphs-zoom", "on-bad-image"});
     o.add({.names = "-b,--batch-size", .help = "images at a time"}, batch_size);
     o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
+    const char* metrics_group = "Metrics";
+    o.add({.names = "--metrics",
+           .help = "instead, the numbers that compare has of each run: all, or by commas some of " +
+                   joined(judging_groups()),
+           .group = metrics_group},
+          metrics);
+    o.add(
+        {.names = "--sizes", .help = "of them: sides of the images (none given: the model's)", .group = metrics_group},
+        sizes);
+    o.add({.names = "--test-images",
+           .help = "of them: look at as many, evenly spread (0: all)",
+           .group = metrics_group,
+           .range = {.low = 0}},
+          test_images);
     add_global_slope(o, global_slope);
     add_device(o, device);
     o.add({.names = "--use-ema", .help = "the averaged weights of a checkpoint"}, use_ema);
@@ -78,12 +95,13 @@ class Eval : public Command {
   void report(const Results& r) const;
   void check_attack() const;
 
-  std::string model, data = "fashion", reliability, attack;
+  std::string model, data = "fashion", reliability, attack, metrics;
   DeviceChoice device;
   double global_slope = -1, attack_step = 0;
   PictureOptions chosen;
   long batch_size = 256, workers = 1, attack_steps = 10;
-  std::vector<double> epsilon{1, 3};
+  std::vector<double> epsilon{1, 3}, sizes;
+  long test_images = 0;
   bool use_ema = false, json = false, bce_loss = false;
   Recipe drawn;
 };
@@ -120,6 +138,11 @@ void Eval::run() const {
   drawn.validate();
   const Device on = device.use();
   announce();
+  if (!metrics.empty()) {
+    Recipe how = drawn;
+    how.device = device.name, how.eval_batch_size = batch_size, how.workers = workers;
+    return judge_model({model, data, metrics, sizes, epsilon, test_images, json, how});
+  }
   const Safetensors file(model);
   ViT vit = load(file, on);
   const ViTConfig& config = vit.config();

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tensor/text.h"
+#include "vit/compare/measure.h"
 #include "vit/model/json.h"
 
 namespace lookhere {
@@ -78,6 +79,11 @@ void Comparison::validate() const {
   }
   for (const double each : epsilon) check_range("--epsilon", {0, 255}, each);
   for (const long size : sizes) check_range("--sizes", {1, 16384}, size);
+  for (const std::string& group : metrics) {
+    const std::vector<std::string> known = judging_groups();
+    check(std::ranges::find(known, group) != known.end(), "--metrics: wanted some of ", joined(known), ", got ",
+          shown(group));
+  }
   check(std::ranges::is_sorted(sizes) && std::ranges::adjacent_find(sizes) == sizes.end(),
         "--sizes: wanted each size once, the smallest first");
 }
@@ -104,9 +110,13 @@ std::vector<long> usual_sizes(long side, long patch) {
 }
 
 std::string to_json(const Comparison& c) {
-  const nlohmann::ordered_json json{{"positions", c.variants}, {"seeds", c.seeds},
-                                    {"sizes", c.sizes},        {"test_images", c.test_images},
-                                    {"epsilon", c.epsilon},    {"recipe", parse_object(to_json(c.recipe), "recipe")}};
+  const nlohmann::ordered_json json{{"positions", c.variants},
+                                    {"seeds", c.seeds},
+                                    {"sizes", c.sizes},
+                                    {"test_images", c.test_images},
+                                    {"epsilon", c.epsilon},
+                                    {"metrics", c.metrics},
+                                    {"recipe", parse_object(to_json(c.recipe), "recipe")}};
   return to_text(json, 1) + "\n";
 }
 
@@ -119,6 +129,7 @@ Comparison comparison_from_json(const std::string& text, const std::string& path
     c.sizes = field(json, "sizes").get<std::vector<long>>();
     c.test_images = integer_in(field(json, "test_images"), "test_images", 0, 1'000'000'000);
     c.epsilon = field(json, "epsilon").get<std::vector<double>>();
+    c.metrics = field(json, "metrics").get<std::vector<std::string>>();
     update_from_json(c.recipe, to_text(field(json, "recipe")));
     c.validate();
   } catch (const nlohmann::json::exception&) {

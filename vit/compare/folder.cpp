@@ -39,10 +39,7 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
   if (!c.recipe.initial_checkpoint.empty()) begun = config_of(Safetensors(c.recipe.initial_checkpoint));
   const Dataset train = load_training_data(c.recipe);
   const Dataset test = load_test_set(c.recipe.data, train, dataset_options(c.recipe));
-  images_ = {.train = train.size(),
-             .test = test.size(),
-             .held_out = load_held_out(c.recipe).size(),
-             .masks = static_cast<bool>(test.masks)};
+  images_ = {.train = train.size(), .test = test.size(), .held_out = load_held_out(c.recipe).size()};
   if (c.test_images > 0) images_.test = std::min(images_.test, c.test_images);
   for (const ComparedRun& run : runs_) models_.push_back(model_config(run.recipe, train, begun));
   if (c.sizes.empty()) c.sizes = usual_sizes(models_[0].height, models_[0].patch);
@@ -54,6 +51,11 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
       check(size % model.patch == 0, "--sizes: wanted multiples of the patch size ", model.patch, " of ",
             runs_[i].variant, ", got ", size);
   }
+  judging_ = {.sizes = c.sizes,
+              .epsilon = c.epsilon,
+              .held_out = images_.held_out > 0,
+              .masks = static_cast<bool>(test.masks),
+              .groups = {c.metrics.begin(), c.metrics.end()}};
   make_folders(path_);
   write_atomically(file(kComparisonFile), [&](FileWriter& out) { out.write(to_json(c)); });
 }
@@ -74,7 +76,7 @@ double ComparisonFolder::work() const {
   double work = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i)
     work += training_work(runs_[i]) +
-            measuring_work(comparison_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).all;
+            measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).all;
   return work;
 }
 
@@ -85,7 +87,7 @@ double ComparisonFolder::work_done() const {
     if (is_there(summary))
       done += training_work(runs_[i]) * static_cast<double>(read_summary(summary).size()) /
               static_cast<double>(runs_[i].recipe.epochs);
-    done += measuring_work(comparison_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).done;
+    done += measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).done;
   }
   return done;
 }
@@ -95,7 +97,7 @@ bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
     const std::string name = std::filesystem::path(run.folder).filename().string();
     ComparisonWatch of_run = watch;
     of_run.advance = [&](double work, const std::string& detail) { watch.advance(work, name + "  " + detail); };
-    if (lookhere::carry_out(comparison_, run, path_, images_.masks, of_run) == RunState::stopped) return false;
+    if (lookhere::carry_out(comparison_, run, path_, judging_, of_run) == RunState::stopped) return false;
     write_results();
   }
   return true;

@@ -40,6 +40,7 @@ class ComparisonFolder {
   std::vector<ComparedRun> runs_;
   std::vector<ViTConfig> models_;  // of the runs
   ImageCounts images_{};
+  Judging judging_;
 };
 
 // The comparison that a folder's compare.json tells of. Throws Error if there is none.

@@ -4,30 +4,33 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "vit/compare/subject.h"
 #include "vit/compare/tune.h"
 #include "vit/data/subset.h"
 #include "vit/eval/attack.h"
+#include "vit/eval/corruption.h"
 #include "vit/eval/heads.h"
 #include "vit/eval/logit_lens.h"
-#include "vit/model/weights.h"
 
 namespace lookhere {
 namespace {
 
+constexpr std::array<std::pair<long, long>, 8> kDirections{
+    {{-1, -1}, {-1, 0}, {-1, 1}, {0, -1}, {0, 1}, {1, -1}, {1, 0}, {1, 1}}};
 constexpr double kGreys = 255;
 constexpr double kBackward = 2;  // the work of a backward pass, in forward passes
 
 struct Step {
-  std::string detail, first_metric;
+  std::string group, detail, first_metric;
   long size;
   double work;  // per image
   // Nothing if it was stopped.
   std::function<std::vector<Measurement>(Subject&, const EvaluationOptions&)> run;
-  bool tunes = false;  // looks at the held-out images as well, for each factor
-  long images = 0;     // that it looks at; 0: all
+  long passes = 1, tuning_passes = 0;  // over the test images, over those that are held out
+  long images = 0;                     // at most as many test images; 0: all
 };
 
 std::vector<Measurement> accuracy_at(long size, Subject& subject, const EvaluationOptions& options) {
@@ -124,39 +127,86 @@ std::vector<Measurement> lens_at(long size, Subject& subject, const EvaluationOp
   return all;
 }
 
-std::vector<Step> steps_of(const Comparison& comparison, const ViTConfig& model, bool masks) {
-  const auto own = static_cast<double>(model.height * model.width);
-  std::vector<Step> steps;
-  for (const long size : comparison.sizes)
-    steps.push_back({fmt::format("{} px", size), "top1", size, static_cast<double>(size * size) / own,
-                     [size](Subject& subject, const EvaluationOptions& o) { return accuracy_at(size, subject, o); }});
-  const auto tunable = model.position->tunable();
-  for (const long size : comparison.sizes)
-    if (tunable && tunable->value > 0 && comparison.recipe.holdout > 0 && size != model.height)
-      steps.push_back({fmt::format("tuning at {} px", size), "tuned.top1", size, static_cast<double>(size * size) / own,
-                       [size](Subject& subject, const EvaluationOptions& o) { return tuned_at(size, subject, o); },
-                       true});
-  steps.push_back({"heads", "diversity", model.height, 2,
-                   [size = model.height](Subject& s, const EvaluationOptions& o) { return heads_at(size, s, o); },
-                   false, kPicturesForHeads});
-  if (masks && model.pool != Pooling::map)
-    steps.push_back({"logit lens", "lens.miou", model.height, 2,
-                     [size = model.height](Subject& s, const EvaluationOptions& o) { return lens_at(size, s, o); }});
-  for (const double epsilon : comparison.epsilon) {
-    const std::string name = fmt::format("fgsm{}", epsilon);
-    steps.push_back({fmt::format("FGSM {}/255", epsilon), name + ".top1", model.height, 2 + kBackward,
-                     [=, size = model.height](Subject& subject, const EvaluationOptions& o) {
-                       return attacked_at(size, epsilon, name, subject, o);
-                     }});
+// Top-1 with every batch changed.
+std::optional<double> top1_of(Subject& subject, long size, EvaluationOptions options,
+                              const std::function<Tensor(const Tensor&)>& change) {
+  options.change = [&](const Tensor& batch, const Tensor&) { return change(batch.to(Device::cpu)).to(batch.device()); };
+  Loader loader = subject.loader(size);
+  const Accuracy a = evaluate(subject.model(), loader, options);
+  return a.stopped ? std::nullopt : std::optional(a.top1);
+}
+
+// The mean over all strengths, and each.
+std::vector<Measurement> corrupted_at(long size, Corruption corruption, Subject& subject,
+                                      const EvaluationOptions& options) {
+  const Dataset& images = subject.images(size);
+  const Preprocessing constants{.mean = images.mean, .std = images.std};
+  const std::string name = concat("corrupted.", name_of(corruption));
+  std::vector<Measurement> all{{name, size, 0}};
+  for (long strength = 1; strength <= kStrengths; ++strength) {
+    const auto top1 = top1_of(subject, size, options,
+                              [&](const Tensor& batch) { return corrupted(batch, constants, corruption, strength); });
+    if (!top1) return {};
+    all[0].value += *top1 / kStrengths;
+    all.push_back({fmt::format("{}.{}", name, strength), size, *top1});
   }
+  return all;
+}
+
+// The mean over the eight directions, by an eighth of the side.
+std::vector<Measurement> shifted_at(long size, Subject& subject, const EvaluationOptions& options) {
+  const long by = std::max(1L, size / 8);
+  double mean = 0;
+  for (const auto& [dy, dx] : kDirections) {
+    const auto top1 = top1_of(subject, size, options,
+                              [&, dy = dy * by, dx = dx * by](const Tensor& batch) { return shifted(batch, dy, dx); });
+    if (!top1) return {};
+    mean += *top1 / static_cast<double>(kDirections.size());
+  }
+  return {{"shifted", size, mean}};
+}
+
+std::vector<Step> steps_of(const Judging& judging, const ViTConfig& model) {
+  const double own = static_cast<double>(model.height * model.width);
+  const long side = model.height;
+  const auto work = [&](long size) { return static_cast<double>(size * size) / own; };
+  std::vector<Step> steps;
+  for (const long size : judging.sizes)
+    steps.push_back({"accuracy", fmt::format("{} px", size), "top1", size, work(size),
+                     [size](Subject& s, const EvaluationOptions& o) { return accuracy_at(size, s, o); }});
+  const auto tunable = model.position->tunable();
+  for (const long size : judging.sizes)
+    if (judging.held_out && tunable && tunable->value > 0 && size != side)
+      steps.push_back({"tuned", fmt::format("tuning at {} px", size), "tuned.top1", size, work(size),
+                       [size](Subject& s, const EvaluationOptions& o) { return tuned_at(size, s, o); }, 1,
+                       std::ssize(kTuningFactors)});
+  steps.push_back({"heads", "heads", "diversity", side, 2,
+                   [side](Subject& s, const EvaluationOptions& o) { return heads_at(side, s, o); }, 1, 0,
+                   kPicturesForHeads});
+  if (judging.masks && model.pool != Pooling::map)
+    steps.push_back({"lens", "logit lens", "lens.miou", side, 2,
+                     [side](Subject& s, const EvaluationOptions& o) { return lens_at(side, s, o); }});
+  steps.push_back({"shift", "shifted", "shifted", side, 1,
+                   [side](Subject& s, const EvaluationOptions& o) { return shifted_at(side, s, o); },
+                   std::ssize(kDirections)});
+  for (const Corruption corruption : kCorruptions)
+    if (corruption != Corruption::jpeg || model.channels == 1 || model.channels == 3)
+      steps.push_back({"corruptions", name_of(corruption), concat("corrupted.", name_of(corruption)), side, 1,
+                       [=](Subject& s, const EvaluationOptions& o) { return corrupted_at(side, corruption, s, o); },
+                       kStrengths});
+  for (const double epsilon : judging.epsilon) {
+    const std::string name = fmt::format("fgsm{}", epsilon);
+    steps.push_back({"fgsm", fmt::format("FGSM {}/255", epsilon), name + ".top1", side, 2 + kBackward,
+                     [=](Subject& s, const EvaluationOptions& o) { return attacked_at(side, epsilon, name, s, o); }});
+  }
+  if (!judging.groups.empty())
+    std::erase_if(steps, [&](const Step& step) { return !judging.groups.contains(step.group); });
   return steps;
 }
 
 double work_of(const Step& step, const ImageCounts& images) {
-  const double seen =
-      static_cast<double>(images.test) +
-      (step.tunes ? static_cast<double>(kTuningFactors.size()) * static_cast<double>(images.held_out) : 0);
-  return step.work * seen;
+  const long test = step.images ? std::min(step.images, images.test) : images.test;
+  return step.work * static_cast<double>(step.passes * test + step.tuning_passes * images.held_out);
 }
 
 }  // namespace
@@ -174,12 +224,14 @@ Judgement judge(Subject& subject, long size, EvaluationOptions options) {
   return {accuracy, calibration_of(answers)};
 }
 
-std::string made_with(const Comparison& comparison) { return concat("test_images ", comparison.test_images); }
+std::vector<std::string> judging_groups() {
+  return {"accuracy", "tuned", "heads", "lens", "shift", "corruptions", "fgsm"};
+}
 
-MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, const ImageCounts& images,
+MeasuringWork measuring_work(const Judging& judging, const ViTConfig& model, const ImageCounts& images,
                              const Measurements& have) {
   MeasuringWork work;
-  for (const Step& step : steps_of(comparison, model, images.masks)) {
+  for (const Step& step : steps_of(judging, model)) {
     const double each = work_of(step, images);
     work.all += each;
     if (have.find(step.first_metric, step.size)) work.done += each;
@@ -187,23 +239,21 @@ MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& mode
   return work;
 }
 
-bool measure(const Comparison& comparison, const std::string& checkpoint, bool masks, Measurements& have,
-             const ComparisonWatch& watch) {
-  std::optional<Subject> subject;
-  for (const Step& step : steps_of(comparison, config_of(Safetensors(checkpoint)), masks)) {
+bool measure(const Judging& judging, const ViTConfig& model, const std::function<Subject&()>& subject,
+             Measurements& have, const ComparisonWatch& watch) {
+  for (const Step& step : steps_of(judging, model)) {
     if (have.find(step.first_metric, step.size)) continue;
     if (watch.stop()) return false;
-    if (!subject) subject.emplace(checkpoint, comparison.test_images);
     long told = 0;  // of this pass over images
     const auto more =
-        step.run(*subject, {.progress =
-                                [&](long done) {
-                                  if (done < told) told = 0;
-                                  watch.advance(step.work * static_cast<double>(done - told), step.detail);
-                                  told = done;
-                                },
-                            .stop = watch.stop,
-                            .note = watch.note});
+        step.run(subject(), {.progress =
+                                 [&](long done) {
+                                   if (done < told) told = 0;
+                                   watch.advance(step.work * static_cast<double>(done - told), step.detail);
+                                   told = done;
+                                 },
+                             .stop = watch.stop,
+                             .note = watch.note});
     if (more.empty()) return false;
     have.add(more);
   }

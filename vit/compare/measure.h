@@ -1,8 +1,8 @@
 // What a run of a comparison is judged by.
 #pragma once
 #include <functional>
+#include <set>
 
-#include "vit/compare/comparison.h"
 #include "vit/compare/measurements.h"
 #include "vit/compare/subject.h"
 #include "vit/eval/accuracy.h"
@@ -20,10 +20,17 @@ struct ComparisonWatch {
   std::function<bool()> stop;
 };
 
-// What the measurements depend on beside the run.
-std::string made_with(const Comparison& comparison);
+// By what.
+struct Judging {
+  std::vector<long> sizes;            // sides of the test images in pixels
+  std::vector<double> epsilon{1, 3};  // of FGSM, in 1/255
+  bool held_out = false;              // are there images to tune with
+  bool masks = false;                 // has the test set any
+  std::set<std::string> groups;       // of judging_groups(); empty: all
+};
+std::vector<std::string> judging_groups();  // accuracy, tuned, heads, lens, shift, corruptions, fgsm
 
-// Metrics by name; sizes are those of Comparison::sizes and, marked *, the model's own alone:
+// Metrics by name; sizes are those of Judging::sizes and, marked *, the model's own alone:
 //   top1, top5, loss   in percent; mean cross-entropy
 //   ece                expected calibration error over 15 bins, in percent
 //   tuned.top1, .top5  at other sizes than the model's, with the best value of the encoding's tunable number, if it has
@@ -33,11 +40,14 @@ std::string made_with(const Comparison& comparison);
 //   lens.miou          * of the patch logit lens in the last layer and, as lens.miou.3, in layer 3
 //   (vit/eval/logit_lens.h),
 //                      where the set has masks
+//   shifted            * top-1 where images are shifted by an eighth of the side, the mean over eight directions
+//   corrupted.KIND     * top-1 of images with noise, blur, contrast or jpeg (vit/eval/corruption.h), the mean over five
+//                      strengths and, as corrupted.noise.3, of each
 //   fgsmE.top1, .top5  * accuracy in percent where FGSM has changed every pixel by E/255: fgsm1, fgsm3
-// Model and images are those of Subject. Does what `have` lacks, in this order; false if it was
-// stopped before the end. masks: whether the set has them.
-bool measure(const Comparison& comparison, const std::string& checkpoint, bool masks, Measurements& have,
-             const ComparisonWatch& watch);
+// Does what `have` lacks, in this order; false if it was stopped before the end. subject() is not called where there is
+// nothing to do.
+bool measure(const Judging& judging, const ViTConfig& model, const std::function<Subject&()>& subject,
+             Measurements& have, const ComparisonWatch& watch);
 
 struct Judgement {
   Accuracy accuracy;
@@ -48,12 +58,11 @@ Judgement judge(Subject& subject, long size, EvaluationOptions options = {});
 // The work of all that measure() does for one run, and of what of it is done.
 struct ImageCounts {
   long train, test, held_out;  // as many as are looked at
-  bool masks;                  // has the set any
 };
 struct MeasuringWork {
   double all = 0, done = 0;
 };
-MeasuringWork measuring_work(const Comparison& comparison, const ViTConfig& model, const ImageCounts& images,
+MeasuringWork measuring_work(const Judging& judging, const ViTConfig& model, const ImageCounts& images,
                              const Measurements& have);
 
 }  // namespace lookhere

@@ -12,7 +12,7 @@ namespace lookhere {
 Measurements::Measurements(std::string path, std::string made_with)
     : path_(std::move(path)), made_with_(std::move(made_with)) {
   std::error_code ignored;
-  if (!std::filesystem::exists(path_, ignored)) return;
+  if (path_.empty() || !std::filesystem::exists(path_, ignored)) return;
   const MappedFile file(path_);
   const nlohmann::json json = parse_object(file.text(), path_);
   try {
@@ -40,6 +40,7 @@ void Measurements::add(const std::vector<Measurement>& more) {
     check(!find(m.metric, m.size), path_, ": has ", m.metric, " at ", m.size, " px already");
     all_.push_back(m);
   }
+  if (path_.empty()) return;
   nlohmann::ordered_json values = nlohmann::ordered_json::array();
   for (const Measurement& m : all_) values.push_back({m.metric, m.size, m.value});
   const nlohmann::ordered_json json{{"made_with", made_with_}, {"values", values}};

@@ -15,8 +15,9 @@ struct Measurement {
 
 class Measurements {
  public:
-  // Reads the file if it is there. made_with: what the numbers depend on beside the run; those that were made with
-  // something else are forgotten. Throws Error for a file that this class has not written.
+  // Without a path they are in memory alone. Else reads the file if it is there. made_with: what the numbers depend on
+  // beside the run; those that were made with something else are forgotten. Throws Error for a file that this class has
+  // not written.
   Measurements(std::string path, std::string made_with);
 
   std::optional<double> find(const std::string& metric, long size) const;

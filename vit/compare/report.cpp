@@ -15,6 +15,7 @@
 #include "vit/compare/subject.h"
 #include "vit/data/sources.h"
 #include "vit/eval/attention_maps.h"
+#include "vit/eval/corruption.h"
 #include "vit/model/weights.h"
 #include "vit/show/html.h"
 #include "vit/show/mask_panel.h"
@@ -60,6 +61,7 @@ class Report {
   void table(HtmlPage& page, const std::string& caption, const std::vector<Column>& columns) const;
   void beside_the_paper(HtmlPage& page) const;
   void calibration_and_attacks(HtmlPage& page) const;
+  void robustness(HtmlPage& page) const;
   void by_layer(HtmlPage& page) const;
   void pictures(HtmlPage& page);
   void masks(HtmlPage& page) const;
@@ -230,6 +232,21 @@ void Report::calibration_and_attacks(HtmlPage& page) const {
   if (rows.size() > 1) page.table("The paper's own, at 224 px (tables 2 and 3)", rows);
 }
 
+void Report::robustness(HtmlPage& page) const {
+  std::vector<Column> columns{{"shifted", "shifted", side_}};
+  for (const Corruption each : kCorruptions)
+    columns.push_back({name_of(each), concat("corrupted.", name_of(each)), side_});
+  std::erase_if(columns, [&](const Column& column) {
+    return std::ranges::none_of(c_.variants, [&](const std::string& v) { return spread(v, column.metric, side_); });
+  });
+  if (columns.empty()) return;
+  page.heading("Shifts and corruptions");
+  page.paragraph(
+      "Top-1 accuracy where test images are shifted by an eighth of their side (mean over eight directions), and with "
+      "noise, blur, less contrast or JPEG of low quality as in ImageNet-C (mean over five strengths).");
+  table(page, "In percent, at the size of training; the best of each column in bold", columns);
+}
+
 // Charts by layer of what the metrics named "NAME.LAYER" say.
 void Report::by_layer(HtmlPage& page) const {
   struct Quantity {
@@ -370,6 +387,7 @@ std::string Report::page() {
   tuned_accuracy(page);
   beside_the_paper(page);
   calibration_and_attacks(page);
+  robustness(page);
   by_layer(page);
   pictures(page);
   masks(page);

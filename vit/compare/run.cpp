@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "tensor/text.h"
+#include "vit/model/weights.h"
 #include "vit/train/loop.h"
 #include "vit/train/resume.h"
 
@@ -54,11 +55,11 @@ bool train(const ComparedRun& run, RunFolder folder, const ComparisonWatch& watc
 }  // namespace
 
 Measurements measurements_of(const Comparison& comparison, const ComparedRun& run, const std::string& folder) {
-  return {folder + "/" + run.folder + "/measurements.json", made_with(comparison)};
+  return {folder + "/" + run.folder + "/measurements.json", concat("test_images ", comparison.test_images)};
 }
 
-RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder, bool masks,
-                   const ComparisonWatch& watch) {
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+                   const Judging& judging, const ComparisonWatch& watch) {
   const std::string path = folder + "/" + run.folder;
   std::optional<RunFolder> taken = RunFolder::if_free(path);
   if (!taken) return RunState::elsewhere;
@@ -75,7 +76,14 @@ RunState carry_out(const Comparison& comparison, const ComparedRun& run, const s
   const std::optional<RunFolder> again = RunFolder::if_free(path);  // which training has given back
   if (!again) return RunState::elsewhere;
   have = measurements_of(comparison, run, folder);
-  return measure(comparison, again->file("last.safetensors"), masks, have, watch) ? RunState::done : RunState::stopped;
+  const std::string checkpoint = again->file("last.safetensors");
+  std::optional<Subject> subject;
+  const auto loaded = [&]() -> Subject& {
+    if (!subject) subject.emplace(checkpoint, comparison.test_images);
+    return *subject;
+  };
+  const ViTConfig model = config_of(Safetensors(checkpoint));
+  return measure(judging, model, loaded, have, watch) ? RunState::done : RunState::stopped;
 }
 
 }  // namespace lookhere

@@ -1,5 +1,6 @@
 // One run of a comparison from wherever it stands: trained, then measured.
 #pragma once
+#include "vit/compare/comparison.h"
 #include "vit/compare/measure.h"
 
 namespace lookhere {
@@ -13,8 +14,8 @@ enum class RunState {
 
 // In `folder`/run.folder, which holds what a run of `train` holds and measurements.json. Throws Error if a run with
 // another recipe is there.
-RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder, bool masks,
-                   const ComparisonWatch& watch);
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+                   const Judging& judging, const ComparisonWatch& watch);
 
 // Its numbers as far as they are there.
 Measurements measurements_of(const Comparison& comparison, const ComparedRun& run, const std::string& folder);

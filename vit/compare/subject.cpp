@@ -13,11 +13,15 @@
 namespace lookhere {
 
 Subject::Subject(const std::string& checkpoint, long test_images)
-    : file_(checkpoint),
+    : Subject(checkpoint, recipe_of(Safetensors(checkpoint)), test_images) {}
+
+Subject::Subject(const std::string& model, Recipe recipe, long test_images)
+    : file_(model),
       test_images_(test_images),
-      recipe_(recipe_of(file_)),
+      recipe_(std::move(recipe)),
+      averaged_(std::ranges::any_of(file_.entries(), [](const auto& each) { return each.name.starts_with("ema."); })),
       model_(load_model(file_, Dtype::f32, device_of(recipe_))) {
-  if (recipe_.model_ema_decay > 0) load_weights(model_, file_, "ema.");
+  if (averaged_) load_weights(model_, file_, "ema.");
 }
 
 ViT Subject::tuned(double value) const {
@@ -26,7 +30,7 @@ ViT Subject::tuned(double value) const {
   options[config.position->tunable()->option] = value;
   config.position = with_options(config.position, options);
   ViT model = load_model(file_, config, Dtype::f32, device_of(recipe_));
-  if (recipe_.model_ema_decay > 0) load_weights(model, file_, "ema.");
+  if (averaged_) load_weights(model, file_, "ema.");
   return model;
 }
 

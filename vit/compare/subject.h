@@ -18,6 +18,8 @@ class Subject {
   // which would be chosen by the test images.
   // test_images: as Comparison has them.
   Subject(const std::string& checkpoint, long test_images);
+  // Of any model file, with the recipe that says which data, which batches and which loss.
+  Subject(const std::string& model, Recipe recipe, long test_images);
 
   ViT& model() { return model_; }
   const Recipe& recipe() const { return recipe_; }
@@ -33,6 +35,7 @@ class Subject {
   const Safetensors file_;
   long test_images_;
   Recipe recipe_;
+  bool averaged_;
   ViT model_;
   std::optional<Dataset> images_;
   long size_ = 0;

@@ -1,0 +1,76 @@
+// The recipe is the checkpoint's, where the file is one, else the usual one.
+#include "vit/cli/judge.h"
+
+#include <cmath>
+
+#include "tensor/text.h"
+#include "vit/cli/stop.h"
+#include "vit/model/json.h"
+#include "vit/model/weights.h"
+#include "vit/show/console.h"
+#include "vit/show/progress.h"
+#include "vit/train/checkpoint.h"
+
+namespace lookhere {
+namespace {
+
+Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject) {
+  Judging judging{
+      .sizes = {model.height}, .epsilon = asked.epsilon, .held_out = subject.recipe().holdout > 0, .groups = {}};
+  if (!asked.sizes.empty()) judging.sizes.clear();
+  for (const double size : asked.sizes) {
+    check(size >= 1 && size <= 16384 && size == std::round(size) && static_cast<long>(size) % model.patch == 0,
+          "--sizes: wanted multiples of the patch size ", model.patch, ", got ", size);
+    judging.sizes.push_back(static_cast<long>(size));
+  }
+  const std::vector<std::string> known = judging_groups();
+  for (const std::string& group : split(asked.metrics, ',')) {
+    check(group == "all" || std::ranges::find(known, group) != known.end(), "--metrics: wanted all or some of ",
+          joined(known), ", got ", shown(group));
+    if (group != "all") judging.groups.insert(group);
+  }
+  if (asked.metrics == "all") judging.groups.clear();
+  judging.masks = static_cast<bool>(subject.images(model.height).masks);
+  return judging;
+}
+
+}  // namespace
+
+void judge_model(const Judged& asked) {
+  const Safetensors file(asked.model);
+  const ViTConfig model = config_of(file);
+  check(model.height == model.width, "--metrics: wanted a model of square images, got ", model.height, "x",
+        model.width);
+  Recipe recipe = file.metadata().contains("recipe") ? recipe_of(file) : Recipe();
+  recipe.data = asked.data, recipe.glyphs_zoom = asked.drawn.glyphs_zoom;
+  recipe.on_bad_image = asked.drawn.on_bad_image, recipe.device = asked.drawn.device;
+  recipe.eval_batch_size = asked.drawn.eval_batch_size, recipe.workers = asked.drawn.workers;
+  Subject subject(asked.model, recipe, asked.test_images);
+  const Judging judging = judging_of(asked, model, subject);
+  Measurements numbers("", "");
+  const long test = subject.images(model.height).size();
+  const ImageCounts images{.train = 0, .test = test, .held_out = judging.held_out ? load_held_out(recipe).size() : 0};
+  Progress progress("judge", std::lround(measuring_work(judging, model, images, numbers).all));
+  double done = 0;
+  note_stop_signals();
+  const bool whole = measure(judging, model, [&]() -> Subject& { return subject; }, numbers,
+                             {.advance =
+                                  [&](double work, const std::string& detail) {
+                                    done += work;
+                                    progress.update(std::lround(done), detail);
+                                  },
+                              .note = [&](const std::string& line) { progress.note(line); },
+                              .stop = asked_to_stop});
+  if (!whole) throw Error("interrupted", Exit::interrupted);
+  progress.finish();
+  if (asked.json) {
+    auto list = nlohmann::ordered_json::array();
+    for (const Measurement& m : numbers.all())
+      list.push_back({{"metric", m.metric}, {"size", m.size}, {"value", m.value}});
+    print("{}\n", to_text(list));
+    return;
+  }
+  for (const Measurement& m : numbers.all()) print("{:<20} {:>5} px {:>12.5g}\n", m.metric, m.size, m.value);
+}
+
+}  // namespace lookhere

@@ -1,0 +1,19 @@
+// eval --metrics: the numbers that compare has of every run, of one model.
+#pragma once
+#include "vit/compare/measure.h"
+#include "vit/train/recipe.h"
+
+namespace lookhere {
+
+struct Judged {
+  std::string model, data, metrics;  // by commas, or all
+  std::vector<double> sizes;         // none: the model's own
+  std::vector<double> epsilon;
+  long test_images = 0;
+  bool json = false;
+  Recipe drawn;  // how sets are drawn and read, batch size, workers, device
+};
+// Prints a line for each number, or one JSON array.
+void judge_model(const Judged& asked);
+
+}  // namespace lookhere
