@@ -29,12 +29,13 @@ TEST(InputSize, FollowsTheRule) {
 std::vector<float> values(const Tensor& t) { return {t.host<float>(), t.host<float>() + t.numel()}; }
 
 TEST(InputSize, ImagesAreCutAndPadded) {
-  const Tensor image = from_vector({1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 1, 3, 3}, Device::cpu).to(Dtype::f32);
+  const Tensor image =
+      from_vector(std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 1, 3, 3}, Device::cpu).to(Dtype::f32);
   EXPECT_THAT(values(fitted(image, 1, 1)), ElementsAre(5));
   EXPECT_THAT(values(fitted(image, 2, 2)), ElementsAre(1, 2, 4, 5));
   EXPECT_THAT(values(fitted(image, 4, 4)), ElementsAre(1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 0, 0, 0, 0));
   EXPECT_THAT(values(fitted(image, 1, 4)), ElementsAre(4, 5, 6, 0));
-  const Tensor planes = from_vector({1, 2, 3, 4}, {2, 2, 1, 1}, Device::cpu).to(Dtype::f32);
+  const Tensor planes = from_vector(std::vector<double>{1, 2, 3, 4}, {2, 2, 1, 1}, Device::cpu).to(Dtype::f32);
   EXPECT_THAT(values(fitted(planes, 1, 2)), ElementsAre(1, 0, 2, 0, 3, 0, 4, 0));
   EXPECT_ERROR(fitted(image.reshape({9}), 1, 1), "wanted images [b, c, y, x]");
 }

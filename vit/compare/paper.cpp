@@ -1,4 +1,4 @@
-// Copied by hand from the paper's tables; tests/vit/compare_paper_test.cpp checks the sums that its text tells of.
+// Copied by hand from the paper's tables; tests/vit/compare_test.cpp checks the differences that its text tells of.
 #include "vit/compare/paper.h"
 
 namespace lookhere {

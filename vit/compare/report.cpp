@@ -11,16 +11,11 @@
 #include "tensor/file.h"
 #include "tensor/machine.h"
 #include "vit/compare/paper.h"
+#include "vit/compare/report_pictures.h"
 #include "vit/compare/results.h"
-#include "vit/compare/subject.h"
 #include "vit/data/sources.h"
-#include "vit/eval/attention_maps.h"
 #include "vit/eval/corruption.h"
-#include "vit/model/weights.h"
 #include "vit/show/html.h"
-#include "vit/show/mask_panel.h"
-#include "vit/show/masks.h"
-#include "vit/show/picture_table.h"
 #include "vit/show/plot.h"
 #include "vit/train/log.h"
 
@@ -28,7 +23,6 @@ namespace lookhere {
 namespace {
 
 constexpr std::size_t kLinesPerChart = 6;
-constexpr long kPictures = 3;
 
 std::string with_spread(const std::optional<Spread>& spread) {
   if (!spread) return "–";
@@ -48,6 +42,7 @@ class Report {
   explicit Report(const ComparisonFolder& folder)
       : folder_(folder), c_(folder.comparison()), results_(results_of(c_, folder.path())), side_(folder.side()) {}
   std::string page();
+  std::string first_chart() const { return charts_of("Top-1 accuracy", false)[0]; }
 
  private:
   std::optional<Spread> spread(const std::string& variant, const std::string& metric, long size) const {
@@ -63,8 +58,6 @@ class Report {
   void calibration_and_attacks(HtmlPage& page) const;
   void robustness(HtmlPage& page) const;
   void by_layer(HtmlPage& page) const;
-  void pictures(HtmlPage& page);
-  void masks(HtmlPage& page) const;
   void training(HtmlPage& page) const;
   void commands(HtmlPage& page) const;
 
@@ -237,7 +230,8 @@ void Report::robustness(HtmlPage& page) const {
   for (const Corruption each : kCorruptions)
     columns.push_back({name_of(each), concat("corrupted.", name_of(each)), side_});
   std::erase_if(columns, [&](const Column& column) {
-    return std::ranges::none_of(c_.variants, [&](const std::string& v) { return spread(v, column.metric, side_); });
+    return std::ranges::none_of(c_.variants,
+                                [&](const std::string& v) { return spread(v, column.metric, side_).has_value(); });
   });
   if (columns.empty()) return;
   page.heading("Shifts and corruptions");
@@ -287,61 +281,6 @@ void Report::by_layer(HtmlPage& page) const {
   table(page, "Means over layers; the highest of each column in bold", columns);
 }
 
-// Where models look: the same test images for all, at the first and the last size.
-void Report::pictures(HtmlPage& page) {
-  std::vector<std::string> columns;
-  std::vector<PictureRow> rows;
-  for (const std::string& variant : c_.variants) {
-    const ComparedRun* run = first_done(variant);
-    if (!run) continue;
-    Subject subject(folder_.file(run->folder + "/last.safetensors"), c_.test_images);
-    PictureRow row{.name = variant, .pictures = {}};
-    columns.clear();
-    for (const long size : std::set<long>{c_.sizes.front(), c_.sizes.back()}) {
-      const Dataset& data = subject.images(size);
-      Loader loader(data, {.batch_size = 1, .image_height = size, .image_width = size});
-      for (long i = 0; i < std::min(kPictures, data.size()); ++i) {
-        const long index = i * data.size() / kPictures;
-        loader.start(0, index);
-        Batch batch;
-        if (!loader.next(batch)) break;
-        const AttentionMaps maps = attention_maps(subject.model(), batch.images);
-        const float* logits = maps.logits.host<float>();
-        const long best = std::max_element(logits, logits + data.classes) - logits, label = data.labels[index];
-        std::vector<double> below(maps.rollout.end() - maps.grid.patches(), maps.rollout.end());
-        const double largest = std::ranges::max(below);
-        for (double& weight : below) weight = largest - weight;
-        std::vector<std::uint8_t> buffer;
-        row.pictures.push_back({.png = grey_png(data.read(index, buffer)),
-                                .over = colored_png(below, maps.grid, 1, largest),
-                                .caption = (best == label ? "✓ " : "✗ ") + data.class_names[best]});
-        columns.push_back(fmt::format("{} at {} px", data.class_names[label], size));
-      }
-    }
-    rows.push_back(row);
-  }
-  if (rows.empty()) return;
-  page.heading("Where the models look");
-  page.paragraph(
-      "Attention rollout of the first seed's models on the same test images: bright patches count most in what the "
-      "classifier reads. Below each, what the model took it for.");
-  page.picture(picture_table("Attention rollout", columns, rows), "Attention rollout by position, test image and size");
-}
-
-void Report::masks(HtmlPage& page) const {
-  bool any = false;
-  for (const std::string& variant : c_.variants) {
-    const ComparedRun* run = first_done(variant);
-    if (!run) continue;
-    const ViTConfig config = config_of(Safetensors(folder_.file(run->folder + "/last.safetensors")));
-    if (config.position->bias(config.position_sizes(), 0).empty()) continue;
-    if (!any) page.heading("What the heads may see");
-    any = true;
-    page.picture(masks_svg(config.position, config.heads, config.depth, config.grid()),
-                 "Masks and penalties of " + variant + ", first layer, from the patch in the centre");
-  }
-}
-
 void Report::training(HtmlPage& page) const {
   std::vector<Series> losses;
   for (std::size_t i = 0; i < folder_.runs().size(); ++i) {
@@ -381,6 +320,9 @@ void Report::commands(HtmlPage& page) const {
 }
 
 std::string Report::page() {
+  std::vector<const ComparedRun*> done;
+  for (const std::string& variant : c_.variants)
+    if (const ComparedRun* run = first_done(variant)) done.push_back(run);
   HtmlPage page("Position encodings compared", "lookhere compare: trained alike, judged alike");
   say_what(page);
   accuracy(page);
@@ -389,8 +331,8 @@ std::string Report::page() {
   calibration_and_attacks(page);
   robustness(page);
   by_layer(page);
-  pictures(page);
-  masks(page);
+  add_pictures(page, folder_, done);
+  add_masks(page, folder_, done);
   training(page);
   commands(page);
   return page.str();
@@ -399,8 +341,10 @@ std::string Report::page() {
 }  // namespace
 
 void write_report(const ComparisonFolder& folder) {
-  const std::string html = Report(folder).page();
+  Report report(folder);
+  const std::string html = report.page(), chart = report.first_chart();
   write_atomically(folder.file("report.html"), [&](FileWriter& out) { out.write(html); });
+  write_atomically(folder.file("accuracy.svg"), [&](FileWriter& out) { out.write(chart); });
 }
 
 }  // namespace lookhere

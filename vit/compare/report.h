@@ -1,4 +1,4 @@
-// report.html: a comparison on one page that needs nothing but itself.
+// report.html: a comparison on one page that needs nothing but itself; accuracy.svg, its first chart.
 #pragma once
 #include <string>
 
