@@ -19,8 +19,8 @@ ViTConfig tiny(const PositionConfig& position = position_preset("lh90")) {
 TEST(Weights, RoundTripBitForBit) {
   const TemporaryFolder folder;
   const std::string path = folder / "model";
-  for (const char* position : {"lh45", "alibi", "learned", "none", "factorized", "fourier", "rpe", "gpsa",
-                               "rope-mixed", "fire", "window", "pape", "pape-ri"})
+  for (const char* position : {"lh45", "alibi", "learned", "none", "factorized", "fourier", "rpe", "gpsa", "rope-mixed",
+                               "fire", "window", "pape", "pape-ri"})
     for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
       ViTConfig config = tiny(position_preset(position));
       config.layer_scale = dtype == Dtype::f32, config.head = dtype == Dtype::f32 ? HeadType::mlp : HeadType::linear;

@@ -8,9 +8,10 @@
 namespace lookhere {
 
 const std::vector<PositionType>& position_types() {
-  static const std::vector<PositionType> all{lookhere_type(), learned_type(), none_type(), sincos_type(), rope_type(),
-                                             factorized_type(), fourier_type(), rpe_type(), gpsa_type(),
-                                             rope_mixed_type(), fire_type(), window_type(), pape_type(), pape_ri_type()};
+  static const std::vector<PositionType> all{lookhere_type(), learned_type(),    none_type(),    sincos_type(),
+                                             rope_type(),     factorized_type(), fourier_type(), rpe_type(),
+                                             gpsa_type(),     rope_mixed_type(), fire_type(),    window_type(),
+                                             pape_type(),     pape_ri_type()};
   return all;
 }
 
