@@ -31,9 +31,9 @@ std::string Answers::svg() {
   return gallery_svg(dataset_, predictions_);
 }
 
-std::vector<float> answer_to(ViT& model, const CommandImage& picture, const std::string& name) {
+std::vector<float> answer_to(ViT& model, const CommandImage& picture, const std::string& what) {
   const Tensor logits = logits_of(model, picture.image);
-  check_finite(logits, name, ": the model's answer");
+  check_finite(logits, what);
   return softmax(logits.host<float>(), model.config().classes);
 }
 

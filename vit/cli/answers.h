@@ -18,7 +18,8 @@ class Answers {
   std::vector<Prediction> predictions_;
 };
 
-// The model's probabilities for a picture. Throws Error if they are not finite, naming it.
-std::vector<float> answer_to(ViT& model, const CommandImage& picture, const std::string& name);
+// The model's probabilities for a picture. Throws Error, beginning with what the answer is called, if they are not
+// finite.
+std::vector<float> answer_to(ViT& model, const CommandImage& picture, const std::string& what);
 
 }  // namespace lookhere

@@ -54,7 +54,9 @@ void Gallery::run() const {
   Progress progress("gallery", shown);
   for (long i = 0; i < shown; ++i) {
     const CommandImage picture = test ? test->read(i) : read_picture("gallery", given[i], file, chosen);
-    answers.add(picture, answer_to(vit, picture, test ? concat(data, ", image ", i) : given[i]));
+    answers.add(picture, answer_to(vit, picture,
+                                   test ? concat(data, ": the model's answer to image ", i)
+                                        : given[i] + ": the model's answer"));
     progress.update(i + 1);
   }
   progress.finish_quietly();

@@ -62,8 +62,9 @@ void Predict::run() const {
       ++skipped;
       continue;
     }
-    const std::vector<float> p = answer_to(vit, picture, all[i]);
-    if (all.size() > 1) print("{}{}\n", i ? "\n" : "", all[i]);
+    const std::vector<float> p = answer_to(vit, picture, all[i] + ": the model's answer");
+    if (i) print("\n");
+    if (all.size() > 1) print("{}\n", all[i]);
     write_to_stdout(top_k_bars(picture.class_names, p, top_k));
     if (!picture.answer().empty()) print("it is: {}\n", picture.answer());
     if (!output.empty()) answers.add(picture, p);

@@ -1,6 +1,7 @@
 // Pixels in [0, 1], then back to what the model takes.
 #include "vit/eval/corruption.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
