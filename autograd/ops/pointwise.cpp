@@ -103,7 +103,7 @@ Var waves(const Var& x) {
 }
 
 Var log_distance(const Tensor& distances, const Var& parameters, double unit, double farthest) {
-  const Tensor p = parameters.value();
+  const Tensor& p = parameters.value();  // copied by the lambda
   check(parameters.shape() == Shape{2} && distances.dtype() == p.dtype(), "log_distance: wanted [2] in ",
         distances.dtype(), ", got ", parameters.shape(), " in ", p.dtype());
   check(unit > 0 && farthest > 0, "log_distance: unit and farthest must be above 0, got ", unit, " and ", farthest);
