@@ -18,6 +18,9 @@ namespace {
 constexpr const char* kSummary = "%d passed, %d failed, %d skipped\n";
 
 class Summary : public testing::EmptyTestEventListener {
+  void OnTestProgramStart(const testing::UnitTest&) override {  // a job's share is no matter of what its tests start
+    unsetenv("GTEST_TOTAL_SHARDS"), unsetenv("GTEST_SHARD_INDEX");
+  }
   void OnTestProgramEnd(const testing::UnitTest& run) override {
     std::printf(kSummary, run.successful_test_count(), run.failed_test_count(), run.skipped_test_count());
   }

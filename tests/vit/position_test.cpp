@@ -331,7 +331,9 @@ TEST(Positions, NothingElseNamesThem) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator("vit")) {
     const std::string path = entry.path().generic_string();
     if (!path.ends_with(".cpp") && !path.ends_with(".h")) continue;
-    if (path.starts_with("vit/model/position/") || path == "vit/model/config.cpp") continue;  // has the default's name
+    // The default has a name, and so have the rows of a table of the paper.
+    if (path.starts_with("vit/model/position/") || path == "vit/model/config.cpp" || path == "vit/compare/paper.cpp")
+      continue;
     ++files;
     const std::string text = read_file(path);
     for (const std::string& type : types) EXPECT_EQ(text.find(type), std::string::npos) << path << " asks for " << type;
