@@ -115,7 +115,7 @@ class MemoryFaults : public testing::TestWithParam<std::size_t> {
         ASSERT_EQ(run_program({"train", "--resume", run}).code, 0);
       }
       expect_same_run(prepared() + "/whole", run);
-      ASSERT_TRUE(read_file(run + "/curve.svg") == read_file(prepared() + "/whole/curve.svg"));
+      ASSERT_TRUE(read_file(run + "/curve.svg") == read_file(concat(prepared(), "/", scenario().name, "/curve.svg")));
     }
   }
   const Scenario& scenario() const { return kScenarios[GetParam()]; }

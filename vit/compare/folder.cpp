@@ -96,7 +96,7 @@ bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
   for (const ComparedRun& run : runs_) {
     const std::string name = std::filesystem::path(run.folder).filename().string();
     ComparisonWatch of_run = watch;
-    of_run.advance = [&](double work, const std::string& detail) { watch.advance(work, name + "  " + detail); };
+    of_run.advance = [&](double work, const std::string& detail) { watch.advance(work, concat(name, "  ", detail)); };
     if (lookhere::carry_out(comparison_, run, path_, judging_, of_run) == RunState::stopped) return false;
     write_results();
   }

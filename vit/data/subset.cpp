@@ -29,6 +29,7 @@ class PartOfSource : public ImageSource {
 
 Dataset part_of(Dataset data, std::vector<long> chosen) {
   std::vector<std::int32_t> labels;
+  labels.reserve(chosen.size());
   for (const long i : chosen) labels.push_back(data.labels[i]);
   if (data.masks) data.masks = [all = data.masks, chosen](long i) { return all(chosen[i]); };
   data.images = std::make_shared<PartOfSource>(std::move(data.images), std::move(chosen));

@@ -72,9 +72,7 @@ bool RunFolder::take() {
   return lock(folder_) != Lock::taken_elsewhere;
 }
 
-void RunFolder::open() {
-  check_io(take(), path_, ": in use by another process: is this run still going?");
-}
+void RunFolder::open() { check_io(take(), path_, ": in use by another process: is this run still going?"); }
 
 bool RunFolder::has(const std::string& name) const {
   struct stat status {};

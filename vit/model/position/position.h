@@ -102,7 +102,8 @@ class PositionEncoding {
   // Takes an option of its PositionType's. Throws Error for a value that is none.
   virtual void set(std::string_view option, const PositionValue& value);
   virtual HeadsInWords in_words(const PositionSizes& sizes, long layer) const;
-  // The option whose number is tuned where images are larger than in training, as in the paper (A.4.4); none: nothing is.
+  // The option whose number is tuned where images are larger than in training, as in the paper (A.4.4); none: nothing
+  // is.
   virtual std::optional<TunableNumber> tunable() const { return std::nullopt; }
 };
 
