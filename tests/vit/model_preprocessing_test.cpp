@@ -86,5 +86,20 @@ TEST(ModelPreprocessing, NormalisesAsDataSetsAre) {
   EXPECT_ERROR(normalised(bytes, {.mean = {0}, .std = {1}}), "wanted images [n, 1, height, width], got [1, 2, 16, 8]");
 }
 
+// Every byte comes back from what normalising has made of it; what is beyond black and white becomes these.
+TEST(Preprocessing, PixelsComeBack) {
+  const Preprocessing p{.mean = {0.4F, 0.6F}, .std = {0.2F, 0.3F}};
+  std::vector<i64> bytes;
+  for (i64 i = 0; i < 256; ++i) bytes.push_back(i);
+  Tensor held = empty({1, 2, 8, 16}, Dtype::i64, Device::cpu);
+  std::copy(bytes.begin(), bytes.end(), held.host<i64>());
+  const std::vector<std::uint8_t> back = pixels_of(normalised(held, p), p);
+  for (long i = 0; i < 256; ++i) EXPECT_EQ(back[i], i);
+  Tensor wild = zeros({1, 1, 1, 2}, Dtype::f32, Device::cpu);
+  wild.host<float>()[0] = -100, wild.host<float>()[1] = 100;
+  EXPECT_EQ(pixels_of(wild, {.mean = {0.5F}, .std = {0.5F}}), (std::vector<std::uint8_t>{0, 255}));
+  EXPECT_ERROR(pixels_of(wild, p), "wanted one image of 2 channels");
+}
+
 }  // namespace
 }  // namespace lookhere

@@ -139,18 +139,13 @@ CommandImage read_picture(const char* command, const std::string& text, const Sa
 
 std::vector<std::uint8_t> pixels_of(const CommandImage& picture) {
   const Tensor& image = picture.image;
-  const long channels = image.shape()[1], size = image.shape()[2] * image.shape()[3];
+  if (picture.preprocessing) return pixels_of(image, *picture.preprocessing);
   const std::span<const float> values(image.host<float>(), image.numel());
   const auto [low, high] = std::ranges::minmax(values);
-  std::vector<std::uint8_t> pixels;
-  for (long i = 0; i < std::ssize(values); ++i) {
-    const float value = picture.preprocessing ? values[i] * picture.preprocessing->std[i / size % channels] +
-                                                    picture.preprocessing->mean[i / size % channels]
-                        : high > low ? (values[i] - low) / (high - low)
-                                     : 0;
-    pixels.push_back(static_cast<std::uint8_t>(std::lround(255 * std::clamp(value, 0.0F, 1.0F))));
-  }
-  return pixels;
+  const float spread = high > low ? high - low : 1;
+  const auto channels = static_cast<std::size_t>(image.shape()[1]);
+  return pixels_of(
+      image, {.mean = std::vector<float>(channels, -low / spread), .std = std::vector<float>(channels, 1 / spread)});
 }
 
 }  // namespace lookhere

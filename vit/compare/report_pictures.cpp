@@ -8,6 +8,7 @@
 
 #include "vit/compare/subject.h"
 #include "vit/eval/attention_maps.h"
+#include "vit/model/preprocessing.h"
 #include "vit/model/weights.h"
 #include "vit/show/mask_panel.h"
 #include "vit/show/masks.h"
@@ -43,10 +44,11 @@ void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vec
         std::vector<double> below(maps.rollout.end() - maps.grid.patches(), maps.rollout.end());
         const double largest = std::ranges::max(below);
         for (double& weight : below) weight = largest - weight;
-        std::vector<std::uint8_t> buffer;
-        row.pictures.push_back({.png = grey_png(data.read(index, buffer)),
-                                .over = colored_png(below, maps.grid, 1, largest),
-                                .caption = (best == label ? "✓ " : "✗ ") + data.class_names[best]});
+        const std::vector<std::uint8_t> seen = pixels_of(batch.images, {.mean = data.mean, .std = data.std});
+        row.pictures.push_back(
+            {.png = grey_png({.pixels = seen.data(), .channels = data.channels, .height = size, .width = size}),
+             .over = colored_png(below, maps.grid, 1, largest),
+             .caption = (best == label ? "✓ " : "✗ ") + data.class_names[best]});
         columns.push_back(fmt::format("{} at {} px", data.class_names[label], size));
       }
     }

@@ -11,6 +11,7 @@
 #include "vit/compare/measure.h"
 #include "vit/data/sources.h"
 #include "vit/eval/attention_maps.h"
+#include "vit/model/preprocessing.h"
 #include "vit/model/weights.h"
 #include "vit/show/attention.h"
 #include "vit/show/gallery.h"
@@ -48,18 +49,19 @@ void add_attention(HtmlPage& page, Subject& subject, long size) {
   loader.start(0);
   Batch batch;
   if (!loader.next(batch)) return;
-  std::vector<std::uint8_t> buffer;
+  const std::vector<std::uint8_t> seen = pixels_of(batch.images, {.mean = data.mean, .std = data.std});
   const AttentionMaps maps = attention_maps(subject.model(), batch.images);
   const float* row = maps.logits.host<float>();
   page.heading("Where its heads look");
-  page.picture(attention_svg(maps, subject.model().config(),
-                             {.title = "Attention in the first test image",
-                              .answer = fmt::format("taken for: {}; it is: {}",
-                                                    data.class_names[std::max_element(row, row + data.classes) - row],
-                                                    data.class_names[data.labels[0]]),
-                              .image = data.read(0, buffer),
-                              .patch = {}}),
-               "Attention by layer and head in the first test image");
+  page.picture(
+      attention_svg(maps, subject.model().config(),
+                    {.title = "Attention in the first test image",
+                     .answer = fmt::format("taken for: {}; it is: {}",
+                                           data.class_names[std::max_element(row, row + data.classes) - row],
+                                           data.class_names[data.labels[0]]),
+                     .image = {.pixels = seen.data(), .channels = data.channels, .height = size, .width = size},
+                     .patch = {}}),
+      "Attention by layer and head in the first test image");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "vit/data/augment.h"
@@ -123,6 +124,19 @@ Tensor normalised(const Tensor& images, const Preprocessing& p) {
     for (long k = 0; k < plane; ++k) *out++ = normalise(static_cast<float>(*from++));
   }
   return result;
+}
+
+std::vector<std::uint8_t> pixels_of(const Tensor& image, const Preprocessing& p) {
+  const long channels = image.shape()[1], plane = image.numel() / channels;
+  check(image.shape().rank() == 4 && image.shape()[0] == 1 && channels == std::ssize(p.mean),
+        "pixels: wanted one image of ", p.mean.size(), " channels, got ", image.shape());
+  std::vector<std::uint8_t> pixels;
+  pixels.reserve(image.numel());
+  for (long i = 0; i < image.numel(); ++i) {
+    const float value = image.host<float>()[i] * p.std[i / plane] + p.mean[i / plane];
+    pixels.push_back(static_cast<std::uint8_t>(std::lround(255 * std::clamp(value, 0.0F, 1.0F))));
+  }
+  return pixels;
 }
 
 }  // namespace lookhere

@@ -48,5 +48,7 @@ Metadata description_of(const Dataset& training);
 
 // The f32 images [n, channels, height, width] of bytes that are held as i64, in host memory.
 Tensor normalised(const Tensor& images, const Preprocessing& preprocessing);
+// The way back, for one image [1, channels, height, width] in host memory: its pixels from 0 to 255, (c, y, x).
+std::vector<std::uint8_t> pixels_of(const Tensor& image, const Preprocessing& preprocessing);
 
 }  // namespace lookhere
