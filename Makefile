@@ -1,4 +1,4 @@
-# lookhere.cpp: `make demo` and `make test` are all a new machine needs. No file is listed here: sources are found.
+@data=$(or $(DATA),$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes)) && set -e# lookhere.cpp: `make demo` and `make test` are all a new machine needs. No file is listed here: sources are found.
 #   make                 build/lookhere and the examples       make test [F=Filter*]     all tests
 #   make demo            train, evaluate and draw              make lint                 format, tidy, style
 #   make bench K=gemm    time one kernel                       make SAN=address,undefined test
@@ -197,13 +197,13 @@ test: deps-test
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
 
 # Trains the nano ViT with LookHere and with learned positions under zoom augmentation and shows both ever larger images:
-# one page in build/demo. FLAGS_DEMO: more options of compare.
+# one page in build/demo. DATA: another set; FLAGS_DEMO: more options of compare.
 DEMO := $(OUT)/demo
 demo: deps-demo
 	@$(PARALLEL) $(OUT)/lookhere
 	$(call try-install,$(DATA_DEPS))
 	@rm -rf $(DEMO)
-	@data=$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes) && set -e && \
+	@data=$(or $(DATA),$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes)) && set -e && \
 	  $(OUT)/lookhere compare --data $$data --positions lh180,learned --seeds 1 --epochs 5 --scale 0.15 1 --test-images 2000 --metrics accuracy,heads,fgsm \
 	    --output $(DEMO) $(FLAGS_DEMO) && \
 	  $(OUT)/lookhere predict --model $(DEMO)/runs/lh180-seed42/best.safetensors $$data:0
