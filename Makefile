@@ -204,7 +204,7 @@ demo: deps-demo
 	$(call try-install,$(DATA_DEPS))
 	@rm -rf $(DEMO)
 	@data=$(or $(DATA),$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes)) && set -e && \
-	  $(OUT)/lookhere compare --data $$data --positions lh180,learned --seeds 1 --epochs 5 --scale 0.15 1 --test-images 2000 --metrics accuracy,heads,fgsm \
+	  $(OUT)/lookhere compare --data $$data --positions lh180,learned --seeds 1 --epochs 5 --scale 0.15 1 --test-images 2000 --metrics accuracy,heads,fgsm --holdout 0 \
 	    --output $(DEMO) $(FLAGS_DEMO) && \
 	  $(OUT)/lookhere predict --model $(DEMO)/runs/lh180-seed42/best.safetensors $$data:0
 
