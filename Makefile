@@ -230,7 +230,7 @@ SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h
 lint: deps-lint
 	@clang-format --dry-run --Werror $(SOURCES)
 	@printf '%s\n' $(filter-out tests/%,$(filter %.cpp,$(SOURCES))) | \
-	  xargs -P 2 -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=c++20 -fopenmp -Wall -Wextra $(INC) 2>/dev/null' tidy
+	  xargs -P $(shell nproc) -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=c++20 -fopenmp -Wall -Wextra $(INC) 2>/dev/null' tidy
 	@echo "lint: $(words $(SOURCES)) files are in order"
 format:
 	clang-format -i $(SOURCES)

@@ -21,6 +21,13 @@ bool is_there(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
+// Epochs in a run's summary.csv, which a run that was killed early has left empty.
+double epochs_in(const std::string& path) {
+  std::error_code missing;
+  const auto bytes = std::filesystem::file_size(path, missing);
+  return missing || bytes == 0 ? 0 : static_cast<double>(read_summary(path).size());
+}
+
 }  // namespace
 
 Comparison comparison_in(const std::string& folder) {
@@ -83,10 +90,8 @@ double ComparisonFolder::work() const {
 double ComparisonFolder::work_done() const {
   double done = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
-    const std::string summary = file(runs_[i].folder + "/summary.csv");
-    if (is_there(summary))
-      done += training_work(runs_[i]) * static_cast<double>(read_summary(summary).size()) /
-              static_cast<double>(runs_[i].recipe.epochs);
+    done += training_work(runs_[i]) * epochs_in(file(runs_[i].folder + "/summary.csv")) /
+            static_cast<double>(runs_[i].recipe.epochs);
     done += measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).done;
   }
   return done;

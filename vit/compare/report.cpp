@@ -287,7 +287,9 @@ void Report::training(HtmlPage& page) const {
     const ComparedRun& run = folder_.runs()[i];
     const std::string path = folder_.file(run.folder + "/summary.csv");
     std::error_code ignored;
-    if (run.recipe.seed != c_.recipe.seed || !std::filesystem::exists(path, ignored)) continue;
+    if (run.recipe.seed != c_.recipe.seed || !std::filesystem::exists(path, ignored) ||
+        std::filesystem::file_size(path, ignored) == 0)
+      continue;
     Series s{.name = run.variant, .x = {}, .y = {}};
     for (const EpochRow& row : read_summary(path))
       s.x.push_back(static_cast<double>(row.epoch + 1)), s.y.push_back(row.eval_top1);
