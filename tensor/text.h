@@ -17,7 +17,7 @@ bool is_control(std::string_view text);
 std::string printable(std::string_view text);
 
 // "a, b, c"
-std::string joined(const std::vector<std::string>& words);
+std::string joined(const std::vector<std::string>& words, std::string_view separator = ", ");
 // The parts between separators: "a,b" has two, "" one.
 std::vector<std::string> split(std::string_view text, char separator);
 

@@ -188,7 +188,8 @@ TEST(CompareReport, HasWhatItPromises) {
   for (const char* part :
        {"Accuracy by image size", "With one number tuned", "What heads and patches do", "Shifts and corruptions",
         "Patch logit lens", "Calibration and attacks", "Where the models look", "lh90", "none", "81.02",
-        "What the heads may see", "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2"})
+        "What the heads may see", "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2",
+        " --epsilon 1,3 -c recipe.toml"})
     EXPECT_NE(html.find(part), std::string::npos) << part;
 }
 
@@ -202,6 +203,10 @@ TEST(CompareReport, OfOneRun) {
   const std::string html = read_file(folder / "run/report.html");
   for (const char* part : {"lh90 on shapes", "On 8 test images", "Where its heads look", "What its heads may see"})
     EXPECT_NE(html.find(part), std::string::npos) << part;
+  // Of a run that was killed before it had logged anything.
+  write_file(folder / "run/summary.csv", "");
+  EXPECT_EQ(run_program({"report", folder / "run", "--test-images", "8"}).code, 0);
+  expect_sound_page(folder / "run/report.html");
   EXPECT_EQ(run_program({"report", folder / "none"}).code, 5);
 }
 

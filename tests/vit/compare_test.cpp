@@ -15,6 +15,18 @@ namespace {
 
 using ::testing::ElementsAre;
 
+// Ten images of one pixel, each of its own class, pixel and label.
+Dataset ten_pixels() {
+  Dataset data;
+  data.name = "d", data.classes = 10;
+  std::vector<std::uint8_t> pixels;
+  for (std::uint8_t i = 0; i < 10; ++i)
+    pixels.push_back(i), data.labels.push_back(i), data.class_names.emplace_back("c");
+  data.mean = {0}, data.std = {1};
+  data.set_images(pixels, 1, 1, 1);
+  return data;
+}
+
 TEST(Comparison, AVariantIsAPositionWithOptions) {
   Recipe recipe;
   recipe.lr = 1e-3;
@@ -182,13 +194,7 @@ TEST(Tune, TakesTheHighestAccuracyAndOfSeveralTheLowestLoss) {
 }
 
 TEST(Subset, HoldsOutWhatItDoesNotKeep) {
-  Dataset data;
-  data.name = "d", data.classes = 10;
-  std::vector<std::uint8_t> pixels;
-  for (std::uint8_t i = 0; i < 10; ++i)
-    pixels.push_back(i), data.labels.push_back(i), data.class_names.emplace_back("c");
-  data.mean = {0}, data.std = {1};
-  data.set_images(pixels, 1, 1, 1);
+  Dataset data = ten_pixels();
   const auto [kept, held] = hold_out(data, 0.3);
   EXPECT_THAT(held.labels, ElementsAre(0, 3, 6));
   EXPECT_THAT(kept.labels, ElementsAre(1, 2, 4, 5, 7, 8, 9));
@@ -200,13 +206,7 @@ TEST(Subset, HoldsOutWhatItDoesNotKeep) {
 }
 
 TEST(Subset, IsEvenlySpread) {
-  Dataset data;
-  data.name = "d", data.classes = 10;
-  std::vector<std::uint8_t> pixels;
-  for (std::uint8_t i = 0; i < 10; ++i)
-    pixels.push_back(i), data.labels.push_back(i), data.class_names.emplace_back("c");
-  data.mean = {0}, data.std = {1};
-  data.set_images(pixels, 1, 1, 1);
+  Dataset data = ten_pixels();
   data.masks = [](long i) { return std::vector<std::uint8_t>{static_cast<std::uint8_t>(i)}; };
   const std::string hash = data.hash();
   const Dataset some = subset(data, 4);

@@ -166,5 +166,18 @@ TEST(Metrics, AreJsonLines) {
   }
 }
 
+TEST(Summary, ThatIsNotBegunHasNoRows) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "summary.csv";
+  EXPECT_TRUE(read_summary_so_far(path).empty());
+  write_file(path, "");
+  EXPECT_TRUE(read_summary_so_far(path).empty());
+  EXPECT_ERROR(read_summary(path), "wanted the header");
+  write_file(path, std::string(kSummaryHeader) + "0,1,2,3,4,5,6\n");
+  EXPECT_EQ(read_summary_so_far(path).size(), 1U);
+  write_file(path, "epoch");
+  EXPECT_ERROR(read_summary_so_far(path), "wanted the header");
+}
+
 }  // namespace
 }  // namespace lookhere

@@ -72,10 +72,8 @@ void Compare::add_options(Options& o) {
 void Compare::read_run(const std::string& run) {
   const Comparison saved = comparison_in(run);
   recipe = saved.recipe, output = run;
-  positions.clear(), metrics.clear();
-  for (const std::string& variant : saved.variants) positions += (positions.empty() ? "" : ",") + variant;
+  positions = joined(saved.variants, ","), metrics = joined(saved.metrics, ",");
   sizes.assign(saved.sizes.begin(), saved.sizes.end());
-  for (const std::string& group : saved.metrics) metrics += (metrics.empty() ? "" : ",") + group;
   seeds = saved.seeds, test_images = saved.test_images, epsilon = saved.epsilon;
 }
 

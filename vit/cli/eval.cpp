@@ -164,9 +164,7 @@ void Eval::run() const {
   std::vector<Answer> answers;
   r.plain = measure(vit, loader, dataset.size(), "evaluate",
                     {.change = fit, .answered = [&](const Tensor& logits, const Tensor& labels) {
-                       for (long i = 0; i < labels.numel(); ++i)
-                         answers.push_back(answer_of(logits.host<float>() + i * config.classes, config.classes,
-                                                     labels.host<i64>()[i], r.sigmoid));
+                       add_answers(answers, logits, labels, r.sigmoid);
                      }});
   r.calibration = calibration_of(answers);
   if (!attack.empty()) {

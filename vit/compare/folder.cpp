@@ -14,18 +14,9 @@
 namespace lookhere {
 namespace {
 
-constexpr double kTrainingPass = 3;  // as in run.cpp
-
 bool is_there(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::exists(path, ignored);
-}
-
-// Epochs in a run's summary.csv, which a run that was killed early has left empty.
-double epochs_in(const std::string& path) {
-  std::error_code missing;
-  const auto bytes = std::filesystem::file_size(path, missing);
-  return missing || bytes == 0 ? 0 : static_cast<double>(read_summary(path).size());
 }
 
 }  // namespace
@@ -90,7 +81,8 @@ double ComparisonFolder::work() const {
 double ComparisonFolder::work_done() const {
   double done = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
-    done += training_work(runs_[i]) * epochs_in(file(runs_[i].folder + "/summary.csv")) /
+    done += training_work(runs_[i]) *
+            static_cast<double>(read_summary_so_far(file(runs_[i].folder + "/summary.csv")).size()) /
             static_cast<double>(runs_[i].recipe.epochs);
     done += measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).done;
   }

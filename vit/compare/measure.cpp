@@ -21,7 +21,6 @@ namespace {
 constexpr std::array<std::pair<long, long>, 8> kDirections{
     {{-1, -1}, {-1, 0}, {-1, 1}, {0, -1}, {0, 1}, {1, -1}, {1, 0}, {1, 1}}};
 constexpr double kGreys = 255;
-constexpr double kBackward = 2;  // the work of a backward pass, in forward passes
 
 struct Step {
   std::string group, detail, first_metric;
@@ -196,7 +195,7 @@ std::vector<Step> steps_of(const Judging& judging, const ViTConfig& model) {
                        kStrengths});
   for (const double epsilon : judging.epsilon) {
     const std::string name = fmt::format("fgsm{}", epsilon);
-    steps.push_back({"fgsm", fmt::format("FGSM {}/255", epsilon), name + ".top1", side, 2 + kBackward,
+    steps.push_back({"fgsm", fmt::format("FGSM {}/255", epsilon), name + ".top1", side, kTrainingPass + 1,
                      [=](Subject& s, const EvaluationOptions& o) { return attacked_at(side, epsilon, name, s, o); }});
   }
   if (!judging.groups.empty())
@@ -212,12 +211,9 @@ double work_of(const Step& step, const ImageCounts& images) {
 }  // namespace
 
 Judgement judge(Subject& subject, long size, EvaluationOptions options) {
-  const long classes = subject.model().config().classes;
-  const bool sigmoid = subject.recipe().bce_loss;
   std::vector<Answer> answers;
   options.answered = [&](const Tensor& logits, const Tensor& labels) {
-    for (long i = 0; i < labels.numel(); ++i)
-      answers.push_back(answer_of(logits.host<float>() + i * classes, classes, labels.host<i64>()[i], sigmoid));
+    add_answers(answers, logits, labels, subject.recipe().bce_loss);
   };
   Loader loader = subject.loader(size);
   const Accuracy accuracy = evaluate(subject.model(), loader, options);

@@ -11,6 +11,8 @@
 namespace lookhere {
 
 inline constexpr long kPicturesForHeads = 64;
+// The work of a forward and a backward pass, in forward passes.
+inline constexpr double kTrainingPass = 3;
 
 // Whom to tell, whom to ask.
 struct ComparisonWatch {

@@ -10,6 +10,7 @@
 
 #include "tensor/file.h"
 #include "tensor/machine.h"
+#include "tensor/text.h"
 #include "vit/compare/paper.h"
 #include "vit/compare/report_pictures.h"
 #include "vit/compare/results.h"
@@ -29,6 +30,18 @@ std::string with_spread(const std::optional<Spread>& spread) {
   const int digits = std::abs(spread->mean) < 5 ? 2 : 1;
   return spread->count < 2 ? fmt::format("{:.{}f}", spread->mean, digits)
                            : fmt::format("{:.{}f} ± {:.{}f}", spread->mean, digits, spread->deviation, digits);
+}
+
+// The chart in as many as it takes for lines to be told apart.
+std::vector<std::string> a_few_each(const Chart& chart) {
+  std::vector<std::string> charts;
+  for (std::size_t begin = 0; begin < chart.series.size(); begin += kLinesPerChart) {
+    Chart some = chart;
+    some.series.assign(chart.series.begin() + begin,
+                       chart.series.begin() + std::min(begin + kLinesPerChart, chart.series.size()));
+    charts.push_back(line_charts({some}));
+  }
+  return charts;
 }
 
 struct Column {
@@ -261,10 +274,8 @@ void Report::by_layer(HtmlPage& page) const {
       }
       if (!s.x.empty()) all.push_back(s);
     }
-    for (std::size_t begin = 0; begin < all.size(); begin += kLinesPerChart) {
-      const std::vector<Series> some(all.begin() + begin, all.begin() + std::min(begin + kLinesPerChart, all.size()));
-      charts.push_back(line_charts({{.title = q.title, .x_label = "layer", .y_label = q.y_label, .series = some}}));
-    }
+    for (std::string& chart : a_few_each({.title = q.title, .x_label = "layer", .y_label = q.y_label, .series = all}))
+      charts.push_back(std::move(chart));
   }
   if (charts.empty()) return;
   page.heading("What heads and patches do");
@@ -285,36 +296,27 @@ void Report::training(HtmlPage& page) const {
   std::vector<Series> losses;
   for (std::size_t i = 0; i < folder_.runs().size(); ++i) {
     const ComparedRun& run = folder_.runs()[i];
-    const std::string path = folder_.file(run.folder + "/summary.csv");
-    std::error_code ignored;
-    if (run.recipe.seed != c_.recipe.seed || !std::filesystem::exists(path, ignored) ||
-        std::filesystem::file_size(path, ignored) == 0)
-      continue;
+    if (run.recipe.seed != c_.recipe.seed) continue;
     Series s{.name = run.variant, .x = {}, .y = {}};
-    for (const EpochRow& row : read_summary(path))
+    for (const EpochRow& row : read_summary_so_far(folder_.file(run.folder + "/summary.csv")))
       s.x.push_back(static_cast<double>(row.epoch + 1)), s.y.push_back(row.eval_top1);
-    losses.push_back(s);
+    if (!s.x.empty()) losses.push_back(s);
   }
   if (losses.empty()) return;
   page.heading("Training");
-  std::vector<std::string> charts;
-  for (std::size_t begin = 0; begin < losses.size(); begin += kLinesPerChart) {
-    const std::vector<Series> some(losses.begin() + begin,
-                                   losses.begin() + std::min(begin + kLinesPerChart, losses.size()));
-    charts.push_back(
-        line_charts({{.title = "Test accuracy, first seed", .x_label = "epoch", .y_label = "%", .series = some}}));
-  }
-  page.charts(charts);
+  page.charts(a_few_each({.title = "Test accuracy, first seed", .x_label = "epoch", .y_label = "%", .series = losses}));
 }
 
 void Report::commands(HtmlPage& page) const {
   page.heading("The same again");
-  std::string positions, sizes;
-  for (const std::string& variant : c_.variants) positions += (positions.empty() ? "" : ",") + variant;
-  for (const long size : c_.sizes) sizes += (sizes.empty() ? "" : ",") + std::to_string(size);
-  std::string command =
-      fmt::format("lookhere compare --positions '{}' --seeds {} --sizes {}", positions, c_.seeds, sizes);
+  std::vector<std::string> sizes, epsilon;
+  for (const long size : c_.sizes) sizes.push_back(std::to_string(size));
+  for (const double each : c_.epsilon) epsilon.push_back(exact(each));
+  std::string command = fmt::format("lookhere compare --positions '{}' --seeds {} --sizes {}", joined(c_.variants, ","),
+                                    c_.seeds, joined(sizes, ","));
   if (c_.test_images) command += fmt::format(" --test-images {}", c_.test_images);
+  if (!c_.metrics.empty()) command += " --metrics " + joined(c_.metrics, ",");
+  if (!epsilon.empty()) command += " --epsilon " + joined(epsilon, ",");
   page.code(command + " -c recipe.toml --output FOLDER");
   page.paragraph("with this recipe.toml:");
   page.code(to_toml(c_.recipe));

@@ -13,7 +13,6 @@
 namespace lookhere {
 namespace {
 
-constexpr double kTrainingPass = 3;  // the work of a forward and a backward pass, in forward passes
 constexpr const char* kDiverged = "diverged";
 
 class RunObserver : public TrainObserver {

@@ -80,7 +80,7 @@ void write_run_report(const std::string& folder, long test_images,
                             subject.model().parameter_count(), config.depth, config.dim, config.heads, config.grid().y,
                             config.grid().x, state.epoch, recipe.epochs));
   page.heading("Training");
-  page.charts({training_curve(read_summary(folder + "/summary.csv"), true)});
+  page.charts({training_curve(read_summary_so_far(folder + "/summary.csv"), true)});
   const long total = subject.images(config.height).size();
   const Judgement j = judge(subject, config.height, {.progress = [&](long done) { progress(done, total); }});
   page.heading("Accuracy and calibration");

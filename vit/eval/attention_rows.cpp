@@ -27,13 +27,15 @@ AttentionRows::Layer AttentionRows::layer_of(const Tensor& qkv, const LayerPosit
                     .grid = position.heads.grid}};
 }
 
-AttentionRows::AttentionRows(ViT& model, const Tensor& image) {
+AttentionRows::AttentionRows(ViT& model, const Tensor& image, std::function<void(const Tensor& tokens)> on_block) {
   check(image.shape().rank() == 4 && image.shape()[0] == 1, "attention maps: wanted one image [1, C, Y, X], got ",
         image.shape());
   const NoGrad evaluation;
-  Pass pass{.on_attention = [&](const Tensor& qkv, const LayerPosition& position) {
-    layers_.push_back(layer_of(qkv, position, model.config().heads));
-  }};
+  Pass pass{.on_attention =
+                [&](const Tensor& qkv, const LayerPosition& position) {
+                  layers_.push_back(layer_of(qkv, position, model.config().heads));
+                },
+            .on_block = std::move(on_block)};
   logits_ = model(Var(image.to(model.device())), pass).value().to(Device::cpu);
   check_finite(logits_, "attention maps: the model's answer");
 }

@@ -1,6 +1,7 @@
 // The attention weights that a model's layers compute for one image, a row at a time: no layer's weights are ever all
 // in memory.
 #pragma once
+#include <functional>
 #include <vector>
 
 #include "kernels/attention/attention.h"
@@ -12,7 +13,8 @@ class AttentionRows {
  public:
   // Runs the model. q, k and the bias are those of its own forward pass, kept for all layers: 3·dim values per token.
   // The model is f32. Throws Error unless the image is [1, C, Y, X] as the model wants it, and the answer is finite.
-  AttentionRows(ViT& model, const Tensor& image);
+  // on_block: as Pass has it.
+  AttentionRows(ViT& model, const Tensor& image, std::function<void(const Tensor& tokens)> on_block = {});
 
   const Tensor& logits() const { return logits_; }  // f32 [1, classes]
   Grid grid() const { return layers_[0].sizes.grid; }

@@ -19,6 +19,12 @@ Answer answer_of(const float* logits, long classes, long label, bool sigmoid) {
   return {.confidence = 1 / sum, .right = rank_of_label(logits, classes, label) == 0};
 }
 
+void add_answers(std::vector<Answer>& answers, const Tensor& logits, const Tensor& labels, bool sigmoid) {
+  const long classes = logits.shape()[1];
+  for (long i = 0; i < labels.numel(); ++i)
+    answers.push_back(answer_of(logits.host<float>() + i * classes, classes, labels.host<i64>()[i], sigmoid));
+}
+
 long Calibration::count() const {
   long all = 0;
   for (const Bin& bin : bins) all += bin.count;

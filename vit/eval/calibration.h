@@ -2,6 +2,8 @@
 #pragma once
 #include <vector>
 
+#include "tensor/tensor.h"
+
 namespace lookhere {
 
 // What the model says of its likeliest class, and whether that is the label (ties count against it, as in top-1).
@@ -11,6 +13,9 @@ struct Answer {
 };
 // sigmoid: the confidence is 1 / (1 + exp(-logit)), as for a model trained with binary cross-entropy, else softmax's.
 Answer answer_of(const float* logits, long classes, long label, bool sigmoid);
+
+// Of a batch: logits f32 [b, classes], labels i64 [b], both in host memory.
+void add_answers(std::vector<Answer>& answers, const Tensor& logits, const Tensor& labels, bool sigmoid);
 
 struct Calibration {
   struct Bin {

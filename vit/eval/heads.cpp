@@ -62,11 +62,15 @@ double mean_cosine(const float* tokens, long count, long features) {
 }
 
 std::vector<LayerStatistics> layer_statistics(ViT& model, const Tensor& image) {
-  const NoGrad evaluation;
-  const AttentionRows rows(model, image);
+  std::vector<LayerStatistics> all;
+  const AttentionRows rows(model, image, [&](const Tensor& left) {
+    const Tensor host = left.to(Device::cpu);
+    const long features = host.shape()[2], before = model.config().prefix();
+    all.push_back(
+        {.similarity = mean_cosine(host.host<float>() + before * features, host.shape()[1] - before, features)});
+  });
   const Grid grid = rows.grid();
   const long prefix = rows.prefix(), tokens = rows.tokens(), heads = rows.heads();
-  std::vector<LayerStatistics> all(rows.depth());
   for (long layer = 0; layer < rows.depth(); ++layer) {
     std::vector<OfQuery> of(tokens);
     parallel_tasks(tokens, [&](long query) {
@@ -88,13 +92,6 @@ std::vector<LayerStatistics> layer_statistics(ViT& model, const Tensor& image) {
       all[layer].distance += q.distance / static_cast<double>(grid.patches());
     }
   }
-  long layer = 0;
-  Pass pass{.on_block = [&](const Tensor& left) {
-    const Tensor host = left.to(Device::cpu);
-    const long features = host.shape()[2];
-    all[layer++].similarity = mean_cosine(host.host<float>() + prefix * features, grid.patches(), features);
-  }};
-  model(Var(image.to(model.device())), pass);
   return all;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include "tensor/error.h"
@@ -80,6 +81,12 @@ std::vector<EpochRow> read_summary(const std::string& path) {
     rows.push_back(r);
   }
   return rows;
+}
+
+std::vector<EpochRow> read_summary_so_far(const std::string& path) {
+  std::error_code missing;
+  const auto bytes = std::filesystem::file_size(path, missing);
+  return missing || bytes == 0 ? std::vector<EpochRow>() : read_summary(path);
 }
 
 std::string to_json_line(const StepRow& row) {

@@ -40,6 +40,8 @@ bool has_cross_entropy(const std::string& path);
 std::string to_csv(const EpochRow& row, bool with_cross_entropy = true);
 // The rows of a summary.csv, for the training curve. Throws Error naming the line that is no row.
 std::vector<EpochRow> read_summary(const std::string& path);
+// The same, but no rows where the file is missing or empty: of a run that was killed before it had written any.
+std::vector<EpochRow> read_summary_so_far(const std::string& path);
 
 struct StepRow {
   long step = 0, epoch = 0;
