@@ -1,4 +1,4 @@
-@data=$(or $(DATA),$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes)) && set -e# lookhere.cpp: `make demo` and `make test` are all a new machine needs. No file is listed here: sources are found.
+# lookhere.cpp: `make demo` and `make test` are all a new machine needs. No file is listed here: sources are found.
 #   make                 build/lookhere and the examples       make test [F=Filter*]     all tests
 #   make demo            train, evaluate and draw              make lint                 format, tidy, style
 #   make bench K=gemm    time one kernel                       make SAN=address,undefined test
@@ -229,8 +229,8 @@ endif
 SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 lint: deps-lint
 	@clang-format --dry-run --Werror $(SOURCES)
-	@printf '%s\n' $(filter-out tests/%,$(filter %.cpp,$(SOURCES))) | \
-	  xargs -P $(shell nproc) -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=c++20 -fopenmp -Wall -Wextra $(INC) 2>/dev/null' tidy
+	@printf '%s\n' $(sort $(filter-out tests/%,$(filter %.cpp,$(SOURCES)))) | \
+	  xargs -P $(shell nproc) -n 8 tests/tidy.sh "-std=c++20 -fopenmp -Wall -Wextra $(INC)"
 	@echo "lint: $(words $(SOURCES)) files are in order"
 format:
 	clang-format -i $(SOURCES)
