@@ -141,6 +141,22 @@ TEST(CompareRun, ProcessesSideBySideLeaveTheSame) {
   EXPECT_NE(read_file(folder / "jobs/job-3.log").find("4 runs"), std::string::npos);
 }
 
+// What is measured needs no weights: a folder of results can be passed on without them.
+TEST(CompareRun, GoesOnWithoutTheWeightsOfMeasuredRuns) {
+  const TemporaryFolder folder;
+  const std::string light = folder / "light";
+  std::filesystem::copy(whole(), light, std::filesystem::copy_options::recursive);
+  for (const char* run : {"lh90-seed42", "lh90-seed43", "none-seed43"})
+    std::filesystem::remove(concat(light, "/runs/", run, "/last.safetensors"));
+  const Finished end = run_program({"compare", "--resume", light});
+  ASSERT_EQ(end.code, 0) << end.err;
+  EXPECT_FALSE(std::filesystem::exists(light + "/runs/lh90-seed42/last.safetensors"));
+  EXPECT_EQ(read_file(light + "/results.csv"), read_file(whole() + "/results.csv"));
+  const std::string html = read_file(light + "/report.html");
+  for (const char* part : {"Models whose weights were not kept are left out", "What the heads may see"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+}
+
 TEST(CompareRun, GrowsAndRefusesAnotherRecipe) {
   const TemporaryFolder folder;
   std::filesystem::copy(whole(), folder / "grown", std::filesystem::copy_options::recursive);

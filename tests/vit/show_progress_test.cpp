@@ -150,6 +150,17 @@ TEST(Progress, TimeLeftFollowsTheSpeedOfLate) {
   EXPECT_NE(line.find("0:2"), std::string::npos) << line;  // 190 steps at about ten a second
 }
 
+TEST(Progress, WorkToldOfInLumpsGivesATimeLeftAllTheSame) {
+  Screen screen;
+  Progress progress("compare", 1000, screen.options(false));
+  for (int i = 1; i <= 100; ++i, screen.now += 10)
+    progress.update(i / 20 * 20);  // 20 every 200 seconds, asked every 10
+  screen.taken();
+  progress.update(100);
+  const std::string line = screen.taken();
+  EXPECT_NE(line.find(", 2:3"), std::string::npos) << line;  // 900 at one in ten seconds: two and a half hours
+}
+
 TEST(Progress, AResumedRunIsNotFast) {
   Screen screen;
   ProgressOptions options = screen.options(false);

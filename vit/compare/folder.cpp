@@ -66,6 +66,10 @@ void ComparisonFolder::require_same_recipe() {
         "): choose another --output");
 }
 
+bool ComparisonFolder::has_weights(const ComparedRun& run) const {
+  return is_there(file(run.folder + "/last.safetensors"));
+}
+
 double ComparisonFolder::training_work(const ComparedRun& run) const {
   return kTrainingPass * static_cast<double>(run.recipe.epochs) * static_cast<double>(images_.train);
 }
@@ -89,14 +93,23 @@ double ComparisonFolder::work_done() const {
   return done;
 }
 
+bool ComparisonFolder::is_measured(std::size_t run) const {
+  const MeasuringWork work =
+      measuring_work(judging_, models_[run], images_, measurements_of(comparison_, runs_[run], path_));
+  return work.left == 0;
+}
+
 bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
-  for (const ComparedRun& run : runs_) {
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    if (is_measured(i)) continue;
+    const ComparedRun& run = runs_[i];
     const std::string name = std::filesystem::path(run.folder).filename().string();
     ComparisonWatch of_run = watch;
     of_run.advance = [&](double work, const std::string& detail) { watch.advance(work, concat(name, "  ", detail)); };
     if (lookhere::carry_out(comparison_, run, path_, judging_, of_run) == RunState::stopped) return false;
     write_results();
   }
+  write_results();
   return true;
 }
 

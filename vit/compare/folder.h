@@ -21,18 +21,21 @@ class ComparisonFolder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   long side() const { return models_[0].height; }  // of the first variant's images
   const ImageCounts& images() const { return images_; }
+  const ViTConfig& model(const ComparedRun& run) const { return models_[&run - runs_.data()]; }  // of runs()
+  bool has_weights(const ComparedRun& run) const;
 
   // In the units of ComparisonWatch::advance: of all runs, and of what the folder holds of it.
   double work() const;
   double work_done() const;
 
   // Run after run, but for those that other processes are at; false if it was stopped. results.csv is written after
-  // each.
+  // each. Of a run with all its measurements nothing else is needed: its weights may be gone.
   bool carry_out(const ComparisonWatch& watch) const;
   void write_results() const;
 
  private:
   void require_same_recipe();
+  bool is_measured(std::size_t run) const;
   double training_work(const ComparedRun& run) const;
 
   std::string path_;

@@ -230,7 +230,10 @@ MeasuringWork measuring_work(const Judging& judging, const ViTConfig& model, con
   for (const Step& step : steps_of(judging, model)) {
     const double each = work_of(step, images);
     work.all += each;
-    if (have.find(step.first_metric, step.size)) work.done += each;
+    if (have.find(step.first_metric, step.size))
+      work.done += each;
+    else
+      ++work.left;
   }
   return work;
 }

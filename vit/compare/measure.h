@@ -63,6 +63,7 @@ struct ImageCounts {
 };
 struct MeasuringWork {
   double all = 0, done = 0;
+  long left = 0;  // steps
 };
 MeasuringWork measuring_work(const Judging& judging, const ViTConfig& model, const ImageCounts& images,
                              const Measurements& have);

@@ -5,19 +5,25 @@
 
 namespace lookhere {
 
-std::vector<std::vector<long>> patch_classes(ViT& model, const Tensor& images) {
+std::vector<Tensor> patch_logits(ViT& model, const Tensor& images) {
   const NoGrad evaluation;
-  std::vector<std::vector<long>> layers;
-  const long classes = model.config().classes;
+  std::vector<Tensor> layers;
   Pass pass{.on_block = [&](const Tensor& tokens) {
-    const Tensor logits = model.patch_logits(Var(tokens)).value().to(Device::cpu);
-    const float* row = logits.host<float>();
-    std::vector<long> taken;
-    for (long i = 0; i < logits.numel() / classes; ++i, row += classes)
-      taken.push_back(std::max_element(row, row + classes) - row);
-    layers.push_back(std::move(taken));
+    layers.push_back(model.patch_logits(Var(tokens)).value().to(Device::cpu));
   }};
   model(Var(images.to(model.device())), pass);
+  return layers;
+}
+
+std::vector<std::vector<long>> patch_classes(ViT& model, const Tensor& images) {
+  std::vector<std::vector<long>> layers;
+  const long classes = model.config().classes;
+  for (const Tensor& logits : patch_logits(model, images)) {
+    const float* row = logits.host<float>();
+    std::vector<long>& taken = layers.emplace_back();
+    for (long i = 0; i < logits.numel() / classes; ++i, row += classes)
+      taken.push_back(std::max_element(row, row + classes) - row);
+  }
   return layers;
 }
 

@@ -8,7 +8,11 @@
 
 namespace lookhere {
 
-// The likeliest class of each patch: [layers][images · patches], for images [B, C, Y, X], f32.
+// The classifier's logits for each patch after each block: a tensor [B, patches, classes] on the CPU per layer, for
+// images [B, C, Y, X], f32.
+std::vector<Tensor> patch_logits(ViT& model, const Tensor& images);
+
+// The likeliest class of each patch: [layers][images · patches].
 std::vector<std::vector<long>> patch_classes(ViT& model, const Tensor& images);
 
 // Which patches are those of the thing that the label speaks of: at least half of their pixels are 1 in the mask

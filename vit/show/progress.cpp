@@ -14,8 +14,8 @@
 namespace lookhere {
 namespace {
 
-constexpr double kRedraw = 0.1, kLogLine = 10, kMemory = 30;  // seconds
-constexpr long kShortestBar = 10, kLongestBar = 30;           // columns
+constexpr double kRedraw = 0.1, kLogLine = 10, kMemory = 30, kLumps = 8;  // seconds, but for the last
+constexpr long kShortestBar = 10, kLongestBar = 30;                       // columns
 constexpr const char *kGreen = "\033[32m", *kDim = "\033[2m", *kReset = "\033[0m", *kClear = "\r\033[K";
 
 // 0:41, 12:05, 3:07:30
@@ -69,10 +69,15 @@ void Progress::put(const std::string& text) {
 }
 
 void Progress::measure(double now) {
-  const double passed = now - measured_, fade = std::exp(-passed / kMemory);
-  steps_ = steps_ * fade + static_cast<double>(std::max(done_ - measured_done_, 0L));
-  seconds_ = seconds_ * fade + passed;
+  const double passed = now - measured_;
+  since_step_ += passed;
   measured_ = now;
+  if (done_ <= measured_done_) return;
+  // Work that is told of in lumps is remembered for some of them.
+  const double fade = std::exp(-since_step_ / std::max(kMemory, kLumps * since_step_));
+  steps_ = steps_ * fade + static_cast<double>(done_ - measured_done_);
+  seconds_ = seconds_ * fade + since_step_;
+  since_step_ = 0;
   measured_done_ = done_;
 }
 
@@ -84,7 +89,8 @@ std::string Progress::counts(double now) const {
       fmt::format("{:3} %  {}", static_cast<long>(static_cast<double>(done) * 100.0 / static_cast<double>(total_)),
                   clock_time(elapsed));
   if (done < total_ && steps_ > 0 && elapsed >= 1)
-    text += fmt::format(", {} left", clock_time(static_cast<double>(total_ - done) * seconds_ / steps_));
+    text +=
+        fmt::format(", {} left", clock_time(static_cast<double>(total_ - done) * (seconds_ + since_step_) / steps_));
   return text;
 }
 

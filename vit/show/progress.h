@@ -51,6 +51,7 @@ class Progress {
   ProgressOptions options_;
   double began_, measured_, written_;
   double steps_ = 0, seconds_ = 0;  // both fade with their age; their ratio is the speed
+  double since_step_ = 0;           // seconds without a step
   bool live_ = false, finished_ = false;
 };
 
