@@ -282,6 +282,8 @@ FUZZ_CXX   := clang++-14
 FUZZ_DEPS  := $(BUILD_DEPS) clang-14 libclang-rt-14-dev libomp-dev
 LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev
 DATA_DEPS  := dataset-fashion-mnist
+# Lays out a comparison's page for a test.
+BROWSER    := chromium
 missing = $(strip $(foreach p,$(1),$(if $(filter installed,$(shell dpkg-query -W -f='$${db:Status-Status}' $(p) 2>/dev/null)),,$(p))))
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # $(call install,packages): says what is missing and installs it, as root or through sudo.
@@ -297,6 +299,7 @@ define try-install
 endef
 deps: deps-lint
 	$(call install,$(DATA_DEPS))
+	$(call try-install,$(BROWSER))
 deps-demo: ; $(call install,$(BUILD_DEPS))
 deps-test: ; $(call install,$(TEST_DEPS))
 deps-lint: ; $(call install,$(LINT_DEPS))

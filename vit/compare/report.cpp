@@ -53,7 +53,12 @@ struct Column {
 class Report {
  public:
   explicit Report(const ComparisonFolder& folder)
-      : folder_(folder), c_(folder.comparison()), results_(results_of(c_, folder.path())), side_(folder.side()) {}
+      : folder_(folder), c_(folder.comparison()), results_(results_of(c_, folder.path())), side_(folder.side()) {
+    for (const std::string& variant : c_.variants)
+      if (std::ranges::any_of(results_, [&](const RunResult& r) { return r.variant == variant && !r.values.empty(); }))
+        shown_.push_back(variant);
+    if (shown_.empty()) shown_ = c_.variants;
+  }
   std::string page();
   std::string first_chart() const { return charts_of("Top-1 accuracy", false)[0]; }
 
@@ -77,7 +82,8 @@ class Report {
   const ComparisonFolder& folder_;
   const Comparison& c_;
   std::vector<RunResult> results_;
-  long side_;  // of the images of training
+  std::vector<std::string> shown_;  // the variants that there are numbers of
+  long side_;                       // of the images of training
 };
 
 const ComparedRun* Report::first_done(const std::string& variant) const {
@@ -111,7 +117,7 @@ void Report::say_what(HtmlPage& page) const {
 std::vector<std::string> Report::charts_of(const std::string& title, bool tuned) const {
   std::vector<Series> all;
   std::vector<double> reach;
-  for (const std::string& variant : c_.variants) {
+  for (const std::string& variant : shown_) {
     Series s{.name = variant, .x = {}, .y = {}};
     for (const long size : c_.sizes) {
       auto here = tuned ? spread(variant, "tuned.top1", size) : std::nullopt;
@@ -157,7 +163,7 @@ void Report::tuned_accuracy(HtmlPage& page) const {
   page.charts(charts_of("Top-1 accuracy, tuned", true));
   std::vector<HtmlRow> rows{{HtmlCell("position")}};
   for (const long size : c_.sizes) rows[0].emplace_back(fmt::format("{} px", size));
-  for (const std::string& variant : c_.variants) {
+  for (const std::string& variant : shown_) {
     HtmlRow row{HtmlCell(variant)};
     bool any = false;
     for (const long size : c_.sizes) {
@@ -176,12 +182,12 @@ void Report::table(HtmlPage& page, const std::string& caption, const std::vector
   for (const Column& column : columns) {
     rows[0].emplace_back(column.title);
     best.push_back(NAN);
-    for (const std::string& variant : c_.variants)
+    for (const std::string& variant : shown_)
       if (const auto s = spread(variant, column.metric, column.size);
           s && !(column.low_is_good ? s->mean >= best.back() : s->mean <= best.back()))
         best.back() = s->mean;
   }
-  for (const std::string& variant : c_.variants) {
+  for (const std::string& variant : shown_) {
     rows.push_back({HtmlCell(variant)});
     for (std::size_t i = 0; i < columns.size(); ++i) {
       const auto s = spread(variant, columns[i].metric, columns[i].size);
@@ -196,7 +202,7 @@ void Report::beside_the_paper(HtmlPage& page) const {
   for (const long size : kPaperSizes)
     rows[0].emplace_back(
         fmt::format("{} px ({:.1f}x)", size, static_cast<double>(size) / static_cast<double>(kPaperSizes[0])));
-  for (const std::string& variant : c_.variants)
+  for (const std::string& variant : shown_)
     if (const PaperRow* row = paper_row(variant)) {
       rows.push_back({HtmlCell(variant)});
       for (const double top1 : row->top1) rows.back().emplace_back(fmt::format("{:.2f}", top1));
@@ -210,7 +216,7 @@ void Report::beside_the_paper(HtmlPage& page) const {
 
 void Report::calibration_and_attacks(HtmlPage& page) const {
   const ComparedRun* any = nullptr;
-  for (const std::string& variant : c_.variants)
+  for (const std::string& variant : shown_)
     if (!any) any = first_done(variant);
   if (!any) return;
   const long large = c_.sizes.back();
@@ -231,7 +237,7 @@ void Report::calibration_and_attacks(HtmlPage& page) const {
   }
   table(page, "In percent; the best of each column in bold", columns);
   std::vector<HtmlRow> rows{{HtmlCell("position"), "ECE", "FGSM 1/255, top5", "FGSM 3/255, top5"}};
-  for (const std::string& variant : c_.variants)
+  for (const std::string& variant : shown_)
     if (const PaperRow* row = paper_row(variant))
       rows.push_back({HtmlCell(variant), fmt::format("{:.2f}", row->ece), fmt::format("{:.2f}", row->fgsm1_top5),
                       fmt::format("{:.2f}", row->fgsm3_top5)});
@@ -243,7 +249,7 @@ void Report::robustness(HtmlPage& page) const {
   for (const Corruption each : kCorruptions)
     columns.push_back({name_of(each), concat("corrupted.", name_of(each)), side_});
   std::erase_if(columns, [&](const Column& column) {
-    return std::ranges::none_of(c_.variants,
+    return std::ranges::none_of(shown_,
                                 [&](const std::string& v) { return spread(v, column.metric, side_).has_value(); });
   });
   if (columns.empty()) return;
@@ -265,7 +271,7 @@ void Report::by_layer(HtmlPage& page) const {
                             {"similarity", "Patch similarity", "cosine"},
                             {"lens.miou", "Patch logit lens", "mIoU, %"}}) {
     std::vector<Series> all;
-    for (const std::string& variant : c_.variants) {
+    for (const std::string& variant : shown_) {
       Series s{.name = variant, .x = {}, .y = {}};
       for (long layer = 0;; ++layer) {
         const auto here = spread(variant, fmt::format("{}.{}", q.metric, layer), side_);
@@ -287,7 +293,7 @@ void Report::by_layer(HtmlPage& page) const {
   page.charts(charts);
   std::vector<Column> columns{
       {"diversity", "diversity", side_}, {"distance", "distance", side_}, {"similarity", "similarity", side_}};
-  if (std::ranges::any_of(c_.variants, [&](const std::string& v) { return spread(v, "lens.miou", side_).has_value(); }))
+  if (std::ranges::any_of(shown_, [&](const std::string& v) { return spread(v, "lens.miou", side_).has_value(); }))
     columns.push_back({"logit lens mIoU, last layer", "lens.miou", side_});
   table(page, "Means over layers; the highest of each column in bold", columns);
 }
@@ -325,7 +331,7 @@ void Report::commands(HtmlPage& page) const {
 
 std::string Report::page() {
   std::vector<const ComparedRun*> done;
-  for (const std::string& variant : c_.variants)
+  for (const std::string& variant : shown_)
     if (const ComparedRun* run = first_done(variant)) done.push_back(run);
   HtmlPage page("Position encodings compared", "lookhere compare: trained alike, judged alike");
   say_what(page);

@@ -16,9 +16,10 @@ pre { background: #f4f4f4; padding: .7rem; white-space: pre-wrap; }
 .caption, figcaption { color: #555; margin-bottom: 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; } thead th { border-bottom: 2px solid #888; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; } .charts svg { max-width: 100%; height: auto; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; } .charts svg { width: min(100%, 35rem); height: auto; }
 img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
-@media print { body { max-width: none; font-size: 11px; } h2, figure, tr { break-inside: avoid; } .scroll { overflow: visible; } }
+@media print { body { max-width: none; font-size: 11px; } h2, figure, tr, svg { break-inside: avoid; } h2, .caption { break-after: avoid; }
+  .charts { display: block; } .charts svg { width: 49%; } .scroll { overflow: visible; } }
 )";
 
 }  // namespace
