@@ -115,9 +115,7 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
   CLI::App app{"Train, evaluate and explain Vision Transformers with LookHere attention", "lookhere"};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("lookhere ") + kVersion);
-  app.footer(
-      "Exit codes: 0 done, 2 wrong input, 3 out of memory, 4 training diverged, 5 file system, 130 interrupted.\n"
-      "Threads: OMP_NUM_THREADS.");
+  app.footer(std::string("Exit codes: ") + kExitCodes + "\nThreads: OMP_NUM_THREADS.");
   commands.add_to(app);
   const std::string command = argc > 1 ? argv[1] : "";
   try {

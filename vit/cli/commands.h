@@ -20,6 +20,10 @@ std::unique_ptr<Command> make_import();
 std::unique_ptr<Command> make_export();
 std::unique_ptr<Command> make_compare();
 std::unique_ptr<Command> make_report();
+std::unique_ptr<Command> make_manual();
+
+inline constexpr const char* kExitCodes =
+    "0 done, 2 wrong input, 3 out of memory, 4 training diverged, 5 file system, 130 interrupted.";
 
 // In the order of the help.
 std::vector<std::unique_ptr<Command>> all_commands();

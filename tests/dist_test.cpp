@@ -1,0 +1,50 @@
+// The program of `make dist` where there is nothing but itself: no library, no device, no folder for temporary files.
+#include "tensor/text.h"
+#include "tests/program.h"
+#include "tests/testing.h"
+
+namespace lookhere {
+namespace {
+
+std::string carried() {
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(built("dist"), none))
+    if (entry.is_directory()) return entry.path() / "lookhere";
+  return "";
+}
+
+TEST(Dist, TrainsResumesEvaluatesAndDrawsInAnEmptyRoot) {
+  const std::string program = carried();
+  if (program.empty()) GTEST_SKIP() << "not built";
+  EXPECT_EQ(read_file(program).find("/lib64/ld-linux"), std::string::npos) << "it asks for a dynamic linker";
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(program, folder / "lookhere");
+  // Only root may change it; for others an empty environment has to do.
+  const bool root = geteuid() == 0;
+  const std::string at = root ? "/" : folder / "";
+  const auto run = [&](const std::string& words) {
+    Words all =
+        split(root ? "chroot " + folder / "" + " /lookhere " + words : "-i " + folder / "lookhere " + words, ' ');
+    if (root) all.erase(all.begin());
+    return run_program(all, {.program = root ? "/usr/sbin/chroot" : "/usr/bin/env"});
+  };
+  const std::string small =
+      " --shapes-train 64 --shapes-test 32 --img-size 16 --patch-size 4 --dim 16 --depth 1 --heads 4 --epochs ";
+  const Finished trained = run("train --data shapes --output " + at + "run" + small + "1");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const Finished resumed = run("train --resume " + at + "run --epochs 2");
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("epoch   2"), std::string::npos) << resumed.err;
+  const std::string model = at + "run/last.safetensors";
+  EXPECT_TRUE(run("eval --model " + model + " --data shapes").out.find("top-1") != std::string::npos);
+  EXPECT_EQ(run("gallery --model " + model + " --data shapes --output " + at + "gallery.svg").code, 0);
+  EXPECT_TRUE(std::filesystem::exists(folder / "gallery.svg"));
+  // The same bytes as the program that it was made beside.
+  const Finished here = run_program(split("train --data shapes --output " + (folder / "here") + small + "1", ' '));
+  EXPECT_EQ(here.code, 0) << here.err;
+  const Finished again = run("train --data shapes --output " + at + "again" + small + "1");
+  EXPECT_EQ(read_file(folder / "again/best.safetensors"), read_file(folder / "here/best.safetensors")) << again.err;
+}
+
+}  // namespace
+}  // namespace lookhere
