@@ -99,6 +99,15 @@ TEST(CompareRun, EvalHasTheSameNumbers) {
   EXPECT_EQ(end.out, want);
   const Finished some = run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", "--json"});
   EXPECT_TRUE(some.out.starts_with(R"([{"metric":"top1","size":16,"value":)")) << some.out;
+  for (const char* other : {"--img-size=32", "--crop-pct=0.9", "--global-slope=1", "--bce-loss", "--attack=fgsm"})
+    EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", other})
+                  .err.find(concat("without ", std::string(other).substr(0, std::string(other).find('=')))),
+              std::string::npos)
+        << other;
+  for (const char* other : {"--sizes=32", "--test-images=8"})
+    EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", other}).err.find("wanted --metrics beside it"),
+              std::string::npos)
+        << other;
   EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "colour"})
                 .err.find("--metrics: wanted all or some of accuracy, tuned, heads, lens, shift, corruptions, fgsm, "
                           "got \"colour\""),

@@ -94,6 +94,7 @@ class Eval : public Command {
   Accuracy measure(ViT& vit, Loader& loader, long images, const std::string& label, EvaluationOptions options) const;
   void report(const Results& r) const;
   void check_attack() const;
+  void check_metrics() const;
 
   std::string model, data = "fashion", reliability, attack, metrics;
   DeviceChoice device;
@@ -110,6 +111,23 @@ void Eval::check_attack() const {
   check(attack.empty() || attack == "fgsm" || attack == "pgd", "--attack: wanted fgsm or pgd, got ", shown(attack));
   check(!epsilon.empty(), "--epsilon: wanted at least one number");
   for (const double each : epsilon) check_range("--epsilon", {0, kGreys}, each);
+}
+
+// What would be left unsaid or undone is refused.
+void Eval::check_metrics() const {
+  const bool all = !metrics.empty();
+  check(all || sizes.empty(), "--sizes: wanted --metrics beside it; one size is --img-size");
+  check(all || test_images == 0, "--test-images: wanted --metrics beside it");
+  for (const auto& [name, given] :
+       std::initializer_list<std::pair<const char*, bool>>{{"--img-size", chosen.img_size > 0},
+                                                           {"--size-rule", !chosen.size_rule.empty()},
+                                                           {"--interpolation", !chosen.interpolation.empty()},
+                                                           {"--crop-pct", chosen.crop_pct > 0},
+                                                           {"--global-slope", global_slope >= 0},
+                                                           {"--bce-loss", bce_loss},
+                                                           {"--reliability", !reliability.empty()},
+                                                           {"--attack", !attack.empty()}})
+    check(!all || !given, "--metrics: measures as compare does, without ", name);
 }
 
 ViT Eval::load(const Safetensors& file, Device on) const {
@@ -135,6 +153,7 @@ Accuracy Eval::measure(ViT& vit, Loader& loader, long images, const std::string&
 
 void Eval::run() const {
   check_attack();
+  check_metrics();
   drawn.validate();
   const Device on = device.use();
   announce();
