@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <omp.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -33,6 +34,8 @@ std::string blas_warning() {
     return concat("OpenBLAS runs on ", threads, " of ", thread_count(), " threads: unset OPENBLAS_NUM_THREADS");
   return "";
 }
+
+long memory_of_machine() { return sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE); }
 
 int thread_count() { return omp_get_max_threads(); }
 

@@ -11,6 +11,7 @@ void check_processor();
 std::string describe_cpu();
 // What is wrong with BLAS: not its OpenMP build, or fewer threads than the rest of the program; empty if all is well.
 std::string blas_warning();
+long memory_of_machine();  // bytes, in use or not
 int thread_count();
 void set_thread_count(int threads);
 

@@ -17,7 +17,7 @@
 #include "vit/model/json.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
-#include "vit/train/shards.h"
+#include "vit/train/synthetic_step.h"
 
 namespace lookhere {
 namespace {
@@ -70,50 +70,6 @@ ViTConfig config_of(const Bench& c) {
   any.height = preset.height, any.width = preset.width;
   return model_config(c.recipe, any);
 }
-
-// As if normalised: uniform with mean 0 and standard deviation 1.
-Tensor random_images(const Shape& shape, std::uint64_t seed) {
-  Rng rng(seed, Purpose::test);
-  Tensor images = empty(shape, Dtype::f32, Device::cpu);
-  for (long i = 0; i < images.numel(); ++i) images.host<float>()[i] = static_cast<float>(rng.uniform(-1.73, 1.73));
-  return images;
-}
-Tensor random_labels(long count, long classes, std::uint64_t seed) {
-  Rng rng(seed + 1, Purpose::test);
-  Tensor labels = empty({count}, Dtype::i64, Device::cpu);
-  for (long i = 0; i < count; ++i) labels.host<i64>()[i] = static_cast<i64>(rng.below(classes));
-  return labels;
-}
-
-// What a training loop does with one batch: vit/train/loop.cpp.
-class TrainingStep {
- public:
-  TrainingStep(ViT& model, const Recipe& recipe)
-      : recipe_(recipe),
-        sharded_(model, recipe.shards, recipe.cuda_graph),
-        optimizer_(parameters_of(model), optimizer_options(recipe)),
-        labels_(random_labels(recipe.batch_size, model.config().classes, static_cast<std::uint64_t>(recipe.seed))) {}
-
-  void operator()(const Tensor& images) {
-    const Pass pass{.drop_path = recipe_.drop_path,
-                    .dropout = recipe_.drop,
-                    .seed = static_cast<std::uint64_t>(recipe_.seed),
-                    .step = step_++,
-                    .dtype = dtype_of(recipe_)};
-    sharded_.accumulate_gradients(images, labels_, pass, 1, [&](const Var& logits, const Tensor& labels) {
-      return recipe_.bce_loss ? binary_cross_entropy(logits, labels, recipe_.smoothing)
-                              : softmax_cross_entropy(logits, labels, recipe_.smoothing);
-    });
-    optimizer_.step(1e-4);
-  }
-
- private:
-  const Recipe& recipe_;
-  ShardedModel sharded_;
-  AdamW optimizer_;
-  Tensor labels_;
-  std::uint32_t step_ = 0;
-};
 
 // The most that the process had in memory so far, in bytes.
 long peak_resident() {
@@ -240,11 +196,10 @@ void Bench::run() const {
   announce();
   ViT model(config_of(*this), static_cast<std::uint64_t>(valid.seed), Dtype::f32, on);
   const ViTConfig& config = model.config();
-  const Tensor images = random_images({valid.batch_size, config.channels, config.height, config.width},
-                                      static_cast<std::uint64_t>(valid.seed));
+  const Tensor images = random_images(config, valid.batch_size, static_cast<std::uint64_t>(valid.seed));
   Measured measured;
   if (what == "step") {
-    TrainingStep step(model, valid);
+    SyntheticStep step(model, valid);
     const long warm_ups = valid.cuda_graph ? 2 : 1;  // a graph is captured the second time
     measured = measure("bench step", on, warm_ups, steps, [&] { step(images); });
   } else {

@@ -14,7 +14,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   std::vector<std::unique_ptr<Command>> all;
   for (const auto make : {make_train, make_eval, make_predict, make_gallery, make_forward, make_gradients, make_masks,
                           make_attend, make_bench, make_info, make_verify_data, make_augment, make_import, make_export,
-                          make_compare, make_report, make_manual})
+                          make_compare, make_report, make_plan, make_manual})
     all.push_back(make());
   return all;
 }

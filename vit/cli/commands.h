@@ -20,6 +20,7 @@ std::unique_ptr<Command> make_import();
 std::unique_ptr<Command> make_export();
 std::unique_ptr<Command> make_compare();
 std::unique_ptr<Command> make_report();
+std::unique_ptr<Command> make_plan();
 std::unique_ptr<Command> make_manual();
 
 inline constexpr const char* kExitCodes =

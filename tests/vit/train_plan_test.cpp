@@ -1,0 +1,88 @@
+// What a plan says of memory is what steps then take; what it says of many devices is arithmetic.
+#include "tensor/machine.h"
+#include "tensor/pool.h"
+#include "tests/program.h"
+#include "tests/testing.h"
+#include "vit/train/plan.h"
+#include "vit/train/synthetic_step.h"
+
+namespace lookhere {
+namespace {
+
+// The most bytes in tensors while steps of this recipe are made.
+double bytes_of_steps(const Recipe& recipe, const ViTConfig& config) {
+  Pool& pool = Pool::of(Device::cpu);
+  const long before = pool.stats().in_use;
+  ViT model(config, 1);
+  SyntheticStep step(model, recipe);
+  const Tensor images = random_images(config, recipe.batch_size, 1);
+  step(images);
+  pool.reset_peak();
+  step(images);
+  return static_cast<double>(pool.stats().peak - before);
+}
+
+TEST(Plan, MemoryIsWithinATenthOfWhatStepsTake) {
+  // On several threads the peak depends on whether they are in step: a busy machine would fail the test.
+  const int threads = thread_count();
+  set_thread_count(1);
+  for (const char* position : {"lh90", "learned", "rpe", "rope"})
+    for (const char* dtype : {"f32", "bf16"})
+      for (const long depth : {1, 8})
+        for (const long batch : {4, 24}) {
+          ViTConfig config = model_preset("nano");
+          config.depth = depth, config.position = position_preset(position);
+          Recipe recipe;
+          recipe.shards = 2, recipe.batch_size = batch, recipe.dtype = dtype, recipe.model_ema_decay = 0;
+          long told = 0;
+          const StepNeeds needs = measure_needs(recipe, config, [&](long done, long of) {
+            EXPECT_EQ(done, ++told);
+            EXPECT_LE(done, of);
+          });
+          EXPECT_EQ(needs.parameters, ViT(config, std::nullopt).parameter_count());
+          const double want = bytes_of_steps(recipe, config);
+          EXPECT_NEAR(needs.bytes(static_cast<double>(batch)), want, 0.1 * want)
+              << position << ' ' << dtype << ", depth " << depth << ", batch " << batch;
+          EXPECT_GT(needs.seconds(1), 0);
+        }
+  set_thread_count(threads);
+}
+
+TEST(Plan, ManyDevicesShareABatch) {
+  const StepNeeds needs{.weights = 1e6,
+                        .gradients = 2e6,
+                        .moments = 2e6,
+                        .workspace = 1e6,
+                        .image = 1e5,
+                        .products = 0.01,
+                        .attention = 0.002,
+                        .others = 0.003,
+                        .update = 0.1};
+  const Team alone = team_of(needs, 100, 1, 1, 1e9);
+  EXPECT_DOUBLE_EQ(alone.bytes, 6e6 + 100 * 1e5);
+  EXPECT_DOUBLE_EQ(alone.seconds(), 100 * 0.015 + 0.1);
+  const Team four = team_of(needs, 100, 4, 2, 1e9);  // each twice as fast
+  EXPECT_DOUBLE_EQ(four.images, 25);
+  EXPECT_DOUBLE_EQ(four.computing, (25 * 0.015 + 0.1) / 2);
+  EXPECT_DOUBLE_EQ(four.reducing, 1.5 * 1e6 / 1e9 + 4 * 20e-6);
+  EXPECT_DOUBLE_EQ(team_of(needs, 100, 3, 1, 1e9).images, 34);  // the largest part
+}
+
+TEST(Plan, TheCommandSaysMemoryTimeAndWhenToStop) {
+  const std::string small = "plan --model nano --depth 2 -b 8 --devices 16 --images 1000 --epochs 3 --memory 0.001";
+  Words words;
+  std::istringstream in(small);
+  for (std::string word; in >> word;) words.push_back(word);
+  const Finished end = run_program(words);
+  ASSERT_EQ(end.code, 0) << end.err;
+  for (const char* part : {"AdamW's moments", "activations of 8 images", "matrix products", "hold 0 images at a time",
+                           "too large", "hours"})
+    EXPECT_NE(end.out.find(part), std::string::npos) << part << "\n" << end.out;
+  EXPECT_EQ(end.out.find("\n     16 "), std::string::npos) << "more devices than images\n" << end.out;
+  words.push_back("--json");
+  EXPECT_NE(run_program(words).out.find("\"devices\": 8"), std::string::npos);
+  EXPECT_EQ(run_program({"plan", "--devices", "0"}).code, 2);
+}
+
+}  // namespace
+}  // namespace lookhere

@@ -1,0 +1,112 @@
+// Small steps are made and timed; what is linear in blocks and images is scaled.
+#include "vit/train/plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/profile.h"
+#include "tensor/pool.h"
+#include "vit/train/synthetic_step.h"
+
+namespace lookhere {
+namespace {
+
+constexpr long kTimed = 3;
+constexpr double kLatency = 20e-6;
+
+struct Sample {
+  double peak = 0, products = 0, attention = 0, others = 0, update = 0;
+  long parameters = 0;
+};
+
+// A step of so many blocks and images.
+Sample sample_of(Recipe recipe, ViTConfig model, long depth, long images, const std::function<void()>& step_done) {
+  model.depth = depth, recipe.batch_size = images;
+  const Device device = device_of(recipe);
+  Pool& pool = Pool::of(device);
+  const double before = static_cast<double>(pool.stats().in_use);
+  ViT vit(model, static_cast<std::uint64_t>(recipe.seed), Dtype::f32, device);
+  SyntheticStep step(vit, recipe);
+  const Tensor batch = random_images(model, images, static_cast<std::uint64_t>(recipe.seed));
+  step(batch), synchronise(device), step_done();
+  pool.reset_peak();
+  Sample sample{.parameters = vit.parameter_count()};
+  std::vector<double> seconds;
+  const Profile profile(device);
+  for (long i = 0; i < kTimed; ++i) {
+    const auto begin = profile::Clock::now();
+    step(batch), synchronise(device);
+    seconds.push_back(profile::since(begin)), step_done();
+  }
+  sample.peak = static_cast<double>(pool.stats().peak) - before;
+  double named = 0;
+  for (const Profile::Entry& entry : profile.entries()) {
+    const double each = (entry.forward + entry.backward) / kTimed;
+    const bool product = entry.op == "linear" || entry.op == "mlp";
+    const bool update = entry.op == "adamw" || entry.op == "sum over shards";
+    (product                   ? sample.products
+     : entry.op == "attention" ? sample.attention
+     : update                  ? sample.update
+                               : sample.others) += each;
+    named += each;
+  }
+  std::ranges::sort(seconds);
+  sample.others += std::max(0.0, seconds[kTimed / 2] - named);  // waiting
+  return sample;
+}
+
+// Positions that name something for every layer fit no other number of them.
+bool can_have_depth(ViTConfig model, long depth) {
+  try {
+    model.depth = depth, model.validate();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std::function<void(long, long)>& told) {
+  model.validate();
+  const long n = recipe.shards;
+  const bool small = model.depth > 3 && can_have_depth(model, 2) && can_have_depth(model, 3);
+  const long low = small ? 2 : model.depth, high = small ? 3 : model.depth;
+  long done = 0;
+  const long all = (small ? 4 : 2) * (kTimed + 1);
+  const auto step_done = [&] { told(++done, all); };
+  const Sample few = sample_of(recipe, model, low, n, step_done),
+               more = sample_of(recipe, model, low, 2 * n, step_done);
+  Sample few_high = few, more_high = more;
+  if (small) {
+    few_high = sample_of(recipe, model, high, n, step_done);
+    more_high = sample_of(recipe, model, high, 2 * n, step_done);
+  }
+  // At the model's depth.
+  const auto deep = [&](auto Sample::*field, const Sample& a, const Sample& b) {
+    const auto from = static_cast<double>(a.*field), to = static_cast<double>(b.*field);
+    return small ? from + (to - from) * static_cast<double>(model.depth - low) : from;
+  };
+  const double once = deep(&Sample::peak, few, few_high), twice = deep(&Sample::peak, more, more_high);
+  StepNeeds needs{.parameters = std::lround(deep(&Sample::parameters, few, few_high)), .shards = n};
+  const auto floats = static_cast<double>(needs.parameters) * sizeof(float), images = static_cast<double>(n);
+  needs.weights = floats, needs.gradients = images * floats, needs.moments = 2 * floats;
+  needs.averages = recipe.model_ema_decay > 0 ? floats : 0;
+  needs.image = (twice - once) / images;
+  needs.workspace = std::max(0.0, once - needs.image * images - floats * (3 + images));
+  const auto each = [&](double Sample::*field) { return std::max(0.0, deep(field, more, more_high)) / (2 * images); };
+  needs.products = each(&Sample::products), needs.attention = each(&Sample::attention);
+  needs.others = each(&Sample::others), needs.update = 2 * images * each(&Sample::update);
+  return needs;
+}
+
+Team team_of(const StepNeeds& needs, long batch, long devices, double speed, double network) {
+  const auto count = static_cast<double>(devices);
+  Team team{.devices = devices, .images = std::ceil(static_cast<double>(batch) / count)};
+  team.bytes = needs.bytes(team.images);
+  team.computing = needs.seconds(team.images) / speed;
+  if (devices > 1) team.reducing = 2 * (count - 1) / count * needs.weights / network + 2 * std::log2(count) * kLatency;
+  return team;
+}
+
+}  // namespace lookhere
