@@ -32,6 +32,7 @@ SmallPicture seen_with(const std::vector<double>& weights, Grid grid, double mos
                        const Dataset& data, long size, const std::string& caption) {
   const std::vector<std::uint8_t> pixels = pixels_of(batch.images, {.mean = data.mean, .std = data.std});
   std::vector<double> below;
+  below.reserve(weights.size());
   for (const double weight : weights) below.push_back(most - weight);
   return {.png = grey_png({.pixels = pixels.data(), .channels = data.channels, .height = size, .width = size}),
           .over = colored_png(below, grid, 1, most),
