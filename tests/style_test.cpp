@@ -99,8 +99,10 @@ TEST(Style, FilesSayFirstWhatTheyAre) {
 }
 
 TEST(Style, FilesAreShort) {
-  for (const File& file : files())
+  for (const File& file : files()) {
+    if (file.is(".html")) continue;  // which programs write
     EXPECT_LE(static_cast<long>(file.lines.size()), kLongestFile) << file.path << " wants to be two files";
+  }
 }
 
 // Read in an editor as well as in a browser. Tables and code are as wide as they must be.
