@@ -1,6 +1,7 @@
 // What a plan says of memory is what steps then take; what it says of many devices is arithmetic.
 #include "tensor/machine.h"
 #include "tensor/pool.h"
+#include "tensor/text.h"
 #include "tests/program.h"
 #include "tests/testing.h"
 #include "vit/train/plan.h"
@@ -69,10 +70,7 @@ TEST(Plan, ManyDevicesShareABatch) {
 }
 
 TEST(Plan, TheCommandSaysMemoryTimeAndWhenToStop) {
-  const std::string small = "plan --model nano --depth 2 -b 8 --devices 16 --images 1000 --epochs 3 --memory 0.001";
-  Words words;
-  std::istringstream in(small);
-  for (std::string word; in >> word;) words.push_back(word);
+  Words words = split("plan --model nano --depth 2 -b 8 --devices 16 --images 1000 --epochs 3 --memory 0.001", ' ');
   const Finished end = run_program(words);
   ASSERT_EQ(end.code, 0) << end.err;
   for (const char* part : {"AdamW's moments", "activations of 8 images", "matrix products", "hold 0 images at a time",

@@ -63,14 +63,6 @@ class Bench : public RecipeCommand {
   void finish(const nlohmann::ordered_json& result) const;
 };
 
-ViTConfig config_of(const Bench& c) {
-  const ViTConfig preset = model_preset(c.recipe.model);
-  Dataset any;
-  any.channels = preset.channels, any.classes = c.classes ? c.classes : preset.classes;
-  any.height = preset.height, any.width = preset.width;
-  return model_config(c.recipe, any);
-}
-
 // The most that the process had in memory so far, in bytes.
 long peak_resident() {
   std::ifstream status("/proc/self/status");
@@ -194,7 +186,7 @@ void Bench::run() const {
   const Device on = use_device(valid.device, valid.tf32);
   valid.shards = shards_of(valid);
   announce();
-  ViT model(config_of(*this), static_cast<std::uint64_t>(valid.seed), Dtype::f32, on);
+  ViT model(model_without_data(recipe, classes), static_cast<std::uint64_t>(valid.seed), Dtype::f32, on);
   const ViTConfig& config = model.config();
   const Tensor images = random_images(config, valid.batch_size, static_cast<std::uint64_t>(valid.seed));
   Measured measured;

@@ -6,17 +6,16 @@
 #include "vit/cli/pair.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
+#include "vit/train/synthetic_step.h"
 
 namespace lookhere {
 namespace {
 
 // The model that the options describe, at the paper's 12 heads and 12 layers unless they say otherwise.
 ViTConfig described(const Recipe& recipe) {
-  Dataset any;
-  any.channels = 3, any.classes = 1000, any.height = any.width = 224;
   Recipe complete = recipe;
   complete.model = "vit_base";
-  return model_config(complete, any);
+  return model_without_data(complete);
 }
 
 class Masks : public Command {

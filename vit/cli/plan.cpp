@@ -7,12 +7,11 @@
 #include <optional>
 
 #include "tensor/machine.h"
-#include "tensor/posix.h"
 #include "vit/cli/commands.h"
 #include "vit/model/json.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
-#include "vit/show/text.h"
+#include "vit/train/synthetic_step.h"
 
 namespace lookhere {
 namespace {
@@ -133,11 +132,7 @@ void Plan::run() const {
   use_device(valid.device, valid.tf32);
   valid.shards = shards_of(valid);
   announce();
-  const ViTConfig preset = model_preset(valid.model);
-  Dataset any;
-  any.channels = preset.channels, any.classes = classes ? classes : preset.classes;
-  any.height = preset.height, any.width = preset.width;
-  const ViTConfig model = model_config(valid, any);
+  const ViTConfig model = model_without_data(valid, classes);
   std::optional<Progress> progress;
   const StepNeeds needs = measure_needs(valid, model, [&](long done, long of) {
     if (!progress) progress.emplace("measuring", of);

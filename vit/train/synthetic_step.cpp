@@ -15,6 +15,14 @@ Tensor random_labels(long count, long classes, std::uint64_t seed) {
 
 }  // namespace
 
+ViTConfig model_without_data(const Recipe& recipe, long classes) {
+  const ViTConfig preset = model_preset(recipe.model);
+  Dataset any;
+  any.channels = preset.channels, any.classes = classes ? classes : preset.classes;
+  any.height = preset.height, any.width = preset.width;
+  return model_config(recipe, any);
+}
+
 Tensor random_images(const ViTConfig& model, long count, std::uint64_t seed) {
   Rng rng(seed, Purpose::test);
   Tensor images = empty({count, model.channels, model.height, model.width}, Dtype::f32, Device::cpu);

@@ -6,6 +6,10 @@
 
 namespace lookhere {
 
+// The recipe's model where there are no data: channels, side and, unless given, classes are those of the model it
+// names.
+ViTConfig model_without_data(const Recipe& recipe, long classes = 0);
+
 // f32 [count, C, Y, X] for the model, on the CPU: uniform with mean 0 and standard deviation 1, as if normalised.
 Tensor random_images(const ViTConfig& model, long count, std::uint64_t seed);
 
