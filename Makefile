@@ -45,7 +45,7 @@ MARCH_avx512_bf16 := $(MARCH_avx512) -mavx512bf16
 sources = $(sort $(shell find $(1) -name '*.cpp'))
 KERNELS := $(filter-out kernels/bench/% kernels/cuda/%,$(call sources,kernels))
 VECTOR_KERNELS := $(shell grep -lw KERNELS_ISA $(KERNELS))
-LIBRARY := $(KERNELS) $(filter-out vit/cli/main.cpp,$(call sources,tensor autograd nn vit))
+LIBRARY := $(KERNELS) $(filter-out vit/cli/main.cpp tensor/world/mpi.cpp,$(call sources,tensor autograd nn vit))
 FAULTS  := $(wildcard tests/faults/*.cpp)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
 TESTS   := $(filter-out tests/faults/% tests/fuzz/% tests/gpu/%,$(call sources,tests))
@@ -92,7 +92,15 @@ GPU_none     := $(EMULATED) $(DIR)/kernels/cuda/none/device.o
 GPU_nvcc     := $(patsubst %.cu,$(DIR)/%.cu.nvcc.o,$(CUDA_KERNELS) $(wildcard kernels/cuda/gpu/*.cu))
 BENCHES += $(if $(filter nvcc,$(CUDA)),cuda)
 CUDA_LINK_nvcc := -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread
-PROGRAM  := $(OUT)/$(if $(filter emulated,$(CUDA)),emulated/)lookhere
+PROGRAM  := $(OUT)/$(if $(filter emulated,$(CUDA)),emulated/)$(if $(MPI),mpi/)lookhere
+
+# MPI=1: build/mpi/lookhere, which works with others of its kind (mpirun). Debian's Open MPI; for another, what its mpicxx
+# adds: MPI_FLAGS=... MPI_LINK=...
+MPI       ?=
+MPI_FLAGS := -isystem /usr/lib/$(MULTI)/openmpi/include
+MPI_LINK  := -lmpi
+MPI_HERE  := $(wildcard /usr/lib/$(MULTI)/openmpi/include/mpi.h)
+$(DIR)/tensor/world/mpi.o: FLAGS += $(MPI_FLAGS)
 
 # Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
@@ -120,6 +128,10 @@ $(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_$(H
 	$(call link,$(CUDA_LINK_$(HARDWARE)))
 $(OUT)/emulated/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_emulated)
 	$(call link)
+$(OUT)/mpi/lookhere: $(call objects,vit/cli/main.cpp tensor/world/mpi.cpp) $(DIR)/liblookhere.a $(GPU_$(HARDWARE))
+	$(call link,$(CUDA_LINK_$(HARDWARE)) $(MPI_LINK))
+$(OUT)/emulated/mpi/lookhere: $(call objects,vit/cli/main.cpp tensor/world/mpi.cpp) $(DIR)/liblookhere.a $(GPU_emulated)
+	$(call link,$(MPI_LINK))
 $(OUT)/tests: $(call objects,$(TESTS) $(filter-out %/main.cpp,$(TRACE_PAGE))) $(DIR)/liblookhere.a $(GPU_emulated)
 	$(call link,-lgtest -lgmock)
 $(OUT)/examples/%: $(DIR)/examples/%.o $(DIR)/liblookhere.a $(GPU_$(HARDWARE))
@@ -203,7 +215,7 @@ TEST_JOBS := $(if $(F),,--jobs $(shell n=$$(nproc); echo $$((n < 4 ? n : 4))))
 
 # -- What users run ----------------------------------------------------------------------------------------------------
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(SAN),,$(DIST)/lookhere $(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(MPI_HERE),$(OUT)/mpi/lookhere $(OUT)/emulated/mpi/lookhere) $(if $(SAN),,$(DIST)/lookhere $(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
@@ -242,7 +254,7 @@ SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h
 lint: deps-lint
 	@clang-format --dry-run --Werror $(SOURCES)
 	@printf '%s\n' $(sort $(filter-out tests/%,$(filter %.cpp,$(SOURCES)))) | \
-	  xargs -P $(shell nproc) -n 8 tests/tidy.sh "-std=c++20 -fopenmp -Wall -Wextra $(INC)"
+	  xargs -P $(shell nproc) -n 8 tests/tidy.sh "-std=c++20 -fopenmp -Wall -Wextra $(INC) $(MPI_FLAGS)"
 	@echo "lint: $(words $(SOURCES)) files are in order"
 format:
 	clang-format -i $(SOURCES)
@@ -317,6 +329,7 @@ TEST_DEPS  := $(BUILD_DEPS) $(FONT_DEPS) libgtest-dev libgmock-dev libbenchmark-
 FUZZ_CXX   := clang++-14
 FUZZ_DEPS  := $(BUILD_DEPS) clang-14 libclang-rt-14-dev libomp-dev
 LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev
+MPI_DEPS   := libopenmpi-dev openmpi-bin
 DATA_DEPS  := dataset-fashion-mnist
 # Lays out a comparison's page for a test.
 BROWSER    := chromium
@@ -335,8 +348,8 @@ define try-install
 endef
 deps: deps-lint
 	$(call install,$(DATA_DEPS))
-	$(call try-install,$(BROWSER))
-deps-demo: ; $(call install,$(BUILD_DEPS))
+	$(call try-install,$(BROWSER) $(MPI_DEPS))
+deps-demo: ; $(call install,$(BUILD_DEPS) $(if $(MPI),$(MPI_DEPS)))
 deps-test: ; $(call install,$(TEST_DEPS))
 deps-lint: ; $(call install,$(LINT_DEPS))
 deps-fuzz: ; $(call install,$(FUZZ_DEPS))

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "autograd/profile.h"
@@ -173,12 +175,43 @@ void Var::move_value(const Tensor& memory) {
   node_->value = memory;
 }
 
-void Var::backward() const {
+// How many gradients each leaf has yet to get. An input that an operation names twice counts twice.
+class Var::LeafCounts {
+ public:
+  LeafCounts(const Var& root, const LeafFn& ready) : ready_(ready) {
+    if (!ready) return;
+    std::vector<const Node*> next{root.node_.get()};
+    std::unordered_set<const Node*> seen{next.back()};
+    while (!next.empty()) {
+      const Node* node = next.back();
+      next.pop_back();
+      for (const Var& input : node->inputs) {
+        if (!input.requires_grad()) continue;
+        const Node* from = input.node_.get();
+        if (!from->backward)
+          ++left_[from];
+        else if (seen.insert(from).second)
+          next.push_back(from);
+      }
+    }
+  }
+  void got(const Var& input) {
+    const auto found = left_.find(input.node_.get());
+    if (found != left_.end() && --found->second == 0) ready_(input);
+  }
+
+ private:
+  const LeafFn& ready_;
+  std::unordered_map<const Node*, long> left_;
+};
+
+void Var::backward(const LeafFn& ready) const {
   check(value().numel() == 1, "backward: wanted one element to differentiate, got shape ", shape());
   check(!node_->used_up, "backward: this graph has been used already");
   check(requires_grad(), "backward: nothing that leads to this value requires a gradient");
   // Highest serial first: whatever uses a value has a higher serial than the value itself.
   std::map<std::uint64_t, Var, std::greater<>> waiting;
+  LeafCounts leaves(*this, ready);
   node_->collect(full(shape(), 1, value()), false);
   waiting.emplace(node_->serial, *this);
   while (!waiting.empty()) {
@@ -194,12 +227,17 @@ void Var::backward() const {
           " gradients");
     for (std::size_t i = 0; i < grads.size(); ++i) {
       const Var& input = node.inputs[i];
-      if (!input.requires_grad() || !grads[i].defined()) continue;
+      if (!input.requires_grad()) continue;
+      if (!grads[i].defined()) {
+        leaves.got(input);
+        continue;
+      }
       const Tensor gradient = sum_to_shape(std::exchange(grads[i], Tensor()), input.shape(), node.op);
       const bool in_place = into[i].tensor.defined() && gradient.raw() == into[i].tensor.raw();
       into[i] = {};  // the engine adds only to memory that no one else holds
       input.node_->collect(gradient, in_place);
       waiting.emplace(input.node_->serial, input);
+      leaves.got(input);
     }
     node.backward = nullptr;
     node.inputs.clear();

@@ -29,6 +29,9 @@ struct GradTarget {
   Tensor to_overwrite(const Tensor& like) const { return accumulate ? empty_like(like) : to_add(like); }
 };
 using GradTargets = std::vector<GradTarget>;  // one per input
+// Told of a leaf as soon as backward has all of its gradient.
+class Var;
+using LeafFn = std::function<void(const Var& leaf)>;
 using BackwardIntoFn = std::function<Grads(const Tensor& dy, const GradTargets& into)>;
 
 class Var {
@@ -62,11 +65,12 @@ class Var {
   void move_value(const Tensor& memory);
 
   // Differentiates this one-element Var with respect to every leaf that requires it, adding to their grad(). The graph
-  // is used up: a second call is an Error.
-  void backward() const;
+  // is used up: a second call is an Error. Whoever wants to use gradients while others are computed says `ready`.
+  void backward(const LeafFn& ready = {}) const;
 
  private:
   struct Node;
+  class LeafCounts;
   std::shared_ptr<Node> node_;
 };
 

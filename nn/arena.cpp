@@ -47,6 +47,10 @@ Tensor ParameterArena::zeros() const {
   return lookhere::zeros({size()}, slots_[0].parameter.var.value());
 }
 
+long ParameterArena::offset_of(const Var& parameter) const {
+  return (parameter.grad_buffer().raw() - gradients_.raw()) / size_of(gradients_.dtype());
+}
+
 template <class F>
 Tensor ParameterArena::common(F value_of) const {
   if (order_.empty()) return {};

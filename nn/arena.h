@@ -24,7 +24,8 @@ class ParameterArena {
   // [size], each parameter at its offset, zeros in between.
   const Tensor& weights() const { return weights_; }
   const Tensor& gradients() const { return gradients_; }
-  Tensor zeros() const;  // more of this layout
+  Tensor zeros() const;                        // more of this layout
+  long offset_of(const Var& parameter) const;  // of a parameter of this arena
   static Tensor part(const Tensor& flat, const Slot& slot) {
     return flat.view(slot.offset, slot.parameter.var.shape());
   }

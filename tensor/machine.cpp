@@ -20,9 +20,13 @@ void check_processor() {
 std::string describe_cpu() {
   std::string config = openblas_get_config();
   config.resize(std::min(config.find_last_not_of(' ') + 1, config.size()));
-  return concat("BLAS ", config, ", core type ", openblas_get_corename(), ", kernels ",
-                kernels::name_of(kernels::isa()), ", products ", kernels::name_of(kernels::gemm_backend()), ", ",
-                thread_count(), thread_count() == 1 ? " thread" : " threads");
+  return concat("BLAS ", config, ", core type ", arithmetic_of_cpu(), ", ", thread_count(),
+                thread_count() == 1 ? " thread" : " threads");
+}
+
+std::string arithmetic_of_cpu() {
+  return concat(openblas_get_corename(), ", kernels ", kernels::name_of(kernels::isa()), ", products ",
+                kernels::name_of(kernels::gemm_backend()));
 }
 
 std::string blas_warning() {

@@ -9,6 +9,8 @@ namespace lookhere {
 void check_processor();
 // One line: BLAS and its build, core type, instruction set, who multiplies, threads.
 std::string describe_cpu();
+// What of it decides about the last bits of results: machines that agree in it agree in those.
+std::string arithmetic_of_cpu();
 // What is wrong with BLAS: not its OpenMP build, or fewer threads than the rest of the program; empty if all is well.
 std::string blas_warning();
 long memory_of_machine();  // bytes, in use or not

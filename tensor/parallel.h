@@ -5,6 +5,16 @@
 
 namespace lookhere {
 
+// [begin, end) of shard i of n over `size`; the first ones are larger where it does not divide.
+struct ShardRange {
+  long begin, end;
+  long size() const { return end - begin; }
+};
+inline ShardRange shard_range(long size, long i, long n) {
+  const auto border = [&](long k) { return k * (size / n) + (k < size % n ? k : size % n); };
+  return {border(i), border(i + 1)};
+}
+
 // f(i) for i in [0, n), at the same time where there are threads. What f throws is thrown here (the lowest i's).
 template <class F>
 void parallel_tasks(long n, F f) {

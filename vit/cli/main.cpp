@@ -17,6 +17,7 @@
 #include "tensor/machine.h"
 #include "tensor/out_of_memory.h"
 #include "tensor/text.h"
+#include "tensor/world.h"
 #include "vit/cli/command_line.h"
 #include "vit/show/console.h"
 
@@ -27,7 +28,12 @@ using namespace lookhere;
 // One line, whatever stands in a file name. Without allocating: memory may be what is missing.
 int report(const char* message, Exit code) noexcept {
   char line[8192];  // two paths and what is said of them
-  std::snprintf(line, sizeof line - 1, "lookhere: %s", message);
+  const long rank = rank_in_world();
+  // What all ranks have found out the first one says; it ends the others before they speak.
+  if (rank > 0) sleep(1);
+  const auto name = rank > 0 ? std::snprintf(line, sizeof line - 1, "lookhere: rank %ld: ", rank)
+                             : std::snprintf(line, sizeof line - 1, "lookhere: ");
+  std::snprintf(line + name, sizeof line - 1 - name, "%s", message);
   for (char* c = line; *c;) {
     const std::size_t length = utf8_length(c);
     const bool bad = length == 0 || is_control(c);
@@ -133,8 +139,11 @@ int main(int argc, char** argv) {
     if (refused >= 0) throw OutOfMemory(refused);  // in CLI11's streams, which keep it to themselves
     command();
     finish_output();
+    leave_world();
     return 0;
   } catch (...) {
-    return report_exception();
+    const int code = report_exception();
+    end_world(code);
+    return code;
   }
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "tensor/file.h"
+#include "tensor/world.h"
 #include "vit/cli/commands.h"
 #include "vit/cli/stop.h"
 #include "vit/data/webdataset.h"
@@ -95,6 +96,11 @@ std::string default_folder(const Recipe& recipe) {
   return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position, data);
 }
 
+// Of a run that stopped: was any rank asked to?
+void end_if_interrupted() {
+  if (world().any(asked_to_stop())) throw Error("interrupted", Exit::interrupted);
+}
+
 }  // namespace
 
 Command::Page TrainCommand::page() const {
@@ -127,13 +133,16 @@ void TrainCommand::add_options(Options& o) {
 void TrainCommand::read_run(const std::string& run) {
   checkpoint_ = checkpoint_path(run);
   const std::filesystem::path path(checkpoint_);
-  folder_ = std::make_shared<RunFolder>(RunFolder::existing(path.parent_path().string()));
+  const std::string folder = path.parent_path().string();
+  folder_ =
+      std::make_shared<RunFolder>(world().rank() > 0 ? RunFolder::of_first_rank(folder) : RunFolder::existing(folder));
   check(path.filename() == "last.safetensors" || !folder_->has("last.safetensors"), "--resume ", run, ": ",
         folder_->file("last.safetensors"), " would be overwritten: resume that, or a copy in a folder of its own");
   recipe = recipe_of(Safetensors(checkpoint_));
 }
 
 RunFolder TrainCommand::take_folder() const {
+  if (!folder_ && world().rank() > 0) return RunFolder::of_first_rank(output.empty() ? "of rank 0" : output);
   if (!folder_) return output.empty() ? RunFolder::fresh(default_folder(recipe)) : RunFolder(output);
   std::error_code ignored;
   check(output.empty() || std::filesystem::equivalent(output, folder_->path(), ignored), "--output ", output,
@@ -142,11 +151,23 @@ RunFolder TrainCommand::take_folder() const {
   return std::move(*folder_);
 }
 
+// The part of a rank that neither writes nor says anything.
+void TrainCommand::follow() const {
+  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_, world());
+  note_stop_signals();
+  TrainObserver nobody;
+  if (trainer.run(nobody, asked_to_stop, max_steps) == Trainer::Outcome::stopped) end_if_interrupted();
+}
+
 void TrainCommand::run() const {
+  check(world().alone() || dump_batches == 0, "--dump-batches: wanted one process, got ", world().size());
+  world().require_same(kVersion, "version of the program");
+  if (world().rank() > 0) return follow();
   announce();
+  if (!world().alone()) say("{} ranks, of which this is the first\n", world().size());
   for (const std::string& line : recipe.notes()) say("note: {}\n", line);
   BatchDump dump(dump_dir, dump_batches);
-  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_);
+  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_, world());
   for (const std::string& line : trainer.notes()) say("note: {}\n", line);
   const ViTConfig& config = trainer.model().config();
   const std::string path = trainer.folder();
@@ -165,8 +186,7 @@ void TrainCommand::run() const {
   if (outcome == Trainer::Outcome::stopped) {
     watcher.finish(fmt::format("stopped after step {} of {}", at.step, trainer.total_steps()));
     say("{}go on with: lookhere train --resume {}\n", all_saved ? "saved; " : "", path);
-    if (asked_to_stop()) throw Error("interrupted", Exit::interrupted);
-    return;
+    return end_if_interrupted();
   }
   if (at.best_epoch < 0) return watcher.finish("no epoch was evaluated");
   watcher.finish(fmt::format("best top-1 {:.2f} % after epoch {}", at.best_top1, at.best_epoch + 1));

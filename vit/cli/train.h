@@ -10,11 +10,13 @@ class TrainCommand : public RecipeCommand {
   Page page() const override;
   void add_options(Options& options) override;
   void run() const override;
+  bool works_in_ranks() const override { return true; }
 
   void read_run(const std::string& run) override;
 
  private:
   RunFolder take_folder() const;
+  void follow() const;
   std::string output, dump_dir;
   long max_steps = 0, dump_batches = 0;
   std::string checkpoint_;  // to go on from

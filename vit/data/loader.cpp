@@ -24,6 +24,8 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
     check(0 <= side && side <= 1 << 16, "loader: image height and width must lie in [0, 65536], got ", side);
   check(1 <= o.workers && o.workers <= 256, "loader: workers must lie in [1, 256], got ", o.workers);
   check(1 <= o.repeats && o.repeats <= 64, "loader: repeats must lie in [1, 64], got ", o.repeats);
+  check(0 <= o.shards.begin && o.shards.begin < o.shards.end && o.shards.end <= o.shards_in_all, "loader: no shards ",
+        o.shards.begin, " to ", o.shards.end, " of ", o.shards_in_all);
   check(0 <= o.prefetch && o.prefetch <= 1024, "loader: prefetch must lie in [0, 1024], got ", o.prefetch);
   const double mirrored = o.augment ? o.augment->hflip : o.hflip;
   check(mirrored == 0 || dataset.mirror_keeps_label, "loader: hflip would falsify the labels of ", dataset.name);
@@ -57,14 +59,16 @@ void Loader::take_slots(long height, long width) {
     // One more than are prepared ahead: the one in use. Fewer than one per worker would leave workers idle.
     const int slots = std::max(options_.prefetch, options_.workers) + 1;
     const long rows = std::min(options_.batch_size, dataset_.size());
-    const Shape shape{rows, dataset_.channels, height, width};
+    // Whoever mixes images needs room for the others, too.
+    const Shape shape{mixes() ? rows : own_rows(rows).size(), dataset_.channels, height, width};
+    const Shape own{own_rows(rows).size(), dataset_.channels, height, width};
     for (int i = 0; i < slots; ++i) {
       const Tensor images = empty(shape, Dtype::f32, Device::cpu), labels = empty({rows}, Dtype::i64, Device::cpu);
       const bool elsewhere = options_.device != Device::cpu;
       slots_.push_back({.images = images,
                         .labels = labels,
                         .targets = mixes() ? empty({rows, dataset_.classes}, Dtype::f32, Device::cpu) : Tensor(),
-                        .there = elsewhere ? empty(shape, Dtype::f32, options_.device) : images,
+                        .there = elsewhere ? empty(own, Dtype::f32, options_.device) : Tensor(),
                         .in_use = Fence(options_.device)});
     }
   } catch (OutOfMemory& error) {
@@ -85,6 +89,17 @@ void Loader::start_workers(long height, long width) {
     if (!workers_.empty()) return;
     throw Error(concat("cannot start a thread: ", error.code().message()), Exit::memory);
   }
+}
+
+ShardRange Loader::own_rows(long batch) const {
+  const long n = options_.shards_in_all;
+  return {shard_range(batch, options_.shards.begin, n).begin, shard_range(batch, options_.shards.end - 1, n).end};
+}
+
+// Where the images of own rows lie in a slot.
+Tensor Loader::own_images(const Slot& slot) const {
+  const auto [begin, end] = own_rows(slot.rows);
+  return mixes() ? slot.images.rows(begin, end) : slot.images.rows(0, end - begin);
 }
 
 long Loader::batches_from(long first_image) const {
@@ -127,7 +142,8 @@ bool Loader::next(Batch& batch) {
   slot.ready = false;
   batch.index = given_++;
   if (slot.error) std::rethrow_exception(std::exchange(slot.error, nullptr));
-  batch.images = slot.there.rows(0, slot.rows);
+  const Tensor images = own_images(slot);
+  batch.images = slot.there.defined() ? slot.there.rows(0, images.shape()[0]) : images;
   batch.labels = slot.labels.rows(0, slot.rows);
   batch.targets = mixes() ? slot.targets.rows(0, slot.rows) : Tensor();
   return true;
@@ -169,20 +185,26 @@ void Loader::fill(ImageLoader& images, Slot& slot, long batch) const {
   const long begin = first_image_ + batch * options_.batch_size;
   slot.rows = std::min(options_.batch_size, dataset_.size() - begin);
   const Augment augment{.crop_padding = options_.crop_padding, .hflip = options_.hflip};
-  float* out = slot.images.host<float>();
-  for (long row = 0; row < slot.rows; ++row, out += slot.images.numel() / slot.images.shape()[0]) {
+  const auto [first, last] = own_rows(slot.rows);
+  const long size = slot.images.numel() / slot.images.shape()[0];
+  for (long row = 0; row < slot.rows; ++row) {
     const long index = order_[(begin + row) / options_.repeats];
+    slot.labels.host<i64>()[row] = dataset_.labels[index];
+    const long partner = slot.rows - 1 - row;
+    const bool mine = first <= row && row < last, partners = mixes() && first <= partner && partner < last;
+    if (!mine && !partners) continue;
+    float* const out = slot.images.host<float>() + (mixes() ? row : row - first) * size;
     const long drawn = epoch_ * options_.repeats + (begin + row) % options_.repeats;
     if (options_.augment)
       images.load_augmented(index, out, *options_.augment, options_.seed, drawn);
     else
       images.load(index, out, draw_view(augment, options_.seed, drawn, index));
-    slot.labels.host<i64>()[row] = dataset_.labels[index];
   }
   if (mixes()) mix(slot, begin);
   if (options_.device == Device::cpu) return;
   slot.in_use.wait();
-  slot.there.rows(0, slot.rows).copy_beside(slot.images.rows(0, slot.rows));
+  const Tensor own = own_images(slot);
+  slot.there.rows(0, own.shape()[0]).copy_beside(own);
 }
 
 }  // namespace lookhere

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "tensor/parallel.h"
 #include "tensor/tensor.h"
 #include "vit/data/augment/mix.h"
 #include "vit/data/image_loader.h"
@@ -15,8 +16,8 @@
 namespace lookhere {
 
 struct Batch {
-  Tensor images;   // (b, c, h, w) f32, normalised; on the loader's device
-  Tensor labels;   // (b) i64, in host memory
+  Tensor images;   // (b, c, h, w) f32, normalised; on the loader's device. Of LoaderOptions::shards alone.
+  Tensor labels;   // (b) i64, in host memory, of the whole batch
   Tensor targets;  // (b, classes) f32, in host memory, where images are mixed; else undefined
   long index = 0;  // its number since start
 };
@@ -36,6 +37,9 @@ struct LoaderOptions {
   int workers = 1;                         // threads
   int prefetch = 2;                        // batches ready ahead of the one in use
   Device device = Device::cpu;             // where images go: workers copy them while the device computes
+  // Of every batch, cut into shards_in_all, only the images of these are prepared.
+  ShardRange shards = {0, 1};
+  long shards_in_all = 1;
   // The option that set batch_size, for whoever has too little memory.
   const char* batch_option = "--batch-size";
 };
@@ -60,6 +64,8 @@ class Loader {
   long batches() const { return batches_from(0); }  // per epoch
   // Begins an epoch at an image of its order, from wherever the loader was.
   void start(long epoch, long first_image = 0);
+  // The rows of a batch of this size whose images are prepared.
+  ShardRange own_rows(long batch) const;
   // The next batch, in order; false at the end of the epoch. It shares the loader's memory and stays valid until the
   // next call of next or start. What a worker throws is thrown here, in place of its batch.
   bool next(Batch& batch);
@@ -67,7 +73,7 @@ class Loader {
  private:
   struct Slot {
     Tensor images, labels, targets;
-    Tensor there;  // on the device; images itself where that is the host's
+    Tensor there;  // on the device, where that is not the host
     Fence in_use;  // up to here the device needs what is there
     long rows = 0;
     bool ready = false;
@@ -78,6 +84,7 @@ class Loader {
   void work(ImageLoader& images, const std::stop_token& stop);
   void fill(ImageLoader& images, Slot& slot, long batch) const;
   void mix(Slot& slot, long first_image) const;
+  Tensor own_images(const Slot& slot) const;
   bool mixes() const { return options_.mix.mixup_alpha > 0 || options_.mix.cutmix_alpha > 0; }
   void release();
   long batches_from(long first_image) const;

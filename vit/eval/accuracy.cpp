@@ -62,13 +62,16 @@ Accuracy evaluate(ViT& model, Loader& loader, const EvaluationOptions& options) 
   const auto stop = [&] { return result.stopped = options.stop && options.stop(); };
   loader.start(0);
   for (long left = loader.batches(); left > 0 && !stop() && loader.next(batch); --left) {
-    const long count = batch.images.shape()[0], classes = model.config().classes;
+    const long count = batch.labels.numel(), classes = model.config().classes;
+    const auto [first, last] = loader.own_rows(count);
     const Tensor logits = empty({count, classes}, Dtype::f32, Device::cpu);
-    parts.for_each(count, [&](long begin, long end) {
+    parts.for_each(last - first, [&, first = first](long begin, long end) {
       const Tensor images = batch.images.rows(begin, end);
+      begin += first, end += first;
       const Tensor shown = options.change ? options.change(images, batch.labels.rows(begin, end)) : images;
       logits.rows(begin, end).copy_from(logits_of(model, shown));
     });
+    if (options.team) options.team->share(logits.host<std::byte>(), count, logits.bytes() / count);
     if (const std::string note = parts.take_note(); options.note && !note.empty()) options.note("evaluation: " + note);
     result.loss += softmax_cross_entropy(Var(logits), batch.labels).value().item() * static_cast<double>(count);
     if (const long bad = first_not_finite(logits); bad >= 0 && result.first_bad < 0)

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "tensor/communicator.h"
 #include "vit/data/loader.h"
 #include "vit/model/vit.h"
 
@@ -23,6 +24,9 @@ struct EvaluationOptions {
   // What the model is shown in place of some images [b, C, Y, X] with labels [b].
   std::function<Tensor(const Tensor& images, const Tensor& labels)> change = {};
   std::function<void(const Tensor& logits, const Tensor& labels)> answered = {};  // after each batch
+  // Ranks that each answer for their part of a batch, shard `rank` of `size` in the loader's options. Everybody gets
+  // the same result; `stop` has to say the same to all.
+  Communicator* team = nullptr;
 };
 
 // The loader decides batch size and resolution. Where the forward pass of a batch does not fit into memory it goes in

@@ -7,6 +7,7 @@
 
 #include "tensor/file.h"
 #include "tensor/finite.h"
+#include "tensor/hash.h"
 #include "tensor/machine.h"
 #include "tensor/out_of_memory.h"
 #include "vit/model/preprocessing.h"
@@ -28,10 +29,14 @@ std::string first_bad_tensor(ViT& model) {
 }
 
 // The number of shards is settled once, at the start of a run: a resumed one keeps it on any machine.
-Recipe validated(Recipe recipe) {
+Recipe validated(Recipe recipe, const Communicator& team) {
   recipe.validate();
   use_device(recipe.device, recipe.tf32);
-  recipe.shards = shards_of(recipe);
+  if (recipe.shards == 0) recipe.shards = std::min(shards_of(recipe) * team.size(), recipe.batch_size);
+  check(team.size() <= recipe.shards, "--shards ", recipe.shards, ": too few for ", team.size(),
+        " ranks, each of which needs one");
+  check(team.alone() || recipe.shards <= recipe.batch_size, "--shards ", recipe.shards, ": too many for --batch-size ",
+        recipe.batch_size, " and several ranks");
   return recipe;
 }
 
@@ -40,28 +45,39 @@ RunFolder claimed(RunFolder folder, bool new_run) {
   return folder;
 }
 
+LoaderOptions part_of(const Communicator& team, ShardRange shards, long shards_in_all, LoaderOptions options) {
+  if (!team.alone()) options.shards = shards, options.shards_in_all = shards_in_all;
+  return options;
+}
+
 }  // namespace
 
-Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
-    : recipe_(validated(std::move(recipe))),
-      folder_(claimed(std::move(folder), resume.empty())),
+Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume, Communicator& team)
+    : team_(team),
+      recipe_(validated(std::move(recipe), team)),
+      folder_(claimed(std::move(folder), resume.empty() && team.rank() == 0)),
       origin_(open_origin(recipe_, resume)),
       train_(load_training_data(recipe_, origin_.get())),
       test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
       model_(begin_model(recipe_, train_, origin_.get(), resume.empty(), notes_)),
-      sharded_(model_, recipe_.shards, recipe_.cuda_graph),
-      loader_(train_, training_loader(recipe_, model_.config(), train_)),
-      test_loader_(test_, evaluation_loader(recipe_, model_.config())),
+      sharded_(model_, recipe_.shards, recipe_.cuda_graph, team),
+      loader_(train_, part_of(team, shard_range(recipe_.shards, team.rank(), team.size()), recipe_.shards,
+                              training_loader(recipe_, model_.config(), train_))),
+      test_loader_(test_, part_of(team, {team.rank(), team.rank() + 1}, team.size(),
+                                  evaluation_loader(recipe_, model_.config()))),
       optimizer_(trained_parameters(model_, recipe_.layer_decay), optimizer_options(recipe_)) {
   check(steps_per_epoch() >= 1, "train: ", train_.size(), " images make no update of ", recipe_.grad_accum_steps, " x ",
         recipe_.batch_size, " images: use a smaller --batch-size");
   origin_.reset();
   schedule_ = schedule_of(recipe_, steps_per_epoch());
+  if (!resume.empty()) go_on(Safetensors(resume));
+  require_same_beginning();
   // The checkpoint comes first: whoever finds one of the other files without it knows that no run has written it.
-  if (resume.empty())
-    save();
-  else
-    go_on(Safetensors(resume));
+  if (resume.empty()) save();
+  if (!writes()) {
+    saved_step_ = at_.step;
+    return;
+  }
   folder_.remove_leftovers();
   summary_ = open_log("summary.csv", at_.summary_bytes);
   metrics_ = open_log("metrics.jsonl", at_.metrics_bytes);
@@ -70,6 +86,26 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume)
   log_cross_entropy_ = has_cross_entropy(file("summary.csv"));
   write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
   save();
+}
+
+// Before anything is written.
+void Trainer::require_same_beginning() {
+  if (team_.alone()) return;
+  team_.require_same(arithmetic_of_cpu(), "kind of processor, kernels or BLAS");
+  team_.require_same(to_json(recipe_), "options");
+  team_.require_same(train_.hash(), "training data");
+  team_.require_same(test_.hash(), "test data");
+  require_same_weights();
+}
+
+void Trainer::require_same_weights() {
+  if (team_.alone()) return;
+  std::string hashes;
+  for_each_parameter(model_, [&](const std::string&, const Var& p) {
+    const Tensor value = p.value().to(Device::cpu);
+    hashes += to_hex(hash_of(value.host<std::byte>(), value.bytes()));
+  });
+  team_.require_same(concat(hashes, ' ', at_.step), "weights");
 }
 
 void Trainer::go_on(const Safetensors& checkpoint) {
@@ -141,15 +177,17 @@ void Trainer::save() {
   if (!can_be_gone_on_from()) return;
   if (summary_) summary_->sync(), at_.summary_bytes = summary_->size();
   if (metrics_) metrics_->sync(), at_.metrics_bytes = metrics_->size();
-  Metadata more = description_of(train_);
-  more.merge(data_hashes(train_, test_));
-  save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, more);
+  if (writes()) {
+    Metadata more = description_of(train_);
+    more.merge(data_hashes(train_, test_));
+    save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, more);
+  }
   saved_step_ = at_.step;
 }
 
 Trainer::Outcome Trainer::run(TrainObserver& observer, const std::function<bool()>& should_stop, long max_steps) {
   const long first = at_.step;
-  const auto asked_to_stop = [&] { return should_stop && should_stop(); };
+  const auto asked_to_stop = [&] { return team_.any(should_stop && should_stop()); };
   const auto all_made = [&] { return max_steps > 0 && at_.step - first >= max_steps; };
   bool stopped = false;
   while (at_.epoch < recipe_.epochs && !stopped && !asked_to_stop()) {
@@ -225,7 +263,7 @@ bool Trainer::train_step(TrainObserver& observer) {
                     .gradient_norm = report.gradient_norm,
                     .cross_entropy = cross_entropy,
                     .skipped = skipped};
-  if (skipped || at_.step % recipe_.log_interval == 0) {
+  if (metrics_ && (skipped || at_.step % recipe_.log_interval == 0)) {
     metrics_->write(to_json_line(row));
     if (events_) events_->write(row);
   }
@@ -251,6 +289,7 @@ void Trainer::diverged(const std::string& what) const {
 
 bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>& should_stop) {
   require_finite_weights();
+  require_same_weights();
   const auto mean = [](double sum, long count) { return count ? sum / static_cast<double>(count) : NAN; };
   EpochRow row{.epoch = at_.epoch,
                .train_loss = mean(at_.epoch_loss, at_.epoch_losses),
@@ -260,19 +299,20 @@ bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>&
     const Accuracy accuracy = evaluate(model_, test_loader_,
                                        {.progress = [&](long done) { observer.on_evaluation(done, test_.size()); },
                                         .stop = should_stop,
-                                        .note = [&](const std::string& line) { observer.on_note(line); }});
+                                        .note = [&](const std::string& line) { observer.on_note(line); },
+                                        .team = &team_});
     row.eval_loss = accuracy.loss, row.eval_top1 = accuracy.top1, row.eval_top5 = accuracy.top5;
     if (accuracy.stopped) return false;
     if (accuracy.top1 <= at_.best_top1) return true;
     at_.best_top1 = accuracy.top1, at_.best_epoch = at_.epoch;
-    save_model(file("best.safetensors"), model_, description_of(train_));
+    if (writes()) save_model(file("best.safetensors"), model_, description_of(train_));
     return true;
   };
   {
     const auto averaged = optimizer_.has_ema() ? std::make_unique<AdamW::UseEma>(optimizer_) : nullptr;
     if (!evaluate_and_keep_best()) return false;
   }
-  summary_->write(to_csv(row, log_cross_entropy_));
+  if (summary_) summary_->write(to_csv(row, log_cross_entropy_));
   if (events_) events_->write(row, at_.step);
   const bool best = at_.best_epoch == at_.epoch;
   ++at_.epoch;

@@ -35,12 +35,16 @@ class Trainer {
   // Starts a run in a folder or, if `resume` names a checkpoint, goes on with it there. Throws Error if a new run would
   // overwrite anything, and if a resumed one would not go on as it began: other data, other model, an edited
   // config.toml, another seed in the middle of an epoch.
-  Trainer(Recipe recipe, RunFolder folder, const std::string& resume = "");
+  //
+  // With a team all ranks begin alike, each does its shards of every batch, and the first one alone writes, logs and
+  // has anything to observe. Throws Error if a rank has other data, weights, options or processor than the first.
+  Trainer(Recipe recipe, RunFolder folder, const std::string& resume = "", Communicator& team = alone());
 
   enum class Outcome { finished, stopped };
-  // Runs until the last epoch, until `should_stop` says so (asked after each update and while evaluating), or for at
-  // most max_steps updates (0: no limit). What an epoch has learned is saved before it is evaluated. While updates are
-  // skipped the checkpoint before them stays. Throws Error (Exit::diverged) after ten updates in a row were not finite.
+  // Runs until the last epoch, until `should_stop` says so on any rank (asked after each update and while evaluating),
+  // or for at most max_steps updates (0: no limit). What an epoch has learned is saved before it is evaluated. While
+  // updates are skipped the checkpoint before them stays. Throws Error (Exit::diverged) after ten updates in a row were
+  // not finite.
   Outcome run(TrainObserver& observer, const std::function<bool()>& should_stop = {}, long max_steps = 0);
 
   ViT& model() { return model_; }
@@ -56,6 +60,9 @@ class Trainer {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
+  bool writes() const { return team_.rank() == 0; }
+  void require_same_beginning();
+  void require_same_weights();
   void go_on(const Safetensors& checkpoint);
   void note_changes(const Recipe& saved);
   std::unique_ptr<AppendFile> open_log(const char* name, long& bytes);
@@ -75,6 +82,7 @@ class Trainer {
   bool epoch_is_over() const { return train_.size() - at_.images_in_epoch < images_per_step(); }
   double position() const;  // updates since the beginning, had all of them been of this size
 
+  Communicator& team_;
   Recipe recipe_;
   RunFolder folder_;
   std::vector<std::string> notes_;
@@ -88,9 +96,9 @@ class Trainer {
   TrainingState at_;
   Batch batch_;  // the latest
   long saved_step_ = 0;
-  std::unique_ptr<AppendFile> summary_, metrics_;
-  std::unique_ptr<EventFile> events_;  // with --tensorboard
-  bool log_cross_entropy_ = true;      // false where version 0.1 began the summary
+  std::unique_ptr<AppendFile> summary_, metrics_;  // none where another rank writes
+  std::unique_ptr<EventFile> events_;              // with --tensorboard
+  bool log_cross_entropy_ = true;                  // false where version 0.1 began the summary
 };
 
 }  // namespace lookhere

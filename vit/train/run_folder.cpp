@@ -44,6 +44,12 @@ RunFolder RunFolder::existing(const std::string& path) {
   return folder;
 }
 
+RunFolder RunFolder::of_first_rank(const std::string& path) {
+  RunFolder folder;
+  folder.path_ = path.empty() ? "." : path;
+  return folder;
+}
+
 std::optional<RunFolder> RunFolder::if_free(const std::string& path) {
   RunFolder folder;
   folder.make(path);
@@ -76,7 +82,7 @@ void RunFolder::open() { check_io(take(), path_, ": in use by another process: i
 
 bool RunFolder::has(const std::string& name) const {
   struct stat status {};
-  return ::fstatat(folder_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  return ::lstat(file(name).c_str(), &status) == 0;
 }
 
 void RunFolder::require_free() const {

@@ -19,6 +19,8 @@ class RunFolder {
   static RunFolder existing(const std::string& path);
   // As the constructor does; nothing if another process has the folder.
   static std::optional<RunFolder> if_free(const std::string& path);
+  // For other ranks than the one that has it: nothing is created, locked or removed.
+  static RunFolder of_first_rank(const std::string& path);
   // A new folder of this name, or of this name with -2, -3, ... where that exists.
   static RunFolder fresh(const std::string& path);
   // A folder that was created for nothing goes again.

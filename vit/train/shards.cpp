@@ -1,18 +1,12 @@
-// Data parallelism over threads.
+// Data parallelism over threads and ranks.
 #include "vit/train/shards.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/profile.h"
 #include "tensor/parallel.h"
 
 namespace lookhere {
-ShardRange shard_range(long size, long i, long n) {
-  const auto border = [&](long k) { return k * (size / n) + std::min(k, size % n); };
-  return {border(i), border(i + 1)};
-}
-
 struct ShardedModel::Part {
   Tensor trained, cross_entropy;  // [1], on the model's device
 };
@@ -24,10 +18,13 @@ struct ShardedModel::Graph {
   std::vector<Var> with_gradient = {};
 };
 
-ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs)
-    : use_graphs_(use_graphs && shards == 1 && model.device() == Device::cuda) {
+ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs, Communicator& team)
+    : shards_(shards),
+      team_(team),
+      own_(shard_range(std::max(shards, 0L), team.rank(), team.size())),
+      use_graphs_(use_graphs && own_.size() == 1 && model.device() == Device::cuda) {
   check(shards >= 1, "shards: wanted at least 1, got ", shards);
-  for (long i = 0; i < shards; ++i) {
+  for (long i = 0; i < std::max(own_.size(), 1L); ++i) {
     replicas_.push_back(model);  // the same Vars
     if (i > 0)
       for_each_parameter(replicas_.back(), [](const std::string&, Var& p) {
@@ -35,6 +32,11 @@ ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs)
       });
     arenas_.emplace_back(parameters_of(replicas_.back()));
   }
+  reducer_ = std::make_unique<GradientReducer>(arenas_, shards, team);
+}
+
+ShardRange ShardedModel::own_rows(long batch) const {
+  return {shard_range(batch, own_.begin, shards_).begin, shard_range(batch, own_.end - 1, shards_).end};
 }
 
 // Nothing here waits for a GPU.
@@ -52,7 +54,7 @@ ShardedModel::Part ShardedModel::add_gradients(long shard, const Tensor& images,
             (soft ? softmax_cross_entropy_soft(seen, labels) : softmax_cross_entropy(seen, labels)).value()};
     return result;
   }();
-  scale(value, weight).backward();
+  scale(value, weight).backward([&](const Var& parameter) { reducer_->ready(shard, parameter); });
   return part;
 }
 
@@ -87,26 +89,31 @@ ShardedModel::Part ShardedModel::replay(const Tensor& images, const Tensor& labe
 
 ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass,
                                                         double weight, const Loss& loss) {
-  const long batch = images.shape()[0], n = shards();
+  const long batch = labels.shape()[0], n = shards(), first = own_rows(batch).begin;
+  check(images.shape()[0] == own_rows(batch).size(), "shards: wanted ", own_rows(batch).size(),
+        " images of a batch of ", batch, ", got ", images.shape()[0]);
+  check(team_.alone() || n <= batch, "shards: ", batch, " images are too few for ", n, " shards of several ranks");
   std::vector<Losses> losses(n);
-  parallel_tasks(n, [&](long i) {
-    const auto [begin, end] = shard_range(batch, i, n);
+  reducer_->begin();
+  parallel_tasks(own_.size(), [&](long i) {
+    const long shard = own_.begin + i;
+    const auto [begin, end] = shard_range(batch, shard, n);
     if (begin == end) return;
     Pass own = pass;
-    own.step = static_cast<std::uint32_t>(pass.step * n + i);
+    own.step = static_cast<std::uint32_t>(pass.step * n + shard);
     const double share = static_cast<double>(end - begin) / static_cast<double>(batch);
     const Device device = replicas_[i].device();
-    const Tensor own_images = images.rows(begin, end).to(device), rows = labels.rows(begin, end);
+    const Tensor own_images = images.rows(begin - first, end - first).to(device), rows = labels.rows(begin, end);
     // Labels are looked at here, on the host.
     const Tensor own_labels = rows.dtype() == Dtype::i64 ? rows : rows.to(device);
     const Part part = use_graphs_ ? replay(own_images, own_labels, own, share * weight, loss)
                                   : add_gradients(i, own_images, own_labels, own, share * weight, loss);
-    losses[i] = {share * part.trained.item(), share * part.cross_entropy.item()};
+    losses[shard] = {share * part.trained.item(), share * part.cross_entropy.item()};
   });
+  team_.share(losses);
+  reducer_->finish();
   Losses total;
   for (const Losses& part : losses) total.trained += part.trained, total.cross_entropy += part.cross_entropy;
-  const profile::Span span("sum over shards", profile::Phase::backward);
-  for (std::size_t i = 1; i < arenas_.size(); ++i) arenas_[0].take_gradients(arenas_[i]);  // a fixed order
   if (!std::isfinite(total.trained)) arenas_[0].clear_gradients();
   return total;
 }

@@ -1,28 +1,25 @@
 // A batch split over threads: each shard of the images goes through a replica of the model by itself, and the gradients
 // are added in a fixed order. Threads then meet once per update instead of in every kernel, and the result depends on
-// the number of shards, not on the number of threads.
+// the number of shards, not on the number of threads, nor on that of the ranks among which the shards are divided.
 #pragma once
 #include <vector>
 
-#include "nn/arena.h"
+#include "nn/reducer.h"
 #include "vit/model/vit.h"
 #include "vit/train/step_graph.h"
 
 namespace lookhere {
-
-// [begin, end) of shard i of n over `size` images; the first ones are larger where it does not divide.
-struct ShardRange {
-  long begin, end;
-};
-ShardRange shard_range(long size, long i, long n);
 
 class ShardedModel {
  public:
   // The replicas share the model's weights, which are moved into a ParameterArena; the first one also its gradients,
   // the others have gradients of their own. With use_graphs one shard on a GPU is captured as a CUDA graph when a batch
   // of its shape comes for the second time; `loss`, `weight` and all of `pass` but its step must then stay the same.
-  ShardedModel(ViT& model, long shards, bool use_graphs = false);
-  long shards() const { return static_cast<long>(replicas_.size()); }
+  // Each rank of the team has shard_range(shards, rank, ranks) of them.
+  ShardedModel(ViT& model, long shards, bool use_graphs = false, Communicator& team = alone());
+  long shards() const { return shards_; }
+  // The rows of a batch that this rank needs.
+  ShardRange own_rows(long batch) const;
 
   // Means over a batch: of the loss whose gradient was taken, and of what evaluations measure, the cross-entropy with
   // the true labels, without smoothing.
@@ -31,8 +28,10 @@ class ShardedModel {
   };
   // Adds the gradient of the batch's mean loss, times `weight`, to the model's parameters and returns the mean losses.
   // Labels are i64 [batch], or f32 [batch, classes] of what each class should be. loss(logits, labels) is the mean over
-  // its rows. `pass` has the randomness of this batch, `pass.step` counting
-  // batches. A loss that is not finite is returned, and all gradients are cleared. The images may be on any device.
+  // its rows. `pass` has the randomness of this batch, `pass.step` counting batches. A loss that is not finite is
+  // returned, and all gradients are cleared. The images may be on any device; they are those of own_rows alone, the
+  // labels those of the whole batch. Every rank gets the same gradients and losses. Throws Error where a team has fewer
+  // images than shards.
   using Loss = std::function<Var(const Var& logits, const Tensor& labels)>;
   Losses accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
                               const Loss& loss);
@@ -45,8 +44,12 @@ class ShardedModel {
   Part replay(const Tensor& images, const Tensor& labels, const Pass& pass, double weight, const Loss& loss);
   bool has_gradients() const;
 
-  std::vector<ViT> replicas_;
+  const long shards_;
+  Communicator& team_;
+  const ShardRange own_;
+  std::vector<ViT> replicas_;           // one per own shard
   std::vector<ParameterArena> arenas_;  // one per replica
+  std::unique_ptr<GradientReducer> reducer_;
   std::vector<std::shared_ptr<Graph>> graphs_;
   bool use_graphs_;
 };

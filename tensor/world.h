@@ -1,0 +1,19 @@
+// The processes that were started together, by mpirun, and how they begin and end. Two versions: `world/mpi.cpp` is in
+// the program that `make MPI=1` builds, `world/alone.cpp` in all others.
+#pragma once
+#include "tensor/communicator.h"
+
+namespace lookhere {
+
+// Of all processes that were started together; joins them on the first call. Throws Error where several were, and this
+// program cannot speak to others.
+Communicator& world();
+long rank_in_world() noexcept;  // 0 as long as none were joined
+// How many there are, as mpirun (Open MPI, MPICH) or srun tell whom they start; nullptr: started otherwise.
+const char* started_together();
+// At the end of a process that has done its part: waits for the others.
+void leave_world() noexcept;
+// At the end of one that has not: ends all others, too, with this exit code. Does nothing where there are none.
+void end_world(int code) noexcept;
+
+}  // namespace lookhere

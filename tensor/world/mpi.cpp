@@ -1,0 +1,103 @@
+// Messages by MPI. Nothing here waits: who waits asks again (Communicator::wait), which also moves MPI on.
+#define OMPI_SKIP_MPICXX 1  // C++ classes that nothing here uses
+#define MPICH_SKIP_MPICXX 1
+#include <mpi.h>
+
+#include <climits>
+#include <memory>
+#include <string>
+
+#include "tensor/error.h"
+#include "tensor/world.h"
+
+namespace lookhere {
+namespace {
+
+void check_mpi(int code, const char* what, long peer) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING + 1] = {};
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw Error(concat("MPI cannot ", what, " rank ", peer, ": ", std::string(text, length)), Exit::io);
+}
+
+class MpiWorld : public Communicator {
+ public:
+  MpiWorld() {
+    int level = 0;
+    // Threads take turns.
+    check_io(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level) == MPI_SUCCESS, "MPI does not start");
+    check_io(level >= MPI_THREAD_SERIALIZED, "MPI is for one thread alone");
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+    MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  }
+  long rank() const override { return rank_; }
+  long size() const override { return size_; }
+
+  Transfer send(long to, long tag, const void* data, long bytes) override {
+    Transfer transfer = begin(to, bytes, true);
+    check_mpi(MPI_Isend(data, static_cast<int>(bytes), MPI_BYTE, static_cast<int>(to), static_cast<int>(tag),
+                        MPI_COMM_WORLD, &requests_[transfer.id]),
+              "send to", to);
+    return transfer;
+  }
+  Transfer receive(long from, long tag, void* data, long bytes) override {
+    Transfer transfer = begin(from, bytes, false);
+    check_mpi(MPI_Irecv(data, static_cast<int>(bytes), MPI_BYTE, static_cast<int>(from), static_cast<int>(tag),
+                        MPI_COMM_WORLD, &requests_[transfer.id]),
+              "receive from", from);
+    return transfer;
+  }
+  bool arrived(const Transfer& transfer) override {
+    int done = 0;
+    check_mpi(MPI_Test(&requests_[transfer.id], &done, MPI_STATUS_IGNORE), transfer.sent ? "send to" : "receive from",
+              transfer.peer);
+    if (done) free_.push_back(transfer.id);
+    return done != 0;
+  }
+
+ private:
+  Transfer begin(long peer, long bytes, bool sent) {
+    check(bytes <= INT_MAX, "MPI: wanted a message below 2 GiB, got ", bytes, " bytes");
+    if (free_.empty()) {
+      free_.push_back(static_cast<long>(requests_.size()));
+      requests_.push_back(MPI_REQUEST_NULL);
+    }
+    const long id = free_.back();
+    free_.pop_back();
+    return {.id = id, .peer = peer, .sent = sent};
+  }
+  int rank_ = 0, size_ = 1;
+  std::vector<MPI_Request> requests_;  // by id
+  std::vector<long> free_;             // ids without a transfer
+};
+
+bool running() {
+  int begun = 0, ended = 0;
+  MPI_Initialized(&begun);
+  MPI_Finalized(&ended);
+  return begun && !ended;
+}
+
+}  // namespace
+
+Communicator& world() {
+  static const bool one = !started_together();
+  if (one) return alone();  // and MPI need not be waited for
+  static MpiWorld all;
+  return all;
+}
+long rank_in_world() noexcept {
+  int rank = 0;
+  if (running()) MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank;
+}
+void leave_world() noexcept {
+  if (running()) MPI_Finalize();
+}
+void end_world(int code) noexcept {
+  if (running()) MPI_Abort(MPI_COMM_WORLD, code);
+}
+
+}  // namespace lookhere
