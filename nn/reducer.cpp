@@ -14,7 +14,7 @@ namespace {
 void add_to(const Tensor& sum, const Tensor& more) {
   dispatch(sum, [&]<class T>(auto ctx) {
     const long n = sum.numel();
-    kernels::add<T>(ctx, {.y = sum.data<T>(), .a = sum.data<T>(), .b = more.data<T>(), .n = n, .period = n});
+    kernels::add<T>(ctx, {.y = sum.host<T>(), .a = sum.host<T>(), .b = more.host<T>(), .n = n, .period = n});
   });
 }
 

@@ -91,6 +91,7 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void send(int signal) const { ::kill(process_, signal); }
+  pid_t id() const { return process_; }
   Finished wait() {
     int status = 0;
     while (waitpid(process_, &status, 0) < 0 && errno == EINTR) {

@@ -29,8 +29,9 @@ using namespace lookhere;
 int report(const char* message, Exit code) noexcept {
   char line[8192];  // two paths and what is said of them
   const long rank = rank_in_world();
-  // What all ranks have found out the first one says; it ends the others before they speak.
-  if (rank > 0) sleep(1);
+  // What all ranks have found out the first one says, and ends the others before they speak.
+  if (rank > 0 && code == Exit::interrupted) return static_cast<int>(code);
+  for (unsigned left = rank > 0 ? 3 : 0; left > 0;) left = sleep(left);
   const auto name = rank > 0 ? std::snprintf(line, sizeof line - 1, "lookhere: rank %ld: ", rank)
                              : std::snprintf(line, sizeof line - 1, "lookhere: ");
   std::snprintf(line + name, sizeof line - 1 - name, "%s", message);
@@ -143,7 +144,8 @@ int main(int argc, char** argv) {
     return 0;
   } catch (...) {
     const int code = report_exception();
-    end_world(code);
+    // To stop is what all have agreed on.
+    code == static_cast<int>(Exit::interrupted) ? leave_world() : end_world(code);
     return code;
   }
 }

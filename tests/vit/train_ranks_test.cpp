@@ -1,0 +1,345 @@
+// Ranks that train together leave the files of one process, bit by bit: as threads of this test, whose messages arrive
+// in any order, and as processes of mpirun, some of which are killed.
+#include <chrono>
+#include <thread>
+
+#include "tests/program.h"
+#include "tests/team.h"
+#include "tests/vit/photo_folder.h"
+#include "tests/vit/tiny_run.h"
+
+namespace lookhere {
+namespace {
+
+// The first rank's run, with observers that see nothing.
+Trainer::Outcome train_in(Communicator& team, const Recipe& recipe, const std::string& folder,
+                          const std::string& checkpoint = "", long max_steps = 0,
+                          const std::function<bool()>& stop = {}) {
+  TrainObserver nobody;
+  RunFolder own = team.rank() > 0 ? RunFolder::of_first_rank(folder) : RunFolder(folder);
+  return Trainer(recipe, std::move(own), checkpoint, team).run(nobody, stop, max_steps);
+}
+
+std::vector<std::pair<const char*, Recipe>> recipes(const std::string& photos) {
+  Recipe plain = tiny_recipe();
+  plain.shards = 4, plain.model_ema_decay = 0.9, plain.drop_path = 0.1, plain.recovery_interval = 3;
+  Recipe mixed = tiny_recipe();  // batches that do not divide, mixed, accumulated
+  mixed.shards = 6, mixed.batch_size = 21, mixed.grad_accum_steps = 2, mixed.workers = 2;
+  mixed.mixup = 0.8, mixed.cutmix = 1, mixed.position = "learned", mixed.bce_loss = true, mixed.log_interval = 3;
+  Recipe photographs = tiny_recipe();
+  photographs.data = photos, photographs.batch_size = 8, photographs.shards = 4, photographs.scale = {0.3, 1};
+  photographs.patch_size = 4, photographs.drop = 0.1, photographs.workers = 2;
+  return {{"plain", plain}, {"mixed", mixed}, {"photographs", photographs}};
+}
+
+TEST(TrainRanks, LeaveTheFilesOfOneProcess) {
+  const TemporaryFolder folder;
+  for (const auto& [name, recipe] : recipes(make_photos(folder))) {
+    const std::string one = folder / concat(name, "-1");
+    train(recipe, one);
+    for (const long ranks : {2, 3, 4}) {
+      SCOPED_TRACE(concat(name, ", ", ranks, " ranks"));
+      const std::string run = folder / concat(name, "-", ranks);
+      in_team(ranks, ranks, [&](Communicator& team) { train_in(team, recipe, run); });
+      expect_same_run(one, run);
+    }
+  }
+}
+
+// Stopped with one number of ranks, gone on with another; one that is asked to stop stops all.
+TEST(TrainRanks, GoOnInAnotherNumber) {
+  const TemporaryFolder folder;
+  const Recipe recipe = recipes(folder / "none").front().second;
+  train(recipe, folder / "whole");
+  const std::string run = folder / "run";
+  in_team(3, 1, [&](Communicator& team) {
+    long asked = 0;
+    const auto stop = [&] { return team.rank() == 2 && ++asked > 5; };
+    EXPECT_EQ(train_in(team, recipe, run, "", 0, stop), Trainer::Outcome::stopped);
+  });
+  const long stopped = training_state_of(Safetensors(run + "/last.safetensors")).step;
+  EXPECT_LT(stopped, 16);
+  EXPECT_GT(stopped, 2);
+  const std::string checkpoint = run + "/last.safetensors";
+  in_team(2, 2, [&](Communicator& team) {
+    EXPECT_EQ(train_in(team, recipe, run, checkpoint, 4), Trainer::Outcome::stopped);
+  });
+  EXPECT_EQ(training_state_of(Safetensors(checkpoint)).step, stopped + 4);
+  in_team(4, 3,
+          [&](Communicator& team) { EXPECT_EQ(train_in(team, recipe, run, checkpoint), Trainer::Outcome::finished); });
+  expect_same_run(folder / "whole", run);
+}
+
+TEST(TrainRanks, RefuseWhatDiffers) {
+  const TemporaryFolder folder;
+  write_idx_folder(folder / "a", 64), write_idx_folder(folder / "b", 64);
+  std::string images = read_file(folder / "b/train-images-idx3-ubyte");
+  images.back() ^= 1;
+  write_file(folder / "b/train-images-idx3-ubyte", images);
+  const auto refused = [&](const std::function<void(Recipe&)>& change, const std::string& why) {
+    in_team(3, 1, [&](Communicator& team) {
+      Recipe recipe = tiny_recipe();
+      recipe.shards = 3, recipe.img_size = 0;
+      recipe.data = folder / "a";
+      if (team.rank() == 2) change(recipe);
+      EXPECT_ERROR(train_in(team, recipe, folder / "run"), why);
+    });
+    EXPECT_FALSE(std::filesystem::exists(folder / "run")) << "nothing is written before all agree";
+  };
+  refused([](Recipe& r) { r.lr = 3e-3; }, "rank 2 has other options than rank 0");
+  // The same name for other files, as a folder is on another machine.
+  std::filesystem::create_directory_symlink(folder / "a", folder / "data");
+  in_team(2, 1, [&](Communicator& team) {
+    Recipe recipe = tiny_recipe();
+    recipe.img_size = 0, recipe.data = folder / "data";
+    // The second one begins when the first has read its own.
+    if (team.rank() == 1) {
+      team.any(false);
+      std::filesystem::remove(folder / "data");
+      std::filesystem::create_directory_symlink(folder / "b", folder / "data");
+      EXPECT_ERROR(train_in(team, recipe, folder / "run"), "rank 1 has other training data than rank 0");
+      return;
+    }
+    TrainObserver nobody;
+    static_cast<void>(load_training_data(recipe));
+    team.any(false);
+    recipe.data = folder / "data";
+    EXPECT_ERROR(train_in(team, recipe, folder / "run"), "rank 1 has other");
+  });
+  in_team(3, 1, [&](Communicator& team) {
+    Recipe recipe = tiny_recipe();
+    EXPECT_ERROR(train_in(team, recipe, folder / "run"), "--shards 2: too few for 3 ranks, each of which needs one");
+    recipe.shards = 33;
+    EXPECT_ERROR(train_in(team, recipe, folder / "run"), "--shards 33: too many for --batch-size 32");
+  });
+}
+
+// -- Processes
+// ---------------------------------------------------------------------------------------------------------
+
+using Clock = std::chrono::steady_clock;
+
+Surroundings mpirun(Words environment = {}) {
+  // As root, too; more ranks than cores; nothing of it is asked of another machine.
+  Words all{"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
+            "OMPI_MCA_plm_rsh_agent=false", "OMPI_MCA_btl_vader_single_copy_mechanism=none"};
+  return {.program = "/usr/bin/mpirun", .environment = environment + all};
+}
+Words ranks(long count, const Words& command) {
+  return Words{"-n", std::to_string(count), built("mpi/lookhere")} + command;
+}
+Words training(const std::string& folder, const std::string& epochs = "2") {
+  Words command = tiny_training(folder, epochs);
+  *(std::ranges::find(command, "--shards") + 1) = "4";
+  return command + Words{"--model-ema-decay", "0.9", "--recovery-interval", "3"};
+}
+
+#define SKIP_WITHOUT_MPI()                                                                            \
+  if (!std::filesystem::exists("/usr/bin/mpirun") || !std::filesystem::exists(built("mpi/lookhere"))) \
+  GTEST_SKIP() << "there is no mpirun (Debian's openmpi-bin) or no " << built("mpi/lookhere")
+
+std::string read_file_if_there(const std::string& path) {
+  std::ifstream file(path);
+  std::string text;
+  std::getline(file, text);
+  return text;
+}
+
+// The processes of a program, in the order in which it has started them.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> children;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string text = read_file_if_there(entry.path() / "stat");
+    if (text.empty()) continue;
+    std::istringstream after(text.substr(text.rfind(')') + 1));
+    char state = 0;
+    pid_t above = 0;
+    after >> state >> above;
+    if (above == parent && state != 'Z') children.push_back(static_cast<pid_t>(std::stol(name)));
+  }
+  std::ranges::sort(children);
+  return children;
+}
+// Waits for them for a while. Nobody may ask for the exit code of those whose parent is gone.
+bool all_end(const std::vector<pid_t>& processes) {
+  const auto ended = [](pid_t process) {
+    const std::string text = read_file_if_there(concat("/proc/", process, "/stat"));
+    return text.empty() || text.find(") Z ") != std::string::npos;
+  };
+  for (int i = 0; i < 500 && !std::ranges::all_of(processes, ended); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return std::ranges::all_of(processes, ended);
+}
+
+TEST(TrainMpi, LeavesTheFilesOfOneProcess) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  for (const char* position : {"lh45", "learned"}) {
+    const Words more{"--position", position, "--drop-path", "0.1"};
+    const std::string one = folder / concat(position, "-one");
+    ASSERT_EQ(run_program(training(one) + more).code, 0);
+    for (const long count : {1, 2, 4}) {
+      const std::string run = folder / concat(position, "-", count);
+      const Finished end = run_program(ranks(count, training(run) + more), mpirun());
+      ASSERT_EQ(end.code, 0) << end.err;
+      EXPECT_TRUE(end.out.starts_with("top1 ")) << end.out;
+      EXPECT_EQ(std::ranges::count(end.out, '\n'), 3) << "the first rank alone speaks: " << end.out;
+      expect_same_run(one, run);
+      EXPECT_TRUE(read_file(one + "/curve.svg") == read_file(run + "/curve.svg"));
+    }
+  }
+}
+
+// The emulated GPU's gradients go through host memory.
+TEST(TrainMpi, LeavesTheFilesOfOneProcessOnAGpu) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  const auto tiny = [&](const std::string& output) {
+    return Words{"train", "--data",       "shapes", "--shapes-train", "16", "--shapes-test", "8",  "--dim",
+                 "16",    "--depth",      "1",      "--heads",        "2",  "--img-size",    "16", "--patch-size",
+                 "8",     "--batch-size", "8",      "--epochs",       "1",  "--shards",      "2",  "--device",
+                 "cuda",  "--output",     output};
+  };
+  ASSERT_EQ(run_program(tiny(folder / "one"), {.program = built("emulated/lookhere")}).code, 0);
+  const Finished end = run_program(Words{"-n", "2", built("emulated/mpi/lookhere")} + tiny(folder / "two"), mpirun());
+  ASSERT_EQ(end.code, 0) << end.err;
+  expect_same_run(folder / "one", folder / "two");
+}
+
+// How often: 5 times, or as $LOOKHERE_KILLS says.
+long wanted_kills() {
+  const char* wanted = std::getenv("LOOKHERE_KILLS");
+  return wanted ? std::atol(wanted) : 5;
+}
+
+TEST(TrainMpi, ARankThatIsKilledEndsTheOthersAndTheRunGoesOn) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  const auto command = [&](const std::string& run) {
+    if (std::filesystem::exists(run + "/last.safetensors")) return Words{"train", "--resume", run};
+    return training(run, "40");
+  };
+  ASSERT_EQ(run_program(training(folder / "whole", "40")).code, 0);
+  Rng rng(21, Purpose::test);
+  const std::string run = folder / "run";
+  long kills = 0, while_training = 0;
+  for (long start = 0;; ++start) {
+    ASSERT_LT(start, 10 * wanted_kills());
+    const long count = 2 + start % 3;
+    Program program(ranks(count, command(run)), mpirun());
+    if (kills < wanted_kills()) {
+      std::vector<pid_t> processes;
+      while (program.running() && static_cast<long>((processes = children_of(program.id())).size()) < count)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      std::this_thread::sleep_for(std::chrono::milliseconds(rng.below(900)));
+      if (program.running()) {
+        const long who = rng.below(static_cast<std::uint32_t>(count));
+        ::kill(processes[who], SIGKILL);
+        ++kills;
+        const auto killed = Clock::now();
+        const Finished end = program.wait();
+        EXPECT_LT(std::chrono::duration<double>(Clock::now() - killed).count(), 30);
+        EXPECT_TRUE(all_end(processes));
+        EXPECT_NE(end.code, 0);
+        EXPECT_NE(end.err.find(concat("rank ", who)), std::string::npos) << "who it was is said: " << end.err;
+        while_training += std::filesystem::exists(run + "/last.safetensors");
+        continue;
+      }
+    }
+    const Finished end = program.wait();
+    ASSERT_EQ(end.code, 0) << end.err;
+    break;
+  }
+  EXPECT_GE(while_training, kills / 2) << "of " << kills;
+  expect_same_run(folder / "whole", run);
+}
+
+TEST(TrainMpi, ASignalToOneRankStopsAllSaved) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  ASSERT_EQ(run_program(training(folder / "whole", "20")).code, 0);
+  const std::string run = folder / "run";
+  Program program(ranks(3, training(run, "20")), mpirun());
+  while (program.running() && std::ranges::count(read_file(run + "/metrics.jsonl"), '\n') < 3)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ::kill(children_of(program.id())[2], SIGTERM);
+  const Finished end = program.wait();
+  EXPECT_EQ(end.code, 130) << end.err;
+  EXPECT_NE(end.err.find("saved; go on with: lookhere train --resume " + run), std::string::npos) << end.err;
+  EXPECT_NE(end.err.find("\nlookhere: interrupted\n"), std::string::npos) << end.err;
+  EXPECT_EQ(end.err.find("rank 1"), std::string::npos) << "one line is enough: " << end.err;
+  EXPECT_EQ(run_program(ranks(2, {"train", "--resume", run}), mpirun()).code, 0);
+  expect_same_run(folder / "whole", run);
+}
+
+// Only the first rank writes: what it cannot write ends all, with its line and its code.
+TEST(TrainMpi, AFullDiskEndsAllWithOneLine) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  ASSERT_EQ(run_program(training(folder / "whole", "3")).code, 0);
+  ASSERT_EQ(run_program(training(run, "3") + Words{"--max-steps", "4"}).code, 0);
+  const std::string before = read_file(run + "/last.safetensors");
+  // A checkpoint has 200 KB. Messages go without shared memory, whose files have a size as well.
+  const std::string limited = concat("ulimit -f 64; exec ", built("mpi/lookhere"), " train --resume ", run);
+  const Finished end =
+      run_program({"-n", "1", "sh", "-c", limited, ":", "-n", "2", built("mpi/lookhere"), "train", "--resume", run},
+                  mpirun({"OMPI_MCA_btl=self,tcp"}));
+  EXPECT_EQ(end.code, 5) << end.err;
+  EXPECT_NE(end.err.find("lookhere: cannot write " + run + "/last.safetensors: "), std::string::npos) << end.err;
+  EXPECT_EQ(end.err.find("lookhere: rank"), std::string::npos) << end.err;
+  EXPECT_TRUE(read_file(run + "/last.safetensors") == before);
+  EXPECT_EQ(run_program(ranks(4, {"train", "--resume", run}), mpirun()).code, 0);
+  expect_same_run(folder / "whole", run);
+}
+
+// What is wrong with one rank alone it says itself; what is wrong with all the first one says.
+TEST(TrainMpi, MistakesAreOneLine) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  const auto lines_of_ours = [](const std::string& text) {
+    std::istringstream lines(text);
+    std::vector<std::string> ours;
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with("lookhere: ")) ours.push_back(line);
+    return ours;
+  };
+  const std::string run = folder / "run";
+  const auto refused = [&](const Words& words, const std::string& why, int code = 2) {
+    const Finished end = run_program(words, mpirun());
+    EXPECT_EQ(end.code, code) << end.err;
+    const auto lines = lines_of_ours(end.err);
+    ASSERT_EQ(lines.size(), 1U) << end.err;
+    EXPECT_NE(lines[0].find(why), std::string::npos) << lines[0];
+    EXPECT_TRUE(!std::filesystem::exists(run) || std::filesystem::is_empty(run));
+  };
+  const std::string program = built("mpi/lookhere");
+  refused(ranks(2, training(run) + Words{"--lr", "-1"}), "lookhere: --lr");
+  refused(ranks(2, {"masks", "--output", folder / "m.svg"}), "lookhere: masks: wanted one process, got 2");
+  refused(ranks(5, training(run)), "--shards 4: too few for 5 ranks");
+  refused(ranks(2, training(run) + Words{"--dump-batches", "1"}), "--dump-batches: wanted one process, got 2");
+  refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", program} + training(run) +
+              Words{"--lr", "1e-2"},
+          "rank 1 has other options than rank 0");
+  refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", program, "train", "--data", "nowhere"},
+          "lookhere: rank 1: data: wanted ", 5);
+  refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", "-x", "LOOKHERE_ISA=portable", program} +
+              training(run),
+          "rank 1 has other kind of processor, kernels or BLAS than rank 0");
+}
+
+// Several processes of a program that cannot speak to each other would overwrite each other's work.
+TEST(TrainMpi, ProgramsBuiltWithoutItSaySo) {
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE=4", "PMI_SIZE=4", "SLURM_STEP_NUM_TASKS=4"}) {
+    const Finished end = run_program(tiny_training("run"), {.environment = {variable}});
+    EXPECT_EQ(end.code, 2);
+    EXPECT_EQ(end.err,
+              "lookhere: started as one of 4 processes, and built without MPI: make MPI=1 builds what works with "
+              "others\n");
+  }
+}
+
+}  // namespace
+}  // namespace lookhere
