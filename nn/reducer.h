@@ -3,6 +3,7 @@
 // Shard i takes shard i + 1's for every even i, then i + 2's for every i that 4 divides, and so on. Which rank has
 // which shards changes nothing about who is added to whom, so that any number of ranks gives the same bits.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,9 @@ void for_each_pair(long shards, F add) {
 // left to add to others', by their first leaf.
 std::vector<long> roots_within(const ShardRange& own, long shards);
 
+// Where there are many ranks a small bucket's parts are messages too small to be worth sending.
+inline long bucket_bytes_for(long ranks) { return std::max(4L << 20, ranks << 16); }
+
 // Of this rank's shards, one arena each. Gradients are sent in buckets of neighbouring parameters, as soon as each has
 // all of them, while backward goes on: ranks exchange parts of a bucket, so that each adds up one part, and then
 // collect the sums. Each rank sends and receives twice the gradients, whatever the number of ranks, if every rank has
@@ -31,7 +35,7 @@ std::vector<long> roots_within(const ShardRange& own, long shards);
 class GradientReducer {
  public:
   // The arenas must outlive it. All ranks have the same parameters and the same bucket_bytes.
-  GradientReducer(std::vector<ParameterArena>& arenas, long shards, Communicator& team, long bucket_bytes = 4 << 20);
+  GradientReducer(std::vector<ParameterArena>& arenas, long shards, Communicator& team, long bucket_bytes);
   ~GradientReducer();
 
   // Begins a step: gradients that are there already, of earlier batches, are counted once.

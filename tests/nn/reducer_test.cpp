@@ -176,14 +176,14 @@ TEST(GradientReducer, BucketsLeaveEarly) {
 TEST(GradientReducer, NeedsAShardForEachRank) {
   in_team(3, 9, [&](Communicator& team) {
     Replicas replicas(1, Dtype::f32);
-    EXPECT_ERROR(GradientReducer(replicas.arenas, 2, team), "shards: 2 are too few for 3 ranks");
+    EXPECT_ERROR(GradientReducer(replicas.arenas, 2, team, 1), "shards: 2 are too few for 3 ranks");
   });
 }
 
 TEST(GradientReducer, NamesARankThatIsGone) {
   const auto one_leaves = [](Communicator& team) {
     Replicas replicas(1, Dtype::f32);
-    GradientReducer reducer(replicas.arenas, 3, team);
+    GradientReducer reducer(replicas.arenas, 3, team, 1000);
     if (team.rank() == 1) return;
     reducer.begin();
     replicas.fill(reducer, 0, team.rank(), 0);

@@ -3,7 +3,7 @@
 #include "tensor/pool.h"
 #include "tensor/text.h"
 #include "tests/program.h"
-#include "tests/testing.h"
+#include "tests/vit/tiny_run.h"
 #include "vit/train/plan.h"
 #include "vit/train/synthetic_step.h"
 
@@ -65,8 +65,38 @@ TEST(Plan, ManyDevicesShareABatch) {
   const Team four = team_of(needs, 100, 4, 2, 1e9);  // each twice as fast
   EXPECT_DOUBLE_EQ(four.images, 25);
   EXPECT_DOUBLE_EQ(four.computing, (25 * 0.015 + 0.1) / 2);
-  EXPECT_DOUBLE_EQ(four.reducing, 1.5 * 1e6 / 1e9 + 4 * 20e-6);
+  EXPECT_DOUBLE_EQ(four.reducing, 1.5 * 1e6 / 1e9 + 6 * 1e-6 + 2 * 20e-6);
+  EXPECT_DOUBLE_EQ(four.bytes, 6e6 + 25 * 1e5 + 0.75 * 1e6) << "what three others send";
   EXPECT_DOUBLE_EQ(team_of(needs, 100, 3, 1, 1e9).images, 34);  // the largest part
+}
+
+// What does not fit is refused before anything is written; what does says how long it will take, and changes nothing.
+TEST(Plan, ARunIsForeseen) {
+  const TemporaryFolder folder;
+  const Finished refused = run_program(tiny_training(folder / "run") + Words{"--mem-limit", "0.001"});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find("\nlookhere: --mem-limit: updates of 32 images need about 0.0"), std::string::npos)
+      << refused.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+  ASSERT_EQ(run_program(tiny_training(folder / "whole")).code, 0);
+  const Finished foreseen = run_program(tiny_training(folder / "run") + Words{"--mem-limit", "4"});
+  EXPECT_EQ(foreseen.code, 0);
+  EXPECT_NE(foreseen.err.find("\n16 updates and 2 evaluations: about "), std::string::npos) << foreseen.err;
+  expect_same_run(folder / "whole", folder / "run");
+}
+
+// What is long, and how long.
+TEST(Plan, HoursAreArithmetic) {
+  Recipe recipe = tiny_recipe();
+  ViT model(model_preset("vit_base"), std::nullopt);
+  const double epoch = operations_of_run(recipe, model.config(), model.parameter_count(), 1281167 / 32);
+  EXPECT_NEAR(epoch, 6.0 * 86.6e6 * 197 * 1281152, 0.01 * epoch) << "2 operations forward, 4 back, for each token";
+  const StepNeeds needs{.weights = 1e6, .gradients = 1e6, .image = 1e5, .products = 0.01, .update = 0.1};
+  ViTConfig config = model_preset("nano");
+  recipe.batch_size = 32, recipe.epochs = 3, recipe.grad_accum_steps = 2;
+  const RunNeeds run = needs_of_run(needs, recipe, config, 1, 100, 1000);
+  EXPECT_DOUBLE_EQ(run.seconds, 100 * (2 * 0.32 + 2 * 0.1) + 3 * (10 + 0.1) / 3);
+  EXPECT_DOUBLE_EQ(run.bytes, 2e6 + 32e5 + 3.0 * 32 * 28 * 28 * 4) << "three batches are ready or being made";
 }
 
 TEST(Plan, TheCommandSaysMemoryTimeAndWhenToStop) {

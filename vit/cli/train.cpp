@@ -7,8 +7,11 @@
 #include <cmath>
 #include <ctime>
 #include <filesystem>
+#include <optional>
 
 #include "tensor/file.h"
+#include "tensor/machine.h"
+#include "tensor/pool.h"
 #include "tensor/world.h"
 #include "vit/cli/commands.h"
 #include "vit/cli/stop.h"
@@ -18,6 +21,7 @@
 #include "vit/show/training_curve.h"
 #include "vit/train/dump.h"
 #include "vit/train/loop.h"
+#include "vit/train/plan.h"
 
 namespace lookhere {
 namespace {
@@ -121,6 +125,11 @@ void TrainCommand::add_options(Options& o) {
         resume);
   o.add({.names = "--max-steps", .help = "save and stop after this many updates (0: no limit)", .range = {.low = 0}},
         max_steps);
+  o.add({.names = "--mem-limit",
+         .help =
+             "refuse a run whose updates need more memory, in GB (0: this machine's, and only long runs are measured)",
+         .range = {.low = 0}},
+        mem_limit);
   o.add({.names = "--dump-batches",
          .help = "write images, labels and weights of the first updates, for other programs to compare with",
          .range = {.low = 0}},
@@ -151,6 +160,33 @@ RunFolder TrainCommand::take_folder() const {
   return std::move(*folder_);
 }
 
+// A long run says what it will take. What does not fit is refused here and not by the kernel, hours later.
+void TrainCommand::foresee(const Trainer::Beginning& run) const {
+  constexpr double kGiga = 1e9, kLong = 2e14;  // operations: some minutes on the fastest machines, hours on others
+  const ViTConfig& model = run.model.config();
+  const long updates = max_steps ? std::min(max_steps, run.updates) : run.updates;
+  if (mem_limit == 0 && operations_of_run(run.recipe, model, run.model.parameter_count(), updates) < kLong) return;
+  Recipe own = run.recipe;
+  own.shards = shard_range(own.shards, 0, world().size()).size(), own.cuda_graph = false;
+  std::optional<Progress> progress;
+  const StepNeeds step = measure_needs(own, model, [&](long done, long of) {
+    if (!progress) progress.emplace("measuring", of);
+    progress->update(done);
+  });
+  progress->finish_quietly();
+  Pool::of(device_of(own)).release_kept();
+  const RunNeeds needs = needs_of_run(step, own, model, world().size(), updates, run.test_images);
+  const bool host = device_of(own) == Device::cpu;  // who knows what a GPU has finds out at the first step
+  const double most = mem_limit > 0 ? mem_limit * kGiga : host ? static_cast<double>(memory_of_machine()) : INFINITY;
+  if (needs.bytes > most)
+    throw Error(fmt::format("--mem-limit: updates of {} images need about {:.3g} GB, and {:.3g} are allowed: a smaller "
+                            "--batch-size with a larger --grad-accum-steps needs less",
+                            own.batch_size, needs.bytes / kGiga, most / kGiga),
+                Exit::memory);
+  say("{} updates and {} evaluations: about {:.2g} hours, {:.2g} GB{}\n", updates, own.epochs, needs.seconds / 3600,
+      needs.bytes / kGiga, world().alone() ? "" : " on each rank");
+}
+
 // The part of a rank that neither writes nor says anything.
 void TrainCommand::follow() const {
   Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_, world());
@@ -167,7 +203,8 @@ void TrainCommand::run() const {
   if (!world().alone()) say("{} ranks, of which this is the first\n", world().size());
   for (const std::string& line : recipe.notes()) say("note: {}\n", line);
   BatchDump dump(dump_dir, dump_batches);
-  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_, world());
+  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_, world(),
+                  [this](const Trainer::Beginning& begun) { foresee(begun); });
   for (const std::string& line : trainer.notes()) say("note: {}\n", line);
   const ViTConfig& config = trainer.model().config();
   const std::string path = trainer.folder();

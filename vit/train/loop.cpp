@@ -52,7 +52,8 @@ LoaderOptions part_of(const Communicator& team, ShardRange shards, long shards_i
 
 }  // namespace
 
-Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume, Communicator& team)
+Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume, Communicator& team,
+                 const OnBeginning& begin)
     : team_(team),
       recipe_(validated(std::move(recipe), team)),
       folder_(claimed(std::move(folder), resume.empty() && team.rank() == 0)),
@@ -72,6 +73,8 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume, Com
   schedule_ = schedule_of(recipe_, steps_per_epoch());
   if (!resume.empty()) go_on(Safetensors(resume));
   require_same_beginning();
+  if (begin)
+    begin({.recipe = recipe_, .model = model_, .updates = total_steps() - at_.step, .test_images = test_.size()});
   // The checkpoint comes first: whoever finds one of the other files without it knows that no run has written it.
   if (resume.empty()) save();
   if (!writes()) {

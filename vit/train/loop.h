@@ -38,7 +38,16 @@ class Trainer {
   //
   // With a team all ranks begin alike, each does its shards of every batch, and the first one alone writes, logs and
   // has anything to observe. Throws Error if a rank has other data, weights, options or processor than the first.
-  Trainer(Recipe recipe, RunFolder folder, const std::string& resume = "", Communicator& team = alone());
+  // `begin`, if any, is told how large the run is before anything is written, and may throw.
+  struct Beginning {
+    const Recipe& recipe;  // settled
+    ViT& model;
+    long updates;  // to come
+    long test_images;
+  };
+  using OnBeginning = std::function<void(const Beginning&)>;
+  Trainer(Recipe recipe, RunFolder folder, const std::string& resume = "", Communicator& team = alone(),
+          const OnBeginning& begin = {});
 
   enum class Outcome { finished, stopped };
   // Runs until the last epoch, until `should_stop` says so on any rank (asked after each update and while evaluating),

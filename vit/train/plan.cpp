@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "autograd/profile.h"
+#include "nn/reducer.h"
 #include "tensor/pool.h"
 #include "vit/train/synthetic_step.h"
 
@@ -12,7 +13,7 @@ namespace lookhere {
 namespace {
 
 constexpr long kTimed = 3;
-constexpr double kLatency = 20e-6;
+constexpr double kLatency = 20e-6, kMessage = 1e-6;
 
 struct Sample {
   double peak = 0, products = 0, attention = 0, others = 0, update = 0;
@@ -105,8 +106,32 @@ Team team_of(const StepNeeds& needs, long batch, long devices, double speed, dou
   Team team{.devices = devices, .images = std::ceil(static_cast<double>(batch) / count)};
   team.bytes = needs.bytes(team.images);
   team.computing = needs.seconds(team.images) / speed;
-  if (devices > 1) team.reducing = 2 * (count - 1) / count * needs.weights / network + 2 * std::log2(count) * kLatency;
+  if (devices == 1) return team;
+  const double share = (count - 1) / count;
+  const double buckets = std::ceil(needs.weights / static_cast<double>(bucket_bytes_for(devices)));
+  team.bytes += share * needs.weights;
+  team.reducing = 2 * share * needs.weights / network + 2 * (count - 1) * buckets * kMessage + 2 * kLatency;
   return team;
+}
+
+RunNeeds needs_of_run(const StepNeeds& needs, const Recipe& recipe, const ViTConfig& model, long ranks, long updates,
+                      long test_images) {
+  constexpr double kNetwork =
+      1.25e9;  // of ranks on one machine the memory is faster, of a cluster the network at least
+  const Team team = team_of(needs, recipe.batch_size, ranks, 1, kNetwork);
+  const LoaderOptions usual;
+  const auto waiting = static_cast<double>(std::max<long>(usual.prefetch, recipe.workers) + 1);
+  const auto pixels = static_cast<double>(model.channels * model.height * model.width);
+  const double step = team.seconds() + static_cast<double>(recipe.grad_accum_steps - 1) * needs.seconds(team.images);
+  // A forward pass is a third of a step.
+  const double evaluation = needs.seconds(static_cast<double>(test_images) / static_cast<double>(ranks)) / 3;
+  return {.bytes = team.bytes + waiting * team.images * pixels * sizeof(float),
+          .seconds = step * static_cast<double>(updates) + evaluation * static_cast<double>(recipe.epochs)};
+}
+
+double operations_of_run(const Recipe& recipe, const ViTConfig& model, long parameters, long updates) {
+  const auto images = static_cast<double>(updates * recipe.batch_size * recipe.grad_accum_steps);
+  return 6 * static_cast<double>(parameters) * static_cast<double>(model.grid().y * model.grid().x + 1) * images;
 }
 
 }  // namespace lookhere

@@ -33,8 +33,20 @@ struct Team {
   double computing = 0, reducing = 0;  // seconds of a step
   double seconds() const { return computing + reducing; }
 };
-// speed: of one of them by this machine's. network: bytes per second of each. Gradients are reduced by halves and
-// doubles: 2 (n-1)/n of their bytes through each, in 2 log2 n messages of 20 µs, nothing of it hidden behind backward.
+// speed: of one of them by this machine's. network: bytes per second of each. Gradients are added as GradientReducer
+// does it: 2 (n-1)/n of their bytes through each, in 2 (n-1) messages for each bucket that take it 1 µs each, and 20 µs
+// until the first and the last are there; nothing of it is taken to be hidden behind backward. What others send needs
+// memory.
 Team team_of(const StepNeeds& needs, long batch, long devices, double speed, double network);
+
+// A run on this machine, as one of `ranks` that are all alike.
+struct RunNeeds {
+  double bytes = 0;    // of tensors, and of the batches that wait
+  double seconds = 0;  // of all updates and evaluations
+};
+RunNeeds needs_of_run(const StepNeeds& needs, const Recipe& recipe, const ViTConfig& model, long ranks, long updates,
+                      long test_images);
+// Multiplications and additions of a run, roughly: enough to tell what takes minutes from what takes hours.
+double operations_of_run(const Recipe& recipe, const ViTConfig& model, long parameters, long updates);
 
 }  // namespace lookhere

@@ -32,7 +32,7 @@ ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs, Communicato
       });
     arenas_.emplace_back(parameters_of(replicas_.back()));
   }
-  reducer_ = std::make_unique<GradientReducer>(arenas_, shards, team);
+  reducer_ = std::make_unique<GradientReducer>(arenas_, shards, team, bucket_bytes_for(team.size()));
 }
 
 ShardRange ShardedModel::own_rows(long batch) const {
