@@ -2,22 +2,33 @@
 #   make                 build/lookhere and the examples       make test [F=Filter*]     all tests
 #   make demo            train, evaluate and draw              make lint                 format, tidy, style
 #   make bench K=gemm    time one kernel                       make SAN=address,undefined test
-#   make fuzz K=recipe   feed one parser or writer any bytes
+#   make fuzz K=recipe   feed one parser or writer any bytes     make ARM=1 test         for arm64, in an emulator
 #   make gpu-check       all that a GPU proves              make gpu-bundle           the same as a folder to take there
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
+# -- arm64 ---------------------------------------------------------------------------------------------------------
+# ARM=1: by Debian's cross compiler, with its arm64 packages in build/arm64/root. Programs are static, so that an emulator
+# (qemu) runs them with nothing else: `make ARM=1 dist`, `make ARM=1 test`.
+ARM ?=
+ifneq ($(ARM),)
+override CXX := aarch64-linux-gnu-g++
+SYSROOT := build/arm64/root
+CUDA    := none
+endif
+
 # -- What is built, with what ------------------------------------------------------------------------------------------
 CXX   := g++
 SAN   ?=
-MULTI := $(shell gcc -print-multiarch 2>/dev/null)
+MULTI := $(if $(ARM),aarch64-linux-gnu,$(shell gcc -print-multiarch 2>/dev/null))
+MACHINE := $(if $(ARM),aarch64,$(shell uname -m))
 BLAS  := openblas-openmp
 # Other settings than these have a folder of their own, so that switching between them rebuilds nothing.
 comma := ,
 space := $() $()
 CONFIG := $(strip $(filter-out g++,$(notdir $(CXX))) $(subst $(comma),-,$(SAN)))
-OUT   := build$(if $(CONFIG),/$(subst $(space),_,$(CONFIG)))
+OUT   := build$(if $(ARM),/arm64,$(if $(CONFIG),/$(subst $(space),_,$(CONFIG))))
 DIR   := $(OUT)/obj
 # g++ 12 sees overlapping copies in std::string's operator+ (GCC bug 105651) and, among a sanitizer's checks, values of
 # std::regex that are not set (105562). Where clang adds such checks or a fuzzer's counters, not every loop can be
@@ -25,20 +36,27 @@ DIR   := $(OUT)/obj
 CLANG_WARN := $(if $(SAN),-Wno-pass-failed)
 GCC_WARN   := -Wno-restrict $(if $(SAN),-Wno-maybe-uninitialized)
 WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),$(CLANG_WARN),$(GCC_WARN))
-INC   := -I. -isystem /usr/include/$(MULTI)/$(BLAS) -isystem /usr/include/freetype2
+INC   := -I. $(foreach folder,$(MULTI)/$(BLAS) freetype2 $(if $(ARM),. $(MULTI)),-isystem $(SYSROOT)/usr/include/$(folder))
 FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -DSANITIZED -fsanitize=$(SAN) -fno-sanitize-recover=all)
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
+# Of static programs: nothing but a Linux kernel is needed where they run. libgomp warns of dlopen, which it uses for
+# accelerators alone.
+STATIC := -static -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
+  -ljpeg -lpng -larchive -lz -Wl,--no-warnings
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lfreetype -ljpeg -lpng -larchive -lz
 
 # oneDNN is a back end of kernels/gemm/gemm.h for comparison, where it is installed (Debian: libdnnl-dev).
-ONEDNN := $(wildcard /usr/include/oneapi/dnnl/dnnl.h)
+ONEDNN := $(if $(ARM),,$(wildcard /usr/include/oneapi/dnnl/dnnl.h))
 FLAGS += $(if $(ONEDNN),-DKERNELS_ONEDNN)
 LINK  += $(if $(ONEDNN),-ldnnl)
+ifneq ($(ARM),)
+LINK  := $(STATIC)
+endif
 
 # One binary for every x86-64: whatever is not a kernel is compiled for the oldest, kernels written in namespace
 # KERNELS_ISA once for each instruction set (kernels/simd/isa.h) into objects named x.avx2.o and so on. `make ISAS=` leaves
 # only the portable ones.
-ISAS := $(if $(filter x86_64,$(shell uname -m)),avx2 avx512 avx512_bf16)
+ISAS := $(if $(filter x86_64,$(MACHINE)),avx2 avx512 avx512_bf16)
 MARCH_avx2        := -march=x86-64-v3
 MARCH_avx512      := -march=x86-64-v4 -mprefer-vector-width=512
 MARCH_avx512_bf16 := $(MARCH_avx512) -mavx512bf16
@@ -210,15 +228,26 @@ $(DIR)/headers/all.ok: $(HEADERS) $(DIR)/made-with
 ISA_NONE := $(addprefix tests/kernels/,cuda/% attention/keys% attention/plan% attention/masked%)
 ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter-out $(ISA_NONE),$(filter tests/kernels/%,$(TESTS))) tests/autograd/ops_test.cpp tests/vit/model_lookhere_test.cpp | sort -u)
 
+# What arm64 runs in an emulator, which is slow: the same, and runs that stop and go on.
+ARM_SUITES := TrainResume* TrainRanks* Dist* Safetensors*
+EMULATOR_OF_ARM := /usr/bin/qemu-aarch64-static
+
 # Half of the time of most tests is spent on one thread, or in programs that they start.
 TEST_JOBS := $(if $(F),,--jobs $(shell n=$$(nproc); echo $$((n < 4 ? n : 4))))
 
 # -- What users run ----------------------------------------------------------------------------------------------------
+ifneq ($(ARM),)
+test: deps-test
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(DIST)/lookhere
+	@OMP_WAIT_POLICY=passive BUILD=$(OUT) LOOKHERE_EMULATOR=$(EMULATOR_OF_ARM) $(EMULATOR_OF_ARM) $(OUT)/tests --gtest_brief=1 \
+	  --gtest_filter='$(or $(F),$(subst $(space),:,$(ISA_SUITES) $(ARM_SUITES)))'
+else
 test: deps-test
 	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(MPI_HERE),$(OUT)/mpi/lookhere $(OUT)/emulated/mpi/lookhere) $(if $(SAN),,$(DIST)/lookhere $(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
+endif
 
 # Trains the nano ViT with LookHere and with learned positions under zoom augmentation and shows both ever larger images:
 # one page in build/demo. DATA: another set; FLAGS_DEMO: more options of compare.
@@ -298,7 +327,7 @@ gpu-check:
 # -- One file to carry -------------------------------------------------------------------------------------------------
 # `make dist`: a program that needs nothing but a Linux kernel, with the licences of what is in it, as build/dist/*.tar.gz.
 VERSION  := $(shell sed -n 's/.*kVersion = "\(.*\)".*/\1/p' vit/cli/*.h vit/cli/*.cpp)
-CARRIED  := lookhere-$(VERSION)-linux-$(shell uname -m)
+CARRIED  := lookhere-$(VERSION)-linux-$(MACHINE)
 DIST     := $(OUT)/dist/$(CARRIED)
 DIST_OF  := libopenblas-openmp-dev libfmt-dev libfreetype-dev libbrotli-dev libjpeg62-turbo-dev libpng-dev libarchive-dev \
   zlib1g-dev libxxhash-dev nlohmann-json3-dev libcli11-dev librandom123-dev libc6-dev libstdc++-12-dev libgomp1
@@ -306,9 +335,7 @@ DIST_OF  := libopenblas-openmp-dev libfmt-dev libfreetype-dev libbrotli-dev libj
 older = $(foreach core,$(2),-Wl,--defsym=gotoblas_$(core)=gotoblas_$(1))
 FEW_CORES := $(if $(ISAS),$(call older,PRESCOTT,OPTERON OPTERON_SSE3 BARCELONA BOBCAT ATOM NANO CORE2 PENRYN DUNNINGTON) \
   $(call older,SANDYBRIDGE,BULLDOZER PILEDRIVER STEAMROLLER EXCAVATOR HASWELL ZEN SKYLAKEX COOPERLAKE))
-# libgomp warns of dlopen, which it uses for accelerators alone.
-$(DIST)/lookhere: LINK = -static -s $(FEW_CORES) -L/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
-  -ljpeg -lpng -larchive -lz -Wl,--no-warnings
+$(DIST)/lookhere: LINK = -s $(FEW_CORES) $(STATIC)
 $(DIST)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_none) $(PORTABLE)
 	$(call link)
 $(DIST).tar.gz: $(DIST)/lookhere LICENSE README.md
@@ -329,6 +356,9 @@ TEST_DEPS  := $(BUILD_DEPS) $(FONT_DEPS) libgtest-dev libgmock-dev libbenchmark-
 FUZZ_CXX   := clang++-14
 FUZZ_DEPS  := $(BUILD_DEPS) clang-14 libclang-rt-14-dev libomp-dev
 LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev
+# Those of arm64 itself, to be unpacked.
+ARM_DEPS   := g++-aarch64-linux-gnu qemu-user-static
+ARM_ROOT   := $(filter-out libc6-dev libstdc++% libgomp1,$(DIST_OF)) libgtest-dev libgmock-dev
 MPI_DEPS   := libopenmpi-dev openmpi-bin
 DATA_DEPS  := dataset-fashion-mnist
 # Lays out a comparison's page for a test.
@@ -349,7 +379,10 @@ endef
 deps: deps-lint
 	$(call install,$(DATA_DEPS))
 	$(call try-install,$(BROWSER) $(MPI_DEPS))
-deps-demo: ; $(call install,$(BUILD_DEPS) $(if $(MPI),$(MPI_DEPS)))
-deps-test: ; $(call install,$(TEST_DEPS))
+deps-demo:
+	$(call install,$(BUILD_DEPS) $(if $(MPI),$(MPI_DEPS)) $(if $(ARM),$(ARM_DEPS)))
+	@$(if $(ARM),tests/arm64/unpack.sh $(SYSROOT) $(ARM_ROOT))
+deps-test: $(if $(ARM),deps-demo)
+	$(call install,$(TEST_DEPS))
 deps-lint: ; $(call install,$(LINT_DEPS))
 deps-fuzz: ; $(call install,$(FUZZ_DEPS))

@@ -41,6 +41,9 @@ class Program {
  public:
   explicit Program(const Words& arguments, const Surroundings& surroundings = {}) {
     Words words{surroundings.program};
+    // Of another processor's programs: what runs them here.
+    if (const char* emulator = std::getenv("LOOKHERE_EMULATOR"); emulator && words[0].starts_with(built("")))
+      words.insert(words.begin(), emulator);
     words.insert(words.end(), arguments.begin(), arguments.end());
     Words variables = surroundings.environment;
     variables.emplace_back("OMP_NUM_THREADS=1");

@@ -9,6 +9,8 @@ namespace kernels::KERNELS_ISA {
 inline constexpr int kVectorBytes = 64, kTileRows = 6, kTileVectors = 4;  // 24 of 32 registers accumulate
 #elif defined(__AVX__)
 inline constexpr int kVectorBytes = 32, kTileRows = 6, kTileVectors = 2;  // 12 of 16
+#elif defined(__aarch64__)
+inline constexpr int kVectorBytes = 16, kTileRows = 6, kTileVectors = 4;  // NEON: 24 of 32
 #else
 inline constexpr int kVectorBytes = 16, kTileRows = 6, kTileVectors = 2;
 #endif

@@ -2,6 +2,7 @@
 #define OMPI_SKIP_MPICXX 1  // C++ classes that nothing here uses
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
+#include <unistd.h>
 
 #include <climits>
 #include <memory>
@@ -94,7 +95,10 @@ long rank_in_world() noexcept {
   return rank;
 }
 void leave_world() noexcept {
-  if (running()) MPI_Finalize();
+  if (!running()) return;
+  alarm(20);  // one that has died meanwhile would be waited for
+  MPI_Finalize();
+  alarm(0);
 }
 void end_world(int code) noexcept {
   if (running()) MPI_Abort(MPI_COMM_WORLD, code);

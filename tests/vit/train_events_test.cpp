@@ -83,6 +83,13 @@ std::string shown(const std::string& event) {
   for (const Field& value : fields_of(fields[2].bytes)) {
     const std::vector<Field> scalar = fields_of(value.bytes);
     EXPECT_EQ(scalar.size(), 2U);
+    if (scalar[1].number == 4) {
+      const std::vector<Field> image = fields_of(scalar[1].bytes);
+      EXPECT_EQ(image.size(), 4U);
+      text += concat(" ", scalar[0].bytes, " ", image[0].value, "x", image[1].value, "x", image[2].value);
+      EXPECT_TRUE(image[3].bytes.starts_with("\x89PNG")) << image[3].bytes.substr(0, 8);
+      continue;
+    }
     EXPECT_EQ(10 * scalar[0].number + scalar[1].number, 12U);
     char number[64];
     std::snprintf(number, sizeof number, " %.6g",
@@ -122,12 +129,15 @@ TEST(Events, HoldsWhatIsWritten) {
     file.write({.step = 300, .epoch = 1, .loss = 2.5, .lr = 1e-3, .gradient_norm = 0.25, .cross_entropy = 1.5});
     file.write({.step = 1L << 40, .loss = HUGE_VAL, .lr = 0, .gradient_norm = NAN, .cross_entropy = -1});
     file.write({.epoch = 1, .eval_loss = 0.5, .eval_top1 = 75.25, .eval_top5 = 100}, 301);
+    file.write(zeros({2, 1, 3, 5}), {.mean = {0.5}, .std = {0.25}}, 302);
   }
   const std::vector<std::string> wanted{
-      "0 version brain.Event:2", "300 session 1",
+      "0 version brain.Event:2",
+      "300 session 1",
       "300 train/loss 2.5 train/lr 0.001 train/grad_norm 0.25 train/cross_entropy 1.5",
       "1099511627776 train/loss inf train/lr 0 train/grad_norm nan train/cross_entropy -1",
-      "301 eval/loss 0.5 eval/top1 75.25 eval/top5 100"};
+      "301 eval/loss 0.5 eval/top1 75.25 eval/top5 100",
+      "302 train/image/0 3x5x1 train/image/1 3x5x1"};
   ASSERT_EQ(event_files(folder.path().string()).size(), 1U);
   EXPECT_EQ(events_of(event_files(folder.path().string())[0]), wanted);
   const EventFile another(run, 0);  // in the same second, of the same process
@@ -145,6 +155,10 @@ TEST(Events, ARunThatGoesOnWritesAnother) {
   std::vector<std::string> all;
   for (const std::string& file : files)
     for (const std::string& event : events_of(file)) all.push_back(event);
+  const std::string pictures =
+      " train/image/0 16x16x3 train/image/1 16x16x3 train/image/2 16x16x3 train/image/3 16x16x3";
+  EXPECT_EQ(std::erase(all, "8" + pictures), 1U);
+  EXPECT_EQ(std::erase(all, "16" + pictures), 1U);
   ASSERT_EQ(all.size(), 2 * 2 + 16 + 2U);  // two beginnings, 16 updates, two epochs
   EXPECT_EQ(all[1], "1 session 1");
   EXPECT_TRUE(all[2].starts_with("1 train/loss ")) << all[2];

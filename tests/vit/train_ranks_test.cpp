@@ -223,37 +223,35 @@ TEST(TrainMpi, ARankThatIsKilledEndsTheOthersAndTheRunGoesOn) {
   };
   ASSERT_EQ(run_program(training(folder / "whole", "40")).code, 0);
   Rng rng(21, Purpose::test);
-  const std::string run = folder / "run";
-  long kills = 0, while_training = 0;
-  for (long start = 0;; ++start) {
-    ASSERT_LT(start, 10 * wanted_kills());
-    const long count = 2 + start % 3;
-    Program program(ranks(count, command(run)), mpirun());
-    if (kills < wanted_kills()) {
+  long kills = 0, while_training = 0, starts = 0;
+  const long wanted = wanted_kills();
+  for (long runs = 0; kills < wanted; ++runs) {
+    const std::string run = folder / concat("killed-", runs);
+    for (bool finished = false; !finished;) {
+      ASSERT_LT(starts, 10 * wanted) << kills << " kills";
+      const long count = 2 + starts++ % 3, who = rng.below(static_cast<std::uint32_t>(count));
+      Program program(ranks(count, command(run)), mpirun());
       std::vector<pid_t> processes;
       while (program.running() && static_cast<long>((processes = children_of(program.id())).size()) < count)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      std::this_thread::sleep_for(std::chrono::milliseconds(rng.below(900)));
-      if (program.running()) {
-        const long who = rng.below(static_cast<std::uint32_t>(count));
-        ::kill(processes[who], SIGKILL);
-        ++kills;
-        const auto killed = Clock::now();
-        const Finished end = program.wait();
-        EXPECT_LT(std::chrono::duration<double>(Clock::now() - killed).count(), 30);
-        EXPECT_TRUE(all_end(processes));
-        EXPECT_NE(end.code, 0);
-        EXPECT_NE(end.err.find(concat("rank ", who)), std::string::npos) << "who it was is said: " << end.err;
-        while_training += std::filesystem::exists(run + "/last.safetensors");
-        continue;
-      }
+      const auto moment = Clock::now() + std::chrono::milliseconds(rng.below(900));
+      // Once there have been enough kills the last run is left to end.
+      while (kills < wanted && program.running() && Clock::now() < moment)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (kills < wanted && program.running()) ::kill(processes[who], SIGKILL);
+      const auto killed = Clock::now();
+      const Finished end = program.wait();
+      finished = end.code == 0;
+      if (finished) break;  // the kill came too late
+      ++kills;
+      EXPECT_LT(std::chrono::duration<double>(Clock::now() - killed).count(), 30);
+      EXPECT_TRUE(all_end(processes));
+      EXPECT_NE(end.err.find(concat("rank ", who)), std::string::npos) << "who it was is said: " << end.err;
+      while_training += std::filesystem::exists(run + "/last.safetensors");
     }
-    const Finished end = program.wait();
-    ASSERT_EQ(end.code, 0) << end.err;
-    break;
+    expect_same_run(folder / "whole", run);
   }
   EXPECT_GE(while_training, kills / 2) << "of " << kills;
-  expect_same_run(folder / "whole", run);
 }
 
 TEST(TrainMpi, ASignalToOneRankStopsAllSaved) {

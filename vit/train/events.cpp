@@ -1,12 +1,16 @@
 // Protocol buffers by hand: Event {1 wall_time, 2 step, 3 file_version, 5 summary, 7 session_log}, Summary {1 value},
-// Value {1 tag, 2 simple_value}, SessionLog {1 status}.
+// Value {1 tag, 2 simple_value, 4 image}, Image {1 height, 2 width, 3 colorspace, 4 encoded_image_string}, SessionLog
+// {1 status}.
 #include "vit/train/events.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
+
+#include "vit/show/png.h"
 
 namespace lookhere {
 namespace {
@@ -30,6 +34,9 @@ std::string key(unsigned field, Wire wire) { return varint(field << 3 | wire); }
 std::string bytes_field(unsigned field, std::string_view bytes) {
   return key(field, kBytes) + varint(bytes.size()) + std::string(bytes);
 }
+std::string number_field(unsigned field, long value) {
+  return key(field, kVarint) + varint(static_cast<std::uint64_t>(value));
+}
 std::string double_field(unsigned field, double value) {
   return key(field, kEightBytes) + little_endian(std::bit_cast<std::uint64_t>(value));
 }
@@ -39,7 +46,7 @@ std::string float_field(unsigned field, double value) {
 
 std::string event(long step, const std::string& what) {
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
-  return event_record(double_field(1, now.count()) + key(2, kVarint) + varint(static_cast<std::uint64_t>(step)) + what);
+  return event_record(double_field(1, now.count()) + number_field(2, step) + what);
 }
 
 // events.out.tfevents.TIME.HOST.PROCESS.NUMBER: TensorBoard reads a folder's files in the order of their names.
@@ -95,6 +102,21 @@ void EventFile::write(const StepRow& row) {
                    {"train/lr", row.lr},
                    {"train/grad_norm", row.gradient_norm},
                    {"train/cross_entropy", row.cross_entropy}});
+}
+
+void EventFile::write(const Tensor& images, const Preprocessing& preprocessing, long step) {
+  constexpr long kPictures = 4;
+  const Tensor here = images.rows(0, std::min(images.shape()[0], kPictures)).to(Device::cpu);
+  const long channels = here.shape()[1], height = here.shape()[2], width = here.shape()[3];
+  std::string summary;
+  for (long i = 0; i < here.shape()[0]; ++i) {
+    const std::vector<std::uint8_t> pixels = pixels_of(here.rows(i, i + 1), preprocessing);
+    const Image shown{.pixels = pixels.data(), .channels = channels, .height = height, .width = width};
+    const std::string picture = number_field(1, height) + number_field(2, width) +
+                                number_field(3, channels < 3 ? 1 : 3) + bytes_field(4, png_of(shown));
+    summary += bytes_field(1, bytes_field(1, concat("train/image/", i)) + bytes_field(4, picture));
+  }
+  file_.write(event(step, bytes_field(5, summary)));
 }
 
 void EventFile::write(const EpochRow& row, long step) {

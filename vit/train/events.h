@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vit/model/preprocessing.h"
 #include "vit/train/log.h"
 #include "vit/train/run_folder.h"
 
@@ -23,6 +24,8 @@ class EventFile {
   EventFile(const RunFolder& folder, long step);
   void write(const StepRow& row);              // train/loss, train/lr, train/grad_norm, train/cross_entropy
   void write(const EpochRow& row, long step);  // eval/loss, eval/top1, eval/top5
+  // The first four of a batch of normalised images [b, C, Y, X]: train/image/0 to /3.
+  void write(const Tensor& images, const Preprocessing& preprocessing, long step);
 
  private:
   struct Scalar {

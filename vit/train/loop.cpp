@@ -317,6 +317,8 @@ bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>&
   }
   if (summary_) summary_->write(to_csv(row, log_cross_entropy_));
   if (events_) events_->write(row, at_.step);
+  if (events_ && batch_.images.defined())
+    events_->write(batch_.images, {.mean = train_.mean, .std = train_.std}, at_.step);
   const bool best = at_.best_epoch == at_.epoch;
   ++at_.epoch;
   at_.images_in_epoch = 0;
