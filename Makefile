@@ -40,9 +40,10 @@ INC   := -I. $(foreach folder,$(MULTI)/$(BLAS) freetype2 $(if $(ARM),. $(MULTI))
 FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -DSANITIZED -fsanitize=$(SAN) -fno-sanitize-recover=all)
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 # Of static programs: nothing but a Linux kernel is needed where they run. libgomp warns of dlopen, which it uses for
-# accelerators alone.
+# accelerators alone; the linker's own option for that would hide symbols that are missing, too.
+WITHOUT_WARNINGS = 2>$(DIR)/$(@F).log || { cat $(DIR)/$(@F).log >&2; exit 1; }
 STATIC := -static -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
-  -ljpeg -lpng -larchive -lz -Wl,--no-warnings
+  -ljpeg -lpng -larchive -lz
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lfreetype -ljpeg -lpng -larchive -lz
 
 # oneDNN is a back end of kernels/gemm/gemm.h for comparison, where it is installed (Debian: libdnnl-dev).
@@ -51,6 +52,7 @@ FLAGS += $(if $(ONEDNN),-DKERNELS_ONEDNN)
 LINK  += $(if $(ONEDNN),-ldnnl)
 ifneq ($(ARM),)
 LINK  := $(STATIC)
+QUIETLY = $(WITHOUT_WARNINGS)
 endif
 
 # One binary for every x86-64: whatever is not a kernel is compiled for the oldest, kernels written in namespace
@@ -63,7 +65,8 @@ MARCH_avx512_bf16 := $(MARCH_avx512) -mavx512bf16
 sources = $(sort $(shell find $(1) -name '*.cpp'))
 KERNELS := $(filter-out kernels/bench/% kernels/cuda/%,$(call sources,kernels))
 VECTOR_KERNELS := $(shell grep -lw KERNELS_ISA $(KERNELS))
-LIBRARY := $(KERNELS) $(filter-out vit/cli/main.cpp tensor/world/mpi.cpp,$(call sources,tensor autograd nn vit))
+# tests/gpu/portable.cpp: what Debian has no archive of (libfmt).
+LIBRARY := $(if $(ARM),tests/gpu/portable.cpp) $(KERNELS) $(filter-out vit/cli/main.cpp tensor/world/mpi.cpp,$(call sources,tensor autograd nn vit))
 FAULTS  := $(wildcard tests/faults/*.cpp)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
 TESTS   := $(filter-out tests/faults/% tests/fuzz/% tests/gpu/%,$(call sources,tests))
@@ -139,7 +142,7 @@ install: $(PROGRAM)
 define link
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	@$(CXX) $(FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(1) -o $@
+	@$(CXX) $(FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(1) -o $@ $(QUIETLY)
 endef
 HARDWARE := $(if $(filter nvcc,$(CUDA)),nvcc,none)
 $(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_$(HARDWARE))
@@ -336,6 +339,7 @@ older = $(foreach core,$(2),-Wl,--defsym=gotoblas_$(core)=gotoblas_$(1))
 FEW_CORES := $(if $(ISAS),$(call older,PRESCOTT,OPTERON OPTERON_SSE3 BARCELONA BOBCAT ATOM NANO CORE2 PENRYN DUNNINGTON) \
   $(call older,SANDYBRIDGE,BULLDOZER PILEDRIVER STEAMROLLER EXCAVATOR HASWELL ZEN SKYLAKEX COOPERLAKE))
 $(DIST)/lookhere: LINK = -s $(FEW_CORES) $(STATIC)
+$(DIST)/lookhere: QUIETLY = $(WITHOUT_WARNINGS)
 $(DIST)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_none) $(PORTABLE)
 	$(call link)
 $(DIST).tar.gz: $(DIST)/lookhere LICENSE README.md

@@ -1,5 +1,5 @@
-// What programs are linked with in place of what another machine may lack: libfmt's one function that is not in its
-// headers (Debian has no archive of it), and a function of the C library that came in 2.36.
+// What programs are linked with in place of what another machine may lack: the functions of libfmt that are not in its
+// headers otherwise (Debian has no archive of it), and a function of the C library that came in 2.36.
 #define FMT_HEADER_ONLY
 #include <fmt/format.h>
 #include <sys/random.h>
@@ -7,8 +7,11 @@
 #include <cstdlib>
 
 namespace {
-[[gnu::used]] std::string (*const kept)(fmt::string_view, fmt::format_args) = fmt::vformat;
+[[gnu::used]] std::string (*const kFormat)(fmt::string_view, fmt::format_args) = fmt::vformat;
+[[gnu::used]] bool (*const kIsPrintable)(std::uint32_t) = fmt::detail::is_printable;
 }  // namespace
+template fmt::detail::thousands_sep_result<char> fmt::detail::thousands_sep_impl<char>(fmt::detail::locale_ref);
+template char fmt::detail::decimal_point_impl<char>(fmt::detail::locale_ref);
 
 // What std::random_device draws from.
 extern "C" std::uint32_t arc4random() noexcept {

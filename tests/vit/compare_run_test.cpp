@@ -88,24 +88,29 @@ TEST(CompareRun, AgreesWithTheTrainersEvaluation) {
 
 // eval --metrics says the same, to as many digits as it prints.
 TEST(CompareRun, EvalHasTheSameNumbers) {
+  const TemporaryFolder folder;
   const std::string model = whole() + "/runs/lh90-seed42/last.safetensors";
-  const Finished end = run_program(
-      {"eval", "--model", model, "--data", "shapes", "--metrics", "all", "--sizes", "16,32", "--test-images", "12"});
+  const Finished end = run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "all", "--sizes",
+                                    "16,32", "--test-images", "12", "--curve", folder / "curve.svg"});
   ASSERT_EQ(end.code, 0) << end.err;
   std::string want;
   const std::vector<RunResult> results = results_of(comparison_in(whole()), whole());
   for (const Measurement& m : results[0].values)
     want += fmt::format("{:<20} {:>5} px {:>12.5g}\n", m.metric, m.size, m.value);
   EXPECT_EQ(end.out, want);
+  const std::string curve = read_file(folder / "curve.svg");
+  for (const char* part : {"as trained", "tuned", "image size in pixels"})
+    EXPECT_NE(curve.find(part), std::string::npos) << part;
   const Finished some = run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", "--json"});
   EXPECT_TRUE(some.out.starts_with(R"([{"metric":"top1","size":16,"value":)")) << some.out;
-  for (const char* other : {"--img-size=32", "--crop-pct=0.9", "--global-slope=1", "--bce-loss", "--attack=fgsm"})
+  for (const char* other : {"--img-size=32", "--crop-pct=0.9", "--global-slope=1", "--bce-loss", "--attack=fgsm",
+                            "--size-rule=crop", "--interpolation=bicubic", "--reliability=r.svg"})
     EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", other})
                   .err.find(concat("without ", std::string(other).substr(0, std::string(other).find('=')))),
               std::string::npos)
         << other;
-  for (const char* other : {"--sizes=32", "--test-images=8"})
-    EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", other}).err.find("wanted --metrics beside it"),
+  for (const char* other : {"--sizes=32", "--test-images=8", "--curve=c.svg"})
+    EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", other}).err.find("wanted --metrics"),
               std::string::npos)
         << other;
   EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "colour"})

@@ -30,14 +30,15 @@ constexpr double kGreys = 255;  // --epsilon and --attack-step are in units of 1
 class Eval : public Command {
  public:
   Page page() const override {
-    return {.name = "eval",
-            .summary = "Accuracy of a model on a test set, at any resolution; its calibration; attacks",
-            .examples =
-                "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
-                "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56\n"
-                "  lookhere eval --model best.safetensors --reliability reliability.svg\n"
-                "  lookhere eval --model best.safetensors --metrics accuracy,heads --sizes 28,56,112\n"
-                "  lookhere eval --model best.safetensors --attack pgd --epsilon 1 3 --attack-steps 10"};
+    return {
+        .name = "eval",
+        .summary = "Accuracy of a model on a test set, at any resolution; its calibration; attacks",
+        .examples =
+            "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
+            "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56\n"
+            "  lookhere eval --model best.safetensors --reliability reliability.svg\n"
+            "  lookhere eval --model best.safetensors --metrics accuracy,tuned --sizes 28,56,112 --curve curve.svg\n"
+            "  lookhere eval --model best.safetensors --attack pgd --epsilon 1 3 --attack-steps 10"};
   }
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
@@ -55,6 +56,7 @@ class Eval : public Command {
     o.add(
         {.names = "--sizes", .help = "of them: sides of the images (none given: the model's)", .group = metrics_group},
         sizes);
+    o.add({.names = "--curve", .help = "of them: top-1 by size (svg), for --sizes", .group = metrics_group}, curve);
     o.add({.names = "--test-images",
            .help = "of them: look at as many, evenly spread (0: all)",
            .group = metrics_group,
@@ -96,7 +98,7 @@ class Eval : public Command {
   void check_attack() const;
   void check_metrics() const;
 
-  std::string model, data = "fashion", reliability, attack, metrics;
+  std::string model, data = "fashion", reliability, attack, metrics, curve;
   DeviceChoice device;
   double global_slope = -1, attack_step = 0;
   PictureOptions chosen;
@@ -117,6 +119,9 @@ void Eval::check_attack() const {
 void Eval::check_metrics() const {
   const bool all = !metrics.empty();
   check(all || sizes.empty(), "--sizes: wanted --metrics beside it; one size is --img-size");
+  check(curve.empty() || sizes.size() > 1, "--curve: wanted --metrics accuracy and several --sizes beside it");
+  check(curve.empty() || metrics == "all" || metrics.find("accuracy") != std::string::npos,
+        "--curve: wanted accuracy among --metrics, got ", shown(metrics));
   check(all || test_images == 0, "--test-images: wanted --metrics beside it");
   for (const auto& [name, given] :
        std::initializer_list<std::pair<const char*, bool>>{{"--img-size", chosen.img_size > 0},
@@ -160,7 +165,7 @@ void Eval::run() const {
   if (!metrics.empty()) {
     Recipe how = drawn;
     how.device = device.name, how.eval_batch_size = batch_size, how.workers = workers;
-    return judge_model({model, data, metrics, sizes, epsilon, test_images, json, how});
+    return judge_model({model, data, metrics, sizes, epsilon, test_images, curve, json, how});
   }
   const Safetensors file(model);
   ViT vit = load(file, on);

@@ -3,11 +3,13 @@
 
 #include <cmath>
 
+#include "tensor/file.h"
 #include "tensor/text.h"
 #include "vit/cli/stop.h"
 #include "vit/model/json.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
+#include "vit/show/plot.h"
 #include "vit/show/progress.h"
 #include "vit/train/checkpoint.h"
 
@@ -32,6 +34,18 @@ Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject
   if (asked.metrics == "all") judging.groups.clear();
   judging.masks = static_cast<bool>(subject.images(model.height).masks);
   return judging;
+}
+
+// Top-1 by image size and, where something was tuned, with it.
+void draw_curve(const std::string& path, const std::string& title, const Measurements& numbers) {
+  Chart chart{.title = title, .x_label = "image size in pixels", .y_label = "top-1 in %", .series = {}};
+  for (const auto& [metric, name] : {std::pair{"top1", "as trained"}, {"tuned.top1", "tuned"}}) {
+    Series series{.name = name, .x = {}, .y = {}};
+    for (const Measurement& m : numbers.all())
+      if (m.metric == metric) series.x.push_back(static_cast<double>(m.size)), series.y.push_back(m.value);
+    if (!series.x.empty()) chart.series.push_back(series);
+  }
+  write_atomically(path, [&](FileWriter& out) { out.write(line_charts({chart})); });
 }
 
 }  // namespace
@@ -63,6 +77,7 @@ void judge_model(const Judged& asked) {
                               .stop = asked_to_stop});
   if (!whole) throw Error("interrupted", Exit::interrupted);
   progress.finish();
+  if (!asked.curve.empty()) draw_curve(asked.curve, asked.data + ", " + asked.model, numbers);
   if (asked.json) {
     auto list = nlohmann::ordered_json::array();
     for (const Measurement& m : numbers.all())

@@ -10,6 +10,7 @@ struct Judged {
   std::vector<double> sizes;         // none: the model's own
   std::vector<double> epsilon;
   long test_images = 0;
+  std::string curve = {};  // SVG file of top-1 by size; none
   bool json = false;
   Recipe drawn;  // how sets are drawn and read, batch size, workers, device
 };
