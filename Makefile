@@ -359,7 +359,7 @@ FONT_DEPS  := $(addprefix fonts-,cabin cantarell comic-neue courier-prime crosex
 TEST_DEPS  := $(BUILD_DEPS) $(FONT_DEPS) libgtest-dev libgmock-dev libbenchmark-dev
 FUZZ_CXX   := clang++-14
 FUZZ_DEPS  := $(BUILD_DEPS) clang-14 libclang-rt-14-dev libomp-dev
-LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev
+LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev libopenmpi-dev
 # Those of arm64 itself, to be unpacked.
 ARM_DEPS   := g++-aarch64-linux-gnu qemu-user-static
 ARM_ROOT   := $(filter-out libc6-dev libstdc++% libgomp1,$(DIST_OF)) libgtest-dev libgmock-dev

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "autograd/profile.h"
 #include "kernels/pointwise.h"
@@ -51,11 +52,11 @@ struct GradientReducer::Bucket {
 };
 
 GradientReducer::GradientReducer(std::vector<ParameterArena>& arenas, long shards, Communicator& team,
-                                 long bucket_bytes)
-    : arenas_(arenas), shards_(shards), team_(team) {
+                                 long bucket_bytes, DeviceSum device_sum)
+    : arenas_(arenas), shards_(shards), team_(team), device_sum_(std::move(device_sum)) {
   check(team.size() <= shards, "shards: ", shards, " are too few for ", team.size(), " ranks: wanted one for each");
   for (long r = 0; r < team.size(); ++r) roots_.push_back(roots_within(shard_range(shards, r, team.size()), shards));
-  if (team_.alone()) return;
+  if (team_.alone() || device_sum_) return;
   for (const ParameterArena& arena : arenas_)
     sums_.push_back(arena.gradients().device() == Device::cpu
                         ? arena.gradients()
@@ -110,7 +111,7 @@ void GradientReducer::begin() {
 }
 
 void GradientReducer::ready(long shard, const Var& parameter) {
-  if (team_.alone() || arenas_[0].gradients().device() != Device::cpu) return;
+  if (sums_.empty() || arenas_[0].gradients().device() != Device::cpu) return;
   const long offset = arenas_[shard].offset_of(parameter);
   const std::lock_guard lock(mutex_);
   for (const auto& bucket : buckets_)
@@ -185,9 +186,11 @@ bool GradientReducer::go_on(Bucket& bucket) {
 }
 
 void GradientReducer::finish() {
-  if (team_.alone()) {
+  if (sums_.empty()) {
     const profile::Span span("sum over shards", profile::Phase::backward);
-    for_each_pair(shards_, [&](long to, long from) { arenas_[to].take_gradients(arenas_[from]); });
+    const auto own = static_cast<long>(arenas_.size());
+    for_each_pair(own, [&](long to, long from) { arenas_[to].take_gradients(arenas_[from]); });
+    if (device_sum_) device_sum_(arenas_[0].gradients());
     return;
   }
   const profile::Span span("sum over ranks", profile::Phase::backward);

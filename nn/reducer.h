@@ -25,6 +25,9 @@ void for_each_pair(long shards, F add) {
 // left to add to others', by their first leaf.
 std::vector<long> roots_within(const ShardRange& own, long shards);
 
+// What adds up the gradients of all ranks where they lie, on their GPUs, in an order of its own.
+using DeviceSum = std::function<void(const Tensor& gradients)>;
+
 // Where there are many ranks a small bucket's parts are messages too small to be worth sending.
 inline long bucket_bytes_for(long ranks) { return std::max(4L << 20, ranks << 16); }
 
@@ -35,7 +38,9 @@ inline long bucket_bytes_for(long ranks) { return std::max(4L << 20, ranks << 16
 class GradientReducer {
  public:
   // The arenas must outlive it. All ranks have the same parameters and the same bucket_bytes.
-  GradientReducer(std::vector<ParameterArena>& arenas, long shards, Communicator& team, long bucket_bytes);
+  // With a device_sum own shards are added as ever, and the ranks' sums by that.
+  GradientReducer(std::vector<ParameterArena>& arenas, long shards, Communicator& team, long bucket_bytes,
+                  DeviceSum device_sum = {});
   ~GradientReducer();
 
   // Begins a step: gradients that are there already, of earlier batches, are counted once.
@@ -66,6 +71,7 @@ class GradientReducer {
   std::vector<ParameterArena>& arenas_;
   const long shards_;
   Communicator& team_;
+  const DeviceSum device_sum_;
   std::vector<std::vector<long>> roots_;  // by rank
   std::vector<Tensor> sums_;              // of own shards, in host memory: the arenas' gradients, or copies of a GPU's
   std::vector<std::unique_ptr<Bucket>> buckets_;  // in the order in which they are sent

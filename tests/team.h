@@ -37,6 +37,10 @@ class Post {
     return true;
   }
   long messages() const { return messages_; }
+  bool used() {
+    const std::lock_guard lock(mutex_);
+    return messages_ > 0;
+  }
   bool all_taken() const {
     return std::ranges::all_of(waiting_, [](const auto& way) { return way.second.empty(); });
   }
@@ -65,6 +69,10 @@ class TestRank : public Communicator {
   Transfer receive(long from, long tag, void* data, long bytes) override {
     std::memset(data, 0x7f, bytes);  // not to be read before it has arrived
     return add({.way = {from, rank_, tag}, .write = data, .bytes = bytes}, from, false);
+  }
+  // Until any rank has sent anything.
+  void wait_for_others() const {
+    while (!post_.used()) std::this_thread::yield();
   }
   bool arrived(const Transfer& transfer) override {
     const auto found = open_.find(transfer.id);

@@ -54,6 +54,31 @@ TEST(Var, InputUsedTwice) {
   EXPECT_EQ(grad_of(y), (Values{4, 6}));
 }
 
+// Whoever sends gradients away while others are computed must not get one that is still to grow.
+TEST(Var, SaysWhenALeafHasAllOfItsGradient) {
+  const Var early = leaf({1, 2}), often = leaf({3, 4}), twice = leaf({5, 6}), fixed = leaf({7, 8}, false),
+            none = leaf({9, 9});
+  // `often` is used at both ends, so it comes last although an operation near the loss has it as well.
+  const Var first = multiply(multiply(often, fixed), early), last = multiply(add(first, multiply(twice, twice)), often);
+  const Var ignoring = Var::record("ignoring", last.value(), {last, none}, [](const Tensor& dy) {
+    return Grads{dy, Tensor()};  // of the second input there is nothing
+  });
+  std::vector<Var> told;
+  std::vector<Values> then;
+  sum(ignoring).backward([&](const Var& var) {
+    told.push_back(var);
+    then.push_back(var.grad().defined() ? grad_of(var) : Values{});
+  });
+  ASSERT_EQ(told.size(), 4U) << "each once, and only those that want a gradient";
+  const auto place = [&](const Var& wanted) {
+    long at = 0;
+    while (at < 4 && told[at].value().host<double>() != wanted.value().host<double>()) ++at;
+    return at;
+  };
+  EXPECT_EQ((Values{double(place(none)), double(place(often)), double(place(fixed))}), (Values{0, 3, 4}));
+  for (const Var& var : {early, often, twice}) EXPECT_EQ(then.at(place(var)), grad_of(var));
+}
+
 TEST(Var, SumsABroadcastGradient) {
   const Var x(random({2, 3, 4}, 1), true), b = leaf({1, 2, 3, 4}), scalar(full({}, 1, Dtype::f64), true);
   sum(add(add(x, b), scalar)).backward();

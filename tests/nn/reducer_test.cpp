@@ -173,6 +173,40 @@ TEST(GradientReducer, BucketsLeaveEarly) {
   });
 }
 
+// What GPUs add up among themselves, here by the team in the order of ranks: every rank has the same sum, the same to
+// rounding as that of the tree, and what earlier batches left counts once.
+TEST(GradientReducer, ADeviceSumAddsTheRanksSums) {
+  const std::vector<Tensor> want = sums(alone(), 6, Dtype::f64, 1);
+  std::vector<std::vector<Tensor>> got(3);
+  in_team(3, 8, [&](Communicator& team) {
+    const DeviceSum add_up = [&](const Tensor& gradients) {
+      Tensor all = zeros({3, gradients.numel()}, Dtype::f64);
+      all.rows(team.rank(), team.rank() + 1).copy_from(gradients.reshape({1, gradients.numel()}));
+      team.share(all.host<std::byte>(), 3, all.bytes() / 3);
+      for (long k = 0; k < gradients.numel(); ++k) {
+        double sum = 0;
+        for (long r = 0; r < 3; ++r) sum += all.host<double>()[r * gradients.numel() + k];
+        gradients.host<double>()[k] = sum;
+      }
+    };
+    Replicas replicas(2, Dtype::f64);
+    GradientReducer reducer(replicas.arenas, 6, team, 1000, add_up);
+    for (long step = 0; step < 2; ++step) {
+      reducer.begin();
+      for (long i = 0; i < 2; ++i) replicas.fill(reducer, i, 2 * team.rank() + i, step);
+      reducer.finish();
+    }
+    EXPECT_EQ(reducer.bytes_sent(), 0);
+    for (const auto& slot : replicas.arenas[0].slots())
+      if (slot.parameter.var.requires_grad()) got[team.rank()].push_back(slot.parameter.var.grad().clone());
+  });
+  for (const auto& rank : got) {
+    EXPECT_TRUE(std::ranges::equal(rank, got[0], same_bits));
+    ASSERT_EQ(rank.size(), want.size());
+    for (std::size_t k = 0; k < want.size(); ++k) EXPECT_LE(max_relative_error(rank[k], want[k]), 1e-12);
+  }
+}
+
 TEST(GradientReducer, NeedsAShardForEachRank) {
   in_team(3, 9, [&](Communicator& team) {
     Replicas replicas(1, Dtype::f32);

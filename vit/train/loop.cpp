@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "nn/nccl.h"
 #include "tensor/file.h"
 #include "tensor/finite.h"
 #include "tensor/hash.h"
@@ -45,6 +46,11 @@ RunFolder claimed(RunFolder folder, bool new_run) {
   return folder;
 }
 
+DeviceSum device_sum_of(const Recipe& recipe, Communicator& team) {
+  if (team.alone() || recipe.deterministic_reduce || device_of(recipe) != Device::cuda) return {};
+  return sum_by_nccl(team);
+}
+
 LoaderOptions part_of(const Communicator& team, ShardRange shards, long shards_in_all, LoaderOptions options) {
   if (!team.alone()) options.shards = shards, options.shards_in_all = shards_in_all;
   return options;
@@ -61,7 +67,7 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume, Com
       train_(load_training_data(recipe_, origin_.get())),
       test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
       model_(begin_model(recipe_, train_, origin_.get(), resume.empty(), notes_)),
-      sharded_(model_, recipe_.shards, recipe_.cuda_graph, team),
+      sharded_(model_, recipe_.shards, recipe_.cuda_graph, team, device_sum_of(recipe_, team)),
       loader_(train_, part_of(team, shard_range(recipe_.shards, team.rank(), team.size()), recipe_.shards,
                               training_loader(recipe_, model_.config(), train_))),
       test_loader_(test_, part_of(team, {team.rank(), team.rank() + 1}, team.size(),

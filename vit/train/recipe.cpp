@@ -93,6 +93,8 @@ std::vector<std::string> Recipe::notes() const {
                     warmup_epochs, epochs));
   if (train_crop_mode == "src" && !scale.empty()) lines.emplace_back("--scale is for --train-crop-mode rrc: not used");
   if (cuda_graph && device_of(*this) != Device::cuda) lines.emplace_back("--cuda-graph is for --device cuda: not used");
+  if (!deterministic_reduce && device_of(*this) != Device::cuda)
+    lines.emplace_back("--no-deterministic-reduce is for --device cuda: not used");
   if (cuda_graph && shards > 1)
     lines.push_back(fmt::format("--cuda-graph is for one shard, and --shards is {}: not used", shards));
   return lines;

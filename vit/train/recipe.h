@@ -42,7 +42,7 @@ struct Recipe {
   double lr_base_size = 0;
   double lr = 2e-3, warmup_lr = 1e-6, min_lr = 1e-5, warmup_epochs = 0.5;
   double weight_decay = 0.05, clip_grad = 1, smoothing = 0.1, drop = 0, drop_path = 0, model_ema_decay = 0.998;
-  bool bce_loss = false, tf32 = false, cuda_graph = false, tensorboard = false;
+  bool bce_loss = false, tf32 = false, cuda_graph = false, tensorboard = false, deterministic_reduce = true;
   std::string dtype = "f32", device = "cpu";
   double hflip = -1;
   long crop_padding = 0;
@@ -152,6 +152,8 @@ struct Recipe {
     add("dtype", dtype, "f32, or bf16 inside of the blocks (weights and sums stay f32)");
     add("device", device, kDeviceDescription);
     add("tf32", tf32, kTf32Description);
+    add("deterministic-reduce", deterministic_reduce,
+        "add gradients of several GPUs in one order, whatever their number; without it NCCL adds them, faster");
     add("cuda-graph", cuda_graph, "on a GPU launch each batch's hundreds of kernels as one CUDA graph");
     add("seed", seed, "decides initial weights, order and augmentation", {0, 9e15});
     add("eval-batch-size", eval_batch_size, "images per evaluation pass", {1, 1 << 20});

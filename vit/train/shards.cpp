@@ -18,7 +18,7 @@ struct ShardedModel::Graph {
   std::vector<Var> with_gradient = {};
 };
 
-ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs, Communicator& team)
+ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs, Communicator& team, DeviceSum device_sum)
     : shards_(shards),
       team_(team),
       own_(shard_range(std::max(shards, 0L), team.rank(), team.size())),
@@ -32,7 +32,8 @@ ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs, Communicato
       });
     arenas_.emplace_back(parameters_of(replicas_.back()));
   }
-  reducer_ = std::make_unique<GradientReducer>(arenas_, shards, team, bucket_bytes_for(team.size()));
+  reducer_ =
+      std::make_unique<GradientReducer>(arenas_, shards, team, bucket_bytes_for(team.size()), std::move(device_sum));
 }
 
 ShardRange ShardedModel::own_rows(long batch) const {

@@ -16,7 +16,8 @@ class ShardedModel {
   // the others have gradients of their own. With use_graphs one shard on a GPU is captured as a CUDA graph when a batch
   // of its shape comes for the second time; `loss`, `weight` and all of `pass` but its step must then stay the same.
   // Each rank of the team has shard_range(shards, rank, ranks) of them.
-  ShardedModel(ViT& model, long shards, bool use_graphs = false, Communicator& team = alone());
+  ShardedModel(ViT& model, long shards, bool use_graphs = false, Communicator& team = alone(),
+               DeviceSum device_sum = {});
   long shards() const { return shards_; }
   // The rows of a batch that this rank needs.
   ShardRange own_rows(long batch) const;
