@@ -232,7 +232,7 @@ ISA_NONE := $(addprefix tests/kernels/,cuda/% attention/keys% attention/plan% at
 ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter-out $(ISA_NONE),$(filter tests/kernels/%,$(TESTS))) tests/autograd/ops_test.cpp tests/vit/model_lookhere_test.cpp | sort -u)
 
 # What arm64 runs in an emulator, which is slow: the same, and runs that stop and go on.
-ARM_SUITES := TrainResume* TrainRanks* Dist* Safetensors*
+ARM_SUITES := Model.LogitsAreTheAuthors TrainResume* Dist*
 EMULATOR_OF_ARM := /usr/bin/qemu-aarch64-static
 
 # Half of the time of most tests is spent on one thread, or in programs that they start.
@@ -246,7 +246,7 @@ test: deps-test
 	  --gtest_filter='$(or $(F),$(subst $(space),:,$(ISA_SUITES) $(ARM_SUITES)))'
 else
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(MPI_HERE),$(OUT)/mpi/lookhere $(OUT)/emulated/mpi/lookhere) $(if $(SAN),,$(DIST)/lookhere $(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(SAN),,$(if $(MPI_HERE),$(OUT)/mpi/lookhere $(OUT)/emulated/mpi/lookhere) $(DIST)/lookhere $(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')

@@ -27,7 +27,7 @@ class Alone : public Communicator {
 }  // namespace
 
 const char* started_together() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"})
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
     if (const char* size = std::getenv(name)) return size;
   return nullptr;
 }

@@ -9,7 +9,8 @@ namespace lookhere {
 // program cannot speak to others.
 Communicator& world();
 long rank_in_world() noexcept;  // 0 as long as none were joined
-// How many there are, as mpirun (Open MPI, MPICH) or srun tell whom they start; nullptr: started otherwise.
+// How many there are, as mpirun (Open MPI, MPICH) tells whom it starts; nullptr: started otherwise. What srun starts
+// may be runs of their own.
 const char* started_together();
 // At the end of a process that has done its part: waits for the others.
 void leave_world() noexcept;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -84,8 +85,8 @@ bool running() {
 }  // namespace
 
 Communicator& world() {
-  static const bool one = !started_together();
-  if (one) return alone();  // and MPI need not be waited for
+  static const bool one = !started_together() && !std::getenv("PMIX_RANK");  // srun's
+  if (one) return alone();                                                   // and MPI need not be waited for
   static MpiWorld all;
   return all;
 }

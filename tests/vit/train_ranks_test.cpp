@@ -22,10 +22,12 @@ Trainer::Outcome train_in(Communicator& team, const Recipe& recipe, const std::s
 
 std::vector<std::pair<const char*, Recipe>> recipes(const std::string& photos) {
   Recipe plain = tiny_recipe();
+  plain.shapes_test = 33;  // one for one of the ranks at the end
   plain.shards = 4, plain.model_ema_decay = 0.9, plain.drop_path = 0.1, plain.recovery_interval = 3;
   Recipe mixed = tiny_recipe();  // batches that do not divide, mixed, accumulated
   mixed.shards = 6, mixed.batch_size = 21, mixed.grad_accum_steps = 2, mixed.workers = 2;
   mixed.mixup = 0.8, mixed.cutmix = 1, mixed.position = "learned", mixed.bce_loss = true, mixed.log_interval = 3;
+  mixed.eval_batch_size = 3;  // none for some ranks
   Recipe photographs = tiny_recipe();
   photographs.data = photos, photographs.batch_size = 8, photographs.shards = 4, photographs.scale = {0.3, 1};
   photographs.patch_size = 4, photographs.drop = 0.1, photographs.workers = 2;
@@ -309,7 +311,9 @@ TEST(TrainMpi, MistakesAreOneLine) {
   };
   const std::string program = built("mpi/lookhere");
   refused(ranks(2, training(run) + Words{"--lr", "-1"}), "lookhere: --lr");
-  refused(ranks(2, {"masks", "--output", folder / "m.svg"}), "lookhere: masks: wanted one process, got 2");
+  refused(ranks(3, training(run) + Words{"--nonsense"}), "--nonsense");
+  // Other commands take no notice of each other, as compare's processes do that share a folder.
+  EXPECT_EQ(run_program(ranks(2, {"masks", "--output", folder / "m.svg"}), mpirun()).code, 0);
   refused(ranks(5, training(run)), "--shards 4: too few for 5 ranks");
   refused(ranks(2, training(run) + Words{"--dump-batches", "1"}), "--dump-batches: wanted one process, got 2");
   refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", program} + training(run) +
@@ -324,8 +328,10 @@ TEST(TrainMpi, MistakesAreOneLine) {
 
 // Several processes of a program that cannot speak to each other would overwrite each other's work.
 TEST(TrainMpi, ProgramsBuiltWithoutItSaySo) {
-  for (const char* variable : {"OMPI_COMM_WORLD_SIZE=4", "PMI_SIZE=4", "SLURM_STEP_NUM_TASKS=4"}) {
+  const TemporaryFolder folder;
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE=4", "PMI_SIZE=4"}) {
     const Finished end = run_program(tiny_training("run"), {.environment = {variable}});
+    EXPECT_EQ(run_program({"masks", "--output", folder / "m.svg"}, {.environment = {variable}}).code, 0);
     EXPECT_EQ(end.code, 2);
     EXPECT_EQ(end.err,
               "lookhere: started as one of 4 processes, and built without MPI: make MPI=1 builds what works with "

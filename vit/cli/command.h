@@ -43,7 +43,6 @@ class Command {
   virtual Page page() const = 0;
   virtual void add_options(Options& options) = 0;
   virtual RecipeCommand* with_recipe() { return nullptr; }  // itself, if it is one
-  virtual bool works_in_ranks() const { return false; }     // in several processes at once, started by mpirun
   // Results go to stdout, everything else to stderr; mistakes throw Error.
   virtual void run() const = 0;
 };

@@ -136,6 +136,8 @@ int main(int argc, char** argv) {
   try {
     wait_passively(argv);
     check_processor();
+    // What trains in ranks joins the others before anything can be wrong, so that one says what is wrong with all.
+    if (argc > 1 && std::strcmp(argv[1], "train") == 0) world();
     const auto command = parse_command_line(argc, argv);
     if (refused >= 0) throw OutOfMemory(refused);  // in CLI11's streams, which keep it to themselves
     command();

@@ -10,7 +10,6 @@ class TrainCommand : public RecipeCommand {
   Page page() const override;
   void add_options(Options& options) override;
   void run() const override;
-  bool works_in_ranks() const override { return true; }
 
   void read_run(const std::string& run) override;
 

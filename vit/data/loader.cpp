@@ -186,7 +186,7 @@ void Loader::fill(ImageLoader& images, Slot& slot, long batch) const {
   slot.rows = std::min(options_.batch_size, dataset_.size() - begin);
   const Augment augment{.crop_padding = options_.crop_padding, .hflip = options_.hflip};
   const auto [first, last] = own_rows(slot.rows);
-  const long size = slot.images.numel() / slot.images.shape()[0];
+  const long size = slot.images.shape()[1] * slot.images.shape()[2] * slot.images.shape()[3];
   for (long row = 0; row < slot.rows; ++row) {
     const long index = order_[(begin + row) / options_.repeats];
     slot.labels.host<i64>()[row] = dataset_.labels[index];
