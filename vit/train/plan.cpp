@@ -97,7 +97,10 @@ StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std:
   needs.workspace = std::max(0.0, once - needs.image * images - floats * (3 + images));
   const auto each = [&](double Sample::*field) { return std::max(0.0, deep(field, more, more_high)) / (2 * images); };
   needs.products = each(&Sample::products), needs.attention = each(&Sample::attention);
-  needs.others = each(&Sample::others), needs.update = 2 * images * each(&Sample::update);
+  needs.others = each(&Sample::others);
+  // As long as the parameters are many, whatever the images: by ratio, which noise cannot turn below zero.
+  needs.update = (few_high.update + more_high.update) / 2 * static_cast<double>(needs.parameters) /
+                 static_cast<double>(more_high.parameters);
   return needs;
 }
 
