@@ -4,12 +4,14 @@
 #include <mpi.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "tensor/error.h"
+#include "tensor/machine.h"
 #include "tensor/world.h"
 
 namespace lookhere {
@@ -33,6 +35,7 @@ class MpiWorld : public Communicator {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);
+    share_machine();
   }
   long rank() const override { return rank_; }
   long size() const override { return size_; }
@@ -60,6 +63,19 @@ class MpiWorld : public Communicator {
   }
 
  private:
+  // Ranks of one machine that are not bound to processors of their own would each start a thread for every one, and all
+  // would work with its first GPU.
+  static void share_machine() {
+    MPI_Comm here = MPI_COMM_NULL;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
+    int ranks = 1, rank = 0;
+    MPI_Comm_size(here, &ranks), MPI_Comm_rank(here, &rank);
+    MPI_Comm_free(&here);
+    if (ranks > 1) setenv("CUDA_VISIBLE_DEVICES", std::to_string(rank).c_str(), 0);  // unless the user says otherwise
+    if (std::getenv("OMP_NUM_THREADS")) return;
+    const int processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+    if (thread_count() * ranks > processors) set_thread_count(std::max(processors / ranks, 1));
+  }
   Transfer begin(long peer, long bytes, bool sent) {
     check(bytes <= INT_MAX, "MPI: wanted a message below 2 GiB, got ", bytes, " bytes");
     if (free_.empty()) {
