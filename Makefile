@@ -38,12 +38,12 @@ GCC_WARN   := -Wno-restrict $(if $(SAN),-Wno-maybe-uninitialized)
 WARN  := -Wall -Wextra -Werror $(if $(findstring clang,$(CXX)),$(CLANG_WARN),$(GCC_WARN))
 INC   := -I. $(foreach folder,$(MULTI)/$(BLAS) freetype2 $(if $(ARM),. $(MULTI)),-isystem $(SYSROOT)/usr/include/$(folder))
 FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) $(INC) $(if $(SAN),-O1 -DSANITIZED -fsanitize=$(SAN) -fno-sanitize-recover=all)
-# The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 # Of static programs: nothing but a Linux kernel is needed where they run. libgomp warns of dlopen, which it uses for
 # accelerators alone; the linker's own option for that would hide symbols that are missing, too.
 WITHOUT_WARNINGS = 2>$(DIR)/$(@F).log || { cat $(DIR)/$(@F).log >&2; exit 1; }
 STATIC := -static -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
   -ljpeg -lpng -larchive -lz
+# The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lfreetype -ljpeg -lpng -larchive -lz
 
 # oneDNN is a back end of kernels/gemm/gemm.h for comparison, where it is installed (Debian: libdnnl-dev).

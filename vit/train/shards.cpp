@@ -55,7 +55,9 @@ ShardedModel::Part ShardedModel::add_gradients(long shard, const Tensor& images,
             (soft ? softmax_cross_entropy_soft(seen, labels) : softmax_cross_entropy(seen, labels)).value()};
     return result;
   }();
-  scale(value, weight).backward([&](const Var& parameter) { reducer_->ready(shard, parameter); });
+  // Alone nobody waits for single gradients, and the engine need not count them.
+  const auto ready = [&](const Var& parameter) { reducer_->ready(shard, parameter); };
+  scale(value, weight).backward(team_.alone() ? LeafFn() : ready);
   return part;
 }
 
