@@ -14,6 +14,10 @@ inline ShardRange shard_range(long size, long i, long n) {
   const auto border = [&](long k) { return k * (size / n) + (k < size % n ? k : size % n); };
   return {border(i), border(i + 1)};
 }
+// What neighbouring shards, at least one, have together.
+inline ShardRange shard_range(long size, const ShardRange& shards, long n) {
+  return {shard_range(size, shards.begin, n).begin, shard_range(size, shards.end - 1, n).end};
+}
 
 // f(i) for i in [0, n), at the same time where there are threads. What f throws is thrown here (the lowest i's).
 template <class F>

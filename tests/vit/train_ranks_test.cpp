@@ -134,20 +134,13 @@ Words training(const std::string& folder, const std::string& epochs = "2") {
   if (!std::filesystem::exists("/usr/bin/mpirun") || !std::filesystem::exists(built("mpi/lookhere"))) \
   GTEST_SKIP() << "there is no mpirun (Debian's openmpi-bin) or no " << built("mpi/lookhere")
 
-std::string read_file_if_there(const std::string& path) {
-  std::ifstream file(path);
-  std::string text;
-  std::getline(file, text);
-  return text;
-}
-
 // The processes of a program, in the order in which it has started them.
 std::vector<pid_t> children_of(pid_t parent) {
   std::vector<pid_t> children;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename().string();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::string text = read_file_if_there(entry.path() / "stat");
+    const std::string text = read_file(entry.path() / "stat");
     if (text.empty()) continue;
     std::istringstream after(text.substr(text.rfind(')') + 1));
     char state = 0;
@@ -161,7 +154,7 @@ std::vector<pid_t> children_of(pid_t parent) {
 // Waits for them for a while. Nobody may ask for the exit code of those whose parent is gone.
 bool all_end(const std::vector<pid_t>& processes) {
   const auto ended = [](pid_t process) {
-    const std::string text = read_file_if_there(concat("/proc/", process, "/stat"));
+    const std::string text = read_file(concat("/proc/", process, "/stat"));
     return text.empty() || text.find(") Z ") != std::string::npos;
   };
   for (int i = 0; i < 500 && !std::ranges::all_of(processes, ended); ++i)

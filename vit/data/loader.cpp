@@ -91,10 +91,7 @@ void Loader::start_workers(long height, long width) {
   }
 }
 
-ShardRange Loader::own_rows(long batch) const {
-  const long n = options_.shards_in_all;
-  return {shard_range(batch, options_.shards.begin, n).begin, shard_range(batch, options_.shards.end - 1, n).end};
-}
+ShardRange Loader::own_rows(long batch) const { return shard_range(batch, options_.shards, options_.shards_in_all); }
 
 // Where the images of own rows lie in a slot.
 Tensor Loader::own_images(const Slot& slot) const {

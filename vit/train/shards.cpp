@@ -36,10 +36,6 @@ ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs, Communicato
       std::make_unique<GradientReducer>(arenas_, shards, team, bucket_bytes_for(team.size()), std::move(device_sum));
 }
 
-ShardRange ShardedModel::own_rows(long batch) const {
-  return {shard_range(batch, own_.begin, shards_).begin, shard_range(batch, own_.end - 1, shards_).end};
-}
-
 // Nothing here waits for a GPU.
 ShardedModel::Part ShardedModel::add_gradients(long shard, const Tensor& images, const Tensor& labels, const Pass& pass,
                                                double weight, const Loss& loss) {
@@ -92,9 +88,10 @@ ShardedModel::Part ShardedModel::replay(const Tensor& images, const Tensor& labe
 
 ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass,
                                                         double weight, const Loss& loss) {
-  const long batch = labels.shape()[0], n = shards(), first = own_rows(batch).begin;
-  check(images.shape()[0] == own_rows(batch).size(), "shards: wanted ", own_rows(batch).size(),
-        " images of a batch of ", batch, ", got ", images.shape()[0]);
+  const long batch = labels.shape()[0], n = shards();
+  const ShardRange rows_here = shard_range(batch, own_, n);
+  check(images.shape()[0] == rows_here.size(), "shards: wanted ", rows_here.size(), " images of a batch of ", batch,
+        ", got ", images.shape()[0]);
   check(team_.alone() || n <= batch, "shards: ", batch, " images are too few for ", n, " shards of several ranks");
   std::vector<Losses> losses(n);
   reducer_->begin();
@@ -106,7 +103,8 @@ ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, co
     own.step = static_cast<std::uint32_t>(pass.step * n + shard);
     const double share = static_cast<double>(end - begin) / static_cast<double>(batch);
     const Device device = replicas_[i].device();
-    const Tensor own_images = images.rows(begin - first, end - first).to(device), rows = labels.rows(begin, end);
+    const Tensor own_images = images.rows(begin - rows_here.begin, end - rows_here.begin).to(device),
+                 rows = labels.rows(begin, end);
     // Labels are looked at here, on the host.
     const Tensor own_labels = rows.dtype() == Dtype::i64 ? rows : rows.to(device);
     const Part part = use_graphs_ ? replay(own_images, own_labels, own, share * weight, loss)

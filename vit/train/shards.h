@@ -19,8 +19,6 @@ class ShardedModel {
   ShardedModel(ViT& model, long shards, bool use_graphs = false, Communicator& team = alone(),
                DeviceSum device_sum = {});
   long shards() const { return shards_; }
-  // The rows of a batch that this rank needs.
-  ShardRange own_rows(long batch) const;
 
   // Means over a batch: of the loss whose gradient was taken, and of what evaluations measure, the cross-entropy with
   // the true labels, without smoothing.
@@ -30,9 +28,9 @@ class ShardedModel {
   // Adds the gradient of the batch's mean loss, times `weight`, to the model's parameters and returns the mean losses.
   // Labels are i64 [batch], or f32 [batch, classes] of what each class should be. loss(logits, labels) is the mean over
   // its rows. `pass` has the randomness of this batch, `pass.step` counting batches. A loss that is not finite is
-  // returned, and all gradients are cleared. The images may be on any device; they are those of own_rows alone, the
-  // labels those of the whole batch. Every rank gets the same gradients and losses. Throws Error where a team has fewer
-  // images than shards.
+  // returned, and all gradients are cleared. The images may be on any device; they are those of this rank's shards
+  // alone, the labels those of the whole batch. Every rank gets the same gradients and losses. Throws Error where a
+  // team has fewer images than shards.
   using Loss = std::function<Var(const Var& logits, const Tensor& labels)>;
   Losses accumulate_gradients(const Tensor& images, const Tensor& labels, const Pass& pass, double weight,
                               const Loss& loss);
