@@ -87,8 +87,9 @@ void plan_attention(AttentionHeads& heads, long head_count, long prefix, long he
 Var attention(const Var& qkv, long head_count, const AttentionHeads& heads);
 Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads);  // the oracle
 // The same with a learned bias by offset instead of LookHere's, [H, 2·gy - 1, 2·gx - 1]: pair (dy, dx) = key - query
-// stands at [gy - 1 - dy][gx - 1 - dx]. Heads see everything. `prefix`, [H, 2] or undefined: the bias of prefix tokens
-// as keys, for patches as queries and for tokens of the prefix (kernels/attention/attention.h, AttentionBias).
+// stands at [gy - 1 - dy][gx - 1 - dx], -inf where the head does not see, which is checked in host memory; no windows,
+// no distances from the grid centre. `prefix`, [H, 2] or undefined: the bias of prefix tokens as keys, for patches as
+// queries and for tokens of the prefix (kernels/attention/attention.h, AttentionBias).
 Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative,
                       const Var& prefix = {});
 

@@ -2,6 +2,7 @@
 #include "kernels/attention/attention.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "autograd/ops.h"
 #include "tensor/dispatch.h"
@@ -114,6 +115,26 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
   });
 }
 
+// The plan skips what a head does not see: its table must say the same.
+void check_unseen(const AttentionHeads& heads, const Tensor& table) {
+  const Grid grid = heads.grid;
+  dispatch(table, [&]<class T>(auto) {
+    const T* value = table.host<T>();
+    for (const LookHereHead& head : heads.heads) {
+      const kernels::FieldOfView view = head.effective_view();
+      if (view.sees_all()) {
+        value += kernels::relative_size(grid);
+        continue;
+      }
+      for (long dy = grid.y - 1; dy > -grid.y; --dy)
+        for (long dx = grid.x - 1; dx > -grid.x; --dx, ++value)
+          check(view.sees(dy, dx) || (std::isinf(*value) && *value < 0),
+                "attention_learned: wanted a bias of -inf where a head does not see, at (dy, dx) = (", dy, ", ", dx,
+                "), got ", *value);
+    }
+  });
+}
+
 }  // namespace
 
 AttentionHeads make_attention_heads(std::vector<LookHereHead> heads, Grid grid, Dtype dtype, Device device) {
@@ -160,8 +181,8 @@ Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& hea
   AttentionHeads all = heads;
   if (all.heads.empty()) all.heads.resize(head_count);  // without a plan for plain attention: the table needs the grid
   const kernels::AttentionSizes sizes = sizes_of(qkv.shape(), head_count, all);
-  check(std::all_of(all.heads.begin(), all.heads.end(), [](const LookHereHead& h) { return h.view.sees_all(); }),
-        "attention_learned: heads must see everything");
+  check(all.heads[0].view.window == 0 && !heads.key.defined(),
+        "attention_learned: a table says nothing of windows and of distances from the grid centre");
   const Shape wanted{head_count, 2 * heads.grid.y - 1, 2 * heads.grid.x - 1};
   check(relative.shape() == wanted, "attention_learned: the bias must be ", wanted, ", got ", relative.shape());
   check(!prefix.defined() || prefix.shape() == Shape{head_count, 2}, "attention_learned: the prefix' bias must be ",
@@ -170,6 +191,7 @@ Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& hea
   for (const Var& bias : {relative, prefix})
     check(!bias.defined() || bias.value().dtype() == acc, "attention_learned: the bias must be ", acc, ", got ",
           bias.defined() ? bias.value().dtype() : acc);
+  if (relative.value().device() == Device::cpu) check_unseen(all, relative.value());
   return record_attention(Version::fast, qkv, sizes, all, relative, prefix);
 }
 

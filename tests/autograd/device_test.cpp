@@ -116,6 +116,15 @@ std::vector<Case> layers() {
       {"attention_learned",
        [](const Inputs& v) { return attention_learned(v[0], 2, heads_like(v[0], {}), v[1]); },
        {{2, 7, 24}, {2, 3, 5}}},
+      {"attention_learned of directed heads",
+       [](const Inputs& v) {
+         const AttentionHeads heads = heads_like(v[0], kHeads);
+         const std::vector<double> seen = to_vector<double>(heads.relative.to(Device::cpu).to(Dtype::f64));
+         std::vector<float> unseen;
+         for (const double value : seen) unseen.push_back(std::isinf(value) ? -kInf<float> : 0);
+         return attention_learned(v[0], 2, heads, add(v[1], Var(like(unseen, v[0]).reshape({2, 3, 5}))));
+       },
+       {{2, 7, 24}, {2, 3, 5}}},
       {"attention_learned with a prefix",
        [](const Inputs& v) { return attention_learned(v[0], 2, heads_like(v[0], {}), v[1], v[2]); },
        {{2, 7, 24}, {2, 3, 5}, {2, 2}}},

@@ -83,7 +83,11 @@ TEST(OpsErrors, LearnedBias) {
   EXPECT_ERROR(take_tokens(qkv, -1, 3), "take_tokens: wanted 3 tokens from -1 on of 7");
   EXPECT_ERROR(waves(zeros_var({})), "waves: wanted [..., n], got []");
   heads = make_attention_heads({{.view = {{-1, 0}, {}}, .slope = 1}, {}}, {2, 3}, Dtype::f32, Device::cpu);
-  EXPECT_ERROR(attention_learned(qkv, 2, heads, bias), "attention_learned: heads must see everything");
+  EXPECT_ERROR(attention_learned(qkv, 2, heads, bias),
+               "wanted a bias of -inf where a head does not see, at (dy, dx) = (1, 2), got 0");
+  const LookHereHead center{.view = {}, .from = kernels::DistanceFrom::grid_center, .slope = 1};
+  heads = make_attention_heads({center, center}, {2, 3}, Dtype::f32, Device::cpu);
+  EXPECT_ERROR(attention_learned(qkv, 2, heads, bias), "a table says nothing of windows and of distances from the");
 }
 
 TEST(OpsErrors, MixedPrecision) {

@@ -89,7 +89,7 @@ TEST(OpsPosition, Messages) {
   EXPECT_ERROR(make_attention_heads({window, {}}, {2, 3}, Dtype::f32, Device::cpu),
                "attention: heads must have windows of one size");
   AttentionHeads heads = make_attention_heads({window, window}, {2, 3}, Dtype::f32, Device::cpu);
-  EXPECT_ERROR(attention_learned(qkv, 2, heads, zeros_var({2, 3, 5})), "attention_learned: heads must see everything");
+  EXPECT_ERROR(attention_learned(qkv, 2, heads, zeros_var({2, 3, 5})), "a table says nothing of windows");
 }
 
 }  // namespace

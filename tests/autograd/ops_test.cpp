@@ -215,6 +215,24 @@ TEST(Ops, AttentionLearnedBiasGradient) {
     }
 }
 
+// Where a head does not look, the table says so, and the plan leaves it out.
+TEST(Ops, AttentionLearnedBiasGradientOfDirectedHeads) {
+  const Grid grid{3, 4};
+  const std::vector<LookHereHead> all = every_head();
+  for (std::size_t h = 0; h < all.size(); h += 2) {
+    const AttentionHeads heads = make_attention_heads({all.begin() + h, all.begin() + std::min(h + 2, all.size())},
+                                                      grid, Dtype::f64, Device::cpu);
+    const long count = static_cast<long>(heads.heads.size());
+    if (heads.key.defined()) continue;  // by key, and not by offset
+    const Shape shape{count, 2 * grid.y - 1, 2 * grid.x - 1};
+    Tensor unseen = zeros(shape, Dtype::f64);
+    for (long i = 0; i < unseen.numel(); ++i)
+      if (std::isinf(heads.relative.host<double>()[i])) unseen.host<double>()[i] = -kInf<double>;
+    expect_gradients([&](auto& v) { return attention_learned(v[0], count, heads, add(v[1], Var(unseen))); },
+                     {random({2, grid.patches() + 1, 3 * count * 3}, 1), random(shape, 2)});
+  }
+}
+
 TEST(Ops, AttentionPrefixBiasGradient) {
   for (const Grid grid : {Grid{1, 1}, {2, 3}, {4, 5}})
     for (const long prefix : {1, 3}) {
@@ -234,8 +252,8 @@ TEST(Ops, TakeTokensGradient) {
 // LookHere's own table given as a learned one changes nothing.
 TEST(Ops, AttentionLearnedBiasIsAnyTable) {
   const Grid grid{4, 5};
-  const AttentionHeads fixed =
-      make_attention_heads({{.view = {}, .slope = 0.5}, {.view = {}, .slope = 0.25}}, grid, Dtype::f64, Device::cpu);
+  const AttentionHeads fixed = make_attention_heads(
+      {{.view = view_of("up & left"), .slope = 0.5}, {.view = {}, .slope = 0.25}}, grid, Dtype::f64, Device::cpu);
   const Var qkv(random({2, 21, 3 * 2 * 4}, 1)), table(fixed.relative.reshape({2, 7, 9}));
   EXPECT_TRUE(same_bits(attention(qkv, 2, fixed).value(), attention_learned(qkv, 2, fixed, table).value()));
 }

@@ -9,6 +9,7 @@
 #include "vit/compare/results.h"
 #include "vit/compare/tune.h"
 #include "vit/data/subset.h"
+#include "vit/model/position/lookhere.h"
 
 namespace lookhere {
 namespace {
@@ -38,6 +39,12 @@ TEST(Comparison, AVariantIsAPositionWithOptions) {
   EXPECT_EQ(changed.head, "mlp");
   EXPECT_EQ(std::get<double>(Recipe(changed).position_options["global-slope"]), 0.5);
   EXPECT_EQ(variant_of(recipe, "lh45").lr, 1e-3);
+  // Lists by spaces.
+  const Recipe lists = variant_of(recipe, "lh90:layer-slopes=0.5 1.5:scale=0.25 1:directions=halves-none");
+  EXPECT_EQ(lists.scale, (std::vector<double>{0.25, 1}));
+  LookHereConfig wanted = lookhere_preset("lh90");
+  wanted.directions = {"halves-none"}, wanted.layer_slopes = {0.5, 1.5};
+  EXPECT_TRUE(position_preset(lists.position, lists.position_options) == lookhere_position(wanted));
 }
 
 TEST(Comparison, RefusesWhatIsNoVariant) {

@@ -34,6 +34,11 @@ class EveryHook : public PositionEncoding {
   nlohmann::json to_json() const override { return {{"type", "every hook"}}; }
 };
 
+PositionConfig learned_slopes(LookHereConfig config) {
+  config.learned_layer_slopes = true;
+  return lookhere_position(config);
+}
+
 struct Case {
   const char* name;
   ViTConfig config;
@@ -65,6 +70,9 @@ std::vector<Case> cases() {
       lookhere_position(
           {.directions = {"zerotriangles", "center"}, .distance = DistancePower::square, .round_to_bf16 = false}),
       4);
+  for (const Shape& images : {trained, Shape{1, 2, 8, 6}})
+    add("learned layer slopes", learned_slopes({.directions = {"corners-none"}, .layer_slopes = {1.5, 0.5}}), 6)
+        .images = images;
   add("alibi at another resolution", position_preset("alibi"), 8).images = {1, 2, 8, 4};
   // Of every encoding in the list, also those without a line of their own.
   for (const PositionType& type : position_types())

@@ -54,6 +54,7 @@ std::vector<PositionConfig> positions() {
                                    .fill = MaskFill::zero,
                                    .round_to_bf16 = false}));
   all.push_back(lookhere_position({.distance = DistancePower::square, .fill = MaskFill::max}));
+  all.push_back(lookhere_position({.learned_layer_slopes = true}));
   return all;
 }
 

@@ -50,10 +50,10 @@ class Compare : public RecipeCommand {
 };
 
 void Compare::add_options(Options& o) {
-  o.add(
-      {.names = "--positions",
-       .help = "what to compare, by commas: positions, each with options of its own, as lh90:global-slope=0.5, or all"},
-      positions);
+  o.add({.names = "--positions",
+         .help = "what to compare, by commas: positions, each with options of its own, as lh90:global-slope=0.5 or "
+                 "'lh90:layer-slopes=0.5 1.5', or all"},
+        positions);
   o.add({.names = "--seeds", .help = "runs of each", .range = {1, 1000}}, seeds);
   o.add({.names = "--sizes", .help = "sides of the test images (none given: 1, 1.5, 2, 3 and 4 times the model's)"},
         sizes);

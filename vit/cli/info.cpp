@@ -18,7 +18,8 @@ void print_machine() { print("lookhere  {}\ncpu       {}\ngpu       {}\n", kVers
 void print_heads(const ViTConfig& config) {
   const PositionSizes sizes = config.position_sizes();
   if (config.position->bias(sizes, 0).empty()) return;
-  print("heads     {}\n", config.position->in_words(sizes, 0).origin);
+  const HeadsInWords words = config.position->in_words(sizes, 0);
+  print("heads     {}; {}\n", words.origin, words.slopes);
   for (long layer = 0; layer < config.depth; ++layer) {
     const std::vector<NamedHead> heads = config.position->bias(sizes, layer);
     std::string line;

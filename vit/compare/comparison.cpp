@@ -16,16 +16,28 @@ namespace {
 
 constexpr long kMostRuns = 10000;
 
-bool has_option(Recipe recipe, const std::string& name) {
-  bool found = false;
-  recipe.visit([&](const RecipeOption& option, auto&) { found = found || name == option.name; });
-  return found;
-}
+template <class T>
+constexpr bool kIsList = false;
+template <class T>
+constexpr bool kIsList<std::vector<T>> = true;
 
 // Numbers, true and false as they are; everything else is text.
 nlohmann::json value_of(const std::string& text) {
   const nlohmann::json value = parse_json(text, "option");
   return value.is_number() || value.is_boolean() ? value : nlohmann::json(text);
+}
+nlohmann::json list_of(const std::string& text) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const std::string& word : split(text, ' ')) list.push_back(value_of(word));
+  return list;
+}
+// For the option `name`, if there is one.
+std::optional<nlohmann::json> value_for(Recipe recipe, const std::string& name, const std::string& text) {
+  std::optional<nlohmann::json> value;
+  recipe.visit([&]<class T>(const RecipeOption& option, const T&) {
+    if (name == option.name) value = kIsList<T> ? list_of(text) : value_of(text);
+  });
+  return value;
 }
 
 }  // namespace
@@ -38,8 +50,9 @@ Recipe variant_of(const Recipe& recipe, const std::string& variant) {
       const std::size_t equals = part.find('=');
       check(equals != part.npos, "wanted OPTION=VALUE, got ", shown(part));
       const std::string name = part.substr(0, equals);
-      check(name != "seed" && name != "position" && has_option(recipe, name), "there is no option ", shown(name));
-      options[name] = value_of(part.substr(equals + 1));
+      const std::optional<nlohmann::json> value = value_for(recipe, name, part.substr(equals + 1));
+      check(name != "seed" && name != "position" && value, "there is no option ", shown(name));
+      options[name] = *value;
     }
     Recipe changed = recipe;
     update_from_json(changed, to_text(options));

@@ -1,7 +1,9 @@
-// LookHere and, as one of its settings, 2D-ALiBi: the hook `bias`.
+// LookHere and, as one of its settings, 2D-ALiBi: the hook `bias`; with learned layer slopes also `table`.
 #include "vit/model/position/lookhere.h"
 
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "tensor/text.h"
 #include "vit/model/json.h"
@@ -34,6 +36,11 @@ std::string to_name(const Names<E>& names, E wanted) {
   return "?";
 }
 
+bool are_learned(const std::string& slopes) {
+  check(slopes == "none" || slopes == "layer", "learned slopes: wanted none or layer, got ", shown(slopes));
+  return slopes == "layer";
+}
+
 class LookHere : public PositionEncoding {
  public:
   explicit LookHere(LookHereConfig config) : config_(std::move(config)) {}
@@ -45,9 +52,10 @@ class LookHere : public PositionEncoding {
       heads.push_back({std::move(names[heads.size()]), head});
     return heads;
   }
-  void check_fits(const PositionSizes& z) const override {
-    for (long layer = 0; layer < z.depth; ++layer) lookhere_heads(config_, z.heads, z.depth, layer);
-  }
+  void check_fits(const PositionSizes& z) const override;
+  std::vector<PositionParameter> parameters(const PositionSizes& z) const override;
+  std::vector<Tensor> constants(const PositionSizes& z, Grid grid, Dtype dtype) const override;
+  Var table(const PositionSizes& z, std::span<const Var> inputs, Grid grid, long layer) const override;
   nlohmann::json to_json() const override;
   void set(std::string_view option, const PositionValue& value) override;
   HeadsInWords in_words(const PositionSizes& sizes, long layer) const override;
@@ -56,6 +64,54 @@ class LookHere : public PositionEncoding {
  private:
   LookHereConfig config_;
 };
+
+void LookHere::check_fits(const PositionSizes& z) const {
+  for (long layer = 0; layer < z.depth; ++layer)
+    for (const LookHereHead& head : lookhere_heads(config_, z.heads, z.depth, layer)) {
+      if (!config_.learned_layer_slopes) continue;
+      check(head.layer_slope > 0, "lookhere: learned layer slopes must begin above 0, and so must the global slope");
+      check(head.from != kernels::DistanceFrom::grid_center,
+            "lookhere: learned layer slopes want distances from the query, not from the center");
+    }
+}
+
+std::vector<PositionParameter> LookHere::parameters(const PositionSizes& z) const {
+  std::vector<PositionParameter> all;
+  for (long layer = 0; config_.learned_layer_slopes && layer < z.depth; ++layer) {
+    const double slope = layer_slope(config_.layer_slopes, z.depth, layer);
+    all.push_back({concat("blocks.", layer, ".attn.layer_slope"), {1}, [slope](Init& init, const Shape& shape) {
+                     return init.constant(shape, slope);
+                   }});
+  }
+  return all;
+}
+
+// For each layer the bias where its slope is 1, 0 where a head does not look, and what is -inf there and else 0.
+std::vector<Tensor> LookHere::constants(const PositionSizes& z, Grid grid, Dtype dtype) const {
+  std::vector<Tensor> all;
+  for (long layer = 0; config_.learned_layer_slopes && layer < z.depth; ++layer) {
+    std::vector<double> bias(z.heads * kernels::relative_size(grid)), unseen;
+    double* of_head = bias.data();
+    for (LookHereHead head : lookhere_heads(config_, z.heads, z.depth, layer)) {
+      head.layer_slope = config_.global_slope, head.round_to_bf16 = false;
+      kernels::relative_bias(of_head, head, grid);
+      of_head += kernels::relative_size(grid);
+    }
+    for (double& value : bias) {
+      unseen.push_back(std::isinf(value) ? value : 0);
+      if (std::isinf(value)) value = 0;
+    }
+    all.push_back(from_vector(bias, {static_cast<long>(bias.size()), 1}, Device::cpu).to(dtype));
+    all.push_back(from_vector(unseen, {z.heads, 2 * grid.y - 1, 2 * grid.x - 1}, Device::cpu).to(dtype));
+  }
+  return all;
+}
+
+Var LookHere::table(const PositionSizes& z, std::span<const Var> inputs, Grid, long layer) const {
+  if (!config_.learned_layer_slopes) return {};
+  const Var &bias = inputs[z.depth + 2 * layer], &unseen = inputs[z.depth + 2 * layer + 1];
+  return add(reshape(linear(bias, reshape(inputs[layer], {1, 1})), unseen.shape()), unseen);
+}
 
 nlohmann::json LookHere::to_json() const {
   nlohmann::json json{{"type", "lookhere"}};
@@ -66,6 +122,7 @@ nlohmann::json LookHere::to_json() const {
   json["distance"] = to_name(kDistances, config_.distance);
   json["fill"] = to_name(kFills, config_.fill);
   if (!config_.round_to_bf16) json["bf16_round"] = false;
+  if (config_.learned_layer_slopes) json["learned_slopes"] = "layer";
   return json;
 }
 
@@ -74,6 +131,7 @@ void LookHere::set(std::string_view option, const PositionValue& value) {
   if (option == "global-slope") config_.global_slope = std::get<double>(value);
   if (option == "distance") config_.distance = from_name("distance", kDistances, std::get<std::string>(value));
   if (option == "fill") config_.fill = from_name("fill", kFills, std::get<std::string>(value));
+  if (option == "learned-slopes") config_.learned_layer_slopes = are_learned(std::get<std::string>(value));
   if (option != "layer-slopes") return;
   const auto& slopes = std::get<std::vector<double>>(value);
   check(slopes.size() == 2, "--layer-slopes: wanted two numbers, first and last layer, got ", slopes.size());
@@ -86,8 +144,9 @@ HeadsInWords LookHere::in_words(const PositionSizes& z, long layer) const {
   words.origin = has_official_layout(config_.directions[0], z.heads)
                      ? "the authors' layout"
                      : "lookhere.cpp's rule for head counts without an official layout";
-  words.slopes = fmt::format("global slope {:g}, layer slopes {:g} to {:g}", config_.global_slope,
-                             config_.layer_slopes[0], config_.layer_slopes[1]);
+  words.slopes = fmt::format("global slope {:g}, layer slopes {}{:g} to {:g}", config_.global_slope,
+                             config_.learned_layer_slopes ? "learned, at first " : "", config_.layer_slopes[0],
+                             config_.layer_slopes[1]);
   // In heads it stands multiplied by the global slope.
   const double layer_slope = lookhere_heads(config_, z.heads, z.depth, layer)[0].layer_slope;
   words.global_slope = config_.global_slope;
@@ -138,6 +197,8 @@ LookHereConfig lookhere_config_from_json(const nlohmann::json& json) {
   if (json.contains("distance")) config.distance = distance_from_name(text_of(json["distance"], "distance"));
   if (json.contains("fill")) config.fill = fill_from_name(text_of(json["fill"], "fill"));
   if (json.contains("bf16_round")) config.round_to_bf16 = flag_of(json["bf16_round"], "bf16_round");
+  if (json.contains("learned_slopes"))
+    config.learned_layer_slopes = are_learned(text_of(json["learned_slopes"], "learned_slopes"));
   return config;
 }
 
@@ -164,6 +225,10 @@ PositionType lookhere_type() {
                        std::vector<double>{},
                        {0, 1e6},
                        "LookHere slopes of the first and last layer (default 1.5 0.5)"},
+                      {"learned-slopes",
+                       "",
+                       {},
+                       "LookHere slopes that training changes: none, layer (each layer's, from --layer-slopes on)"},
                       {"distance", "", {}, "LookHere distance: linear, sqrt, square, manhattan"},
                       {"fill", "", {}, "what stands where a head does not look: inf, zero, max"}},
           .json_type = "lookhere",

@@ -184,6 +184,8 @@ std::vector<Head> layout(const LookHereConfig& config, long heads, long depth, l
   return has_official_layout(text, heads) ? official_layout(names, heads) : rotating_layout(names, heads, layer);
 }
 
+}  // namespace
+
 // NumPy's linspace: first + layer · step, the last element exact.
 double layer_slope(const std::array<double, 2>& slopes, long depth, long layer) {
   if (depth == 1 || layer < depth - 1)
@@ -191,8 +193,6 @@ double layer_slope(const std::array<double, 2>& slopes, long depth, long layer) 
            (depth > 1 ? static_cast<double>(layer) * ((slopes[1] - slopes[0]) / static_cast<double>(depth - 1)) : 0);
   return slopes[1];
 }
-
-}  // namespace
 
 LookHereConfig lookhere_preset(const std::string& name) {
   if (name == "lh180") return {.directions = {"halves-diagonals-none"}};

@@ -21,6 +21,8 @@ struct LookHereConfig {
   DistancePower distance = DistancePower::linear;
   MaskFill fill = MaskFill::inf;
   bool round_to_bf16 = true;  // as the authors' code stores the bias
+  // Training changes each layer's slope, from layer_slopes on (the paper's table 13); no value is rounded.
+  bool learned_layer_slopes = false;
   bool operator==(const LookHereConfig&) const = default;
 };
 
@@ -38,6 +40,9 @@ LookHereConfig lookhere_preset(const std::string& name);
 // stopped, so that every direction occurs; their slope is 1/2. The undirected ones have slopes 1/4, 1/16, 1/64, 1/256
 // from the front.
 std::vector<LookHereHead> lookhere_heads(const LookHereConfig& config, long heads, long depth, long layer);
+
+// The slope of a layer by those of the first and the last.
+double layer_slope(const std::array<double, 2>& slopes, long depth, long layer);
 
 // Is this layout the authors', or by the rule above?
 bool has_official_layout(const std::string& directions, long heads);

@@ -30,7 +30,7 @@ struct PositionSizes {
 struct PositionParameter {
   std::string name;
   Shape shape;
-  Var (*init)(Init& init, const Shape& shape);
+  std::function<Var(Init& init, const Shape& shape)> init;
 };
 
 // A head of attention and its direction in words: "up&left", "all".
@@ -76,7 +76,8 @@ class PositionEncoding {
   virtual Rotation rotate(const PositionSizes& sizes, Grid grid, Dtype dtype) const;
   // What the heads of a layer see and what distance costs; empty: everything, nothing.
   virtual std::vector<NamedHead> bias(const PositionSizes& sizes, long layer) const;
-  // A bias by offset with a gradient, [heads, 2·grid.y - 1, 2·grid.x - 1] (attention_learned); undefined: none.
+  // A bias by offset with a gradient, [heads, 2·grid.y - 1, 2·grid.x - 1], -inf where a head does not look
+  // (attention_learned); undefined: none. It takes the place of what distance costs by `bias`.
   virtual Var table(const PositionSizes& sizes, std::span<const Var> inputs, Grid grid, long layer) const;
   // Beside a table: the bias of prefix tokens as keys, [heads, 2] (attention_learned); undefined: none.
   virtual Var prefix(const PositionSizes& sizes, std::span<const Var> inputs, Grid grid, long layer) const;
