@@ -36,6 +36,14 @@ class Fence {
  private:
   std::unique_ptr<kernels::cuda::Moment> moment_;  // of a GPU
 };
+// The GPU of the thread that makes it, for threads that work for that one: they call it before anything else.
+class SameGpu {
+ public:
+  void use() const { kernels::cuda::use(gpu_); }
+
+ private:
+  int gpu_ = kernels::cuda::used();
+};
 // Of a GPU: what it is, or why there is none.
 std::string describe_gpu();
 

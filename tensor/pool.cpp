@@ -10,6 +10,7 @@
 #include <mutex>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "kernels/cuda/device.h"
 #include "tensor/error.h"
@@ -130,30 +131,29 @@ struct Pool::State {
 
 namespace {
 
-// Whose blocks this thread takes of a device's memory, if not its own.
-thread_local const std::pair<Device, int>* taken_from = nullptr;
+// Whose blocks this thread takes of a pool, if not its own.
+using Taken = std::pair<const void*, int>;
+thread_local const Taken* taken_from = nullptr;
 
 }  // namespace
 
-Pool::Own::Own(Device device) : device_(device) {
+Pool::Own::Own(Device device) : state_(Pool::of(device).state_) {
   static std::atomic<int> last = 0;
   owner_ = --last;
-  State& state = *Pool::of(device).state_;
-  const std::lock_guard lock(state.mutex);
-  state.owners.insert(owner_);
+  const std::lock_guard lock(state_->mutex);
+  state_->owners.insert(owner_);
 }
 Pool::Own::~Own() {
-  State& state = *Pool::of(device_).state_;
-  const std::lock_guard lock(state.mutex);
-  state.owners.erase(owner_);
-  state.release_kept();
+  const std::lock_guard lock(state_->mutex);
+  state_->owners.erase(owner_);
+  state_->release_kept();
 }
 void Pool::Own::use(const std::function<void()>& f) const {
-  struct Taken {
-    std::pair<Device, int> from;
-    const std::pair<Device, int>* before = std::exchange(taken_from, &from);
-    ~Taken() { taken_from = before; }
-  } const taken{.from = {device_, owner_}};
+  struct Taking {
+    Taken from;
+    const Taken* before = std::exchange(taken_from, &from);
+    ~Taking() { taken_from = before; }
+  } const taking{.from = {state_.get(), owner_}};
   f();
 }
 
@@ -163,8 +163,15 @@ Pool& Pool::of(Device device) {
   // Never destroyed: where OpenMP's library ends the process, threads are at work.
   static Pool& cpu = *new Pool(Device::cpu);
   if (device == Device::cpu) return cpu;
-  static Pool& cuda = *new Pool(Device::cuda);
-  if (device == Device::cuda) return check_device(device), cuda;
+  if (device == Device::cuda) {
+    check_device(device);
+    static std::vector<Pool>& of_gpus = *[] {
+      auto* pools = new std::vector<Pool>;
+      for (int gpu = 0; gpu < kernels::cuda::kMostGpus; ++gpu) pools->push_back(Pool(Device::cuda));
+      return pools;
+    }();
+    return of_gpus[kernels::cuda::used()];
+  }
   static Pool& guarded = *new Pool(Device::guarded);
   return guarded;
 }
@@ -172,7 +179,7 @@ Pool& Pool::of(Device device) {
 std::shared_ptr<std::byte> Pool::allocate(long bytes) {
   check(bytes >= 0, "allocate: negative size ", bytes);
   if (bytes > kLargest) throw OutOfMemory(bytes);
-  const bool own = taken_from && taken_from->first == state_->device;
+  const bool own = taken_from && taken_from->first == state_.get();
   Block* block = state_->hand_out({own ? taken_from->second : omp_get_thread_num(), size_class(bytes)});
   return {block->memory, [state = state_, block](std::byte*) { state->take_back(block); }};
 }

@@ -15,11 +15,13 @@ struct PoolStats {
   long allocations = 0;  // how often no kept block would do
 };
 
-// One pooling allocator per device: freed blocks are kept by size and handed out again, so that a training step after
-// the first asks the system for nothing. Safe to use from several threads.
+// One pooling allocator per device, and per GPU: freed blocks are kept by size and handed out again, so that a training
+// step after the first asks the system for nothing. Safe to use from several threads.
 class Pool {
+  struct State;
+
  public:
-  static Pool& of(Device device);
+  static Pool& of(Device device);  // of a GPU: that which this thread uses
   // At least `bytes` bytes, 64-byte aligned, uninitialised. The block returns to the pool with its last owner.
   // Throws OutOfMemory past the limit or when the system has no more. Giving blocks back allocates nothing.
   std::shared_ptr<std::byte> allocate(long bytes);
@@ -40,13 +42,12 @@ class Pool {
     void use(const std::function<void()>& f) const;
 
    private:
-    Device device_;
+    std::shared_ptr<State> state_;
     int owner_;
   };
 
  private:
   explicit Pool(Device device);
-  struct State;
   std::shared_ptr<State> state_;  // shared with every block: a tensor may outlive the pool at exit
 };
 

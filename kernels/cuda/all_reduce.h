@@ -1,4 +1,4 @@
-// The sum over the GPUs of several processes, by NVIDIA's NCCL: what is added first is NCCL's choice, so that the last
+// The sum over the GPUs of several ranks, by NVIDIA's NCCL: what is added first is NCCL's choice, so that the last
 // bits depend on the number of GPUs (nn/reducer.h has the sum whose bits do not). Only the program for real GPUs has
 // it.
 #pragma once
@@ -10,13 +10,13 @@ namespace kernels::cuda {
 class AllReduce {
  public:
   using Id = std::array<std::byte, 128>;  // of a group
-  static Id make_id();                    // by one of the processes, which then tells the others
-  // Each process with a GPU of its own; returns when all are there. Throws DeviceError where NCCL is missing or fails.
+  static Id make_id();                    // by one of the ranks, which then tells the others
+  // Each rank with a GPU of its own; returns when all are there. Throws DeviceError where NCCL is missing or fails.
   AllReduce(const Id& id, int rank, int ranks);
   ~AllReduce();
   AllReduce(const AllReduce&) = delete;
   AllReduce& operator=(const AllReduce&) = delete;
-  // x[0 ... n - 1] of device memory becomes the sum of all processes' x, after all that was launched before.
+  // x[0 ... n - 1] of device memory becomes the sum of all ranks' x, after all that was launched before.
   void sum(float* x, long n) const;
 
  private:

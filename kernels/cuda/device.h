@@ -20,6 +20,13 @@ class DeviceError : public std::runtime_error {
 const std::string& problem();
 // What there is, as one line: "NVIDIA H100 80GB HBM3 (sm_90), 79 GiB, driver 13.0, cuBLAS 13.1".
 std::string description();
+// The GPUs that the process sees (CUDA_VISIBLE_DEVICES hides others) have the numbers 0 ... count() - 1. A thread works
+// with one of them, 0 until it chooses another: what follows is of that one. What has been made for one GPU, memory
+// above all, is for threads that use it.
+inline constexpr int kMostGpus = 64;
+int count();        // 0 if there is a problem()
+void use(int gpu);  // throws DeviceError where there is none of that number
+int used() noexcept;
 // Where everything is launched: one stream, and nothing overtakes on it. Throws DeviceError if there is a problem().
 Cuda context();
 

@@ -308,7 +308,7 @@ TEST(TrainMpi, MistakesAreOneLine) {
   // Other commands take no notice of each other, as compare's processes do that share a folder.
   EXPECT_EQ(run_program(ranks(2, {"masks", "--output", folder / "m.svg"}), mpirun()).code, 0);
   refused(ranks(5, training(run)), "--shards 4: too few for 5 ranks");
-  refused(ranks(2, training(run) + Words{"--dump-batches", "1"}), "--dump-batches: wanted one process, got 2");
+  refused(ranks(2, training(run) + Words{"--dump-batches", "1"}), "--dump-batches: wanted one rank, got 2");
   refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", program} + training(run) +
               Words{"--lr", "1e-2"},
           "rank 1 has other options than rank 0");

@@ -12,6 +12,7 @@
 #include "tensor/file.h"
 #include "tensor/machine.h"
 #include "tensor/pool.h"
+#include "tensor/thread_team.h"
 #include "tensor/world.h"
 #include "vit/cli/commands.h"
 #include "vit/cli/stop.h"
@@ -101,8 +102,8 @@ std::string default_folder(const Recipe& recipe) {
 }
 
 // Of a run that stopped: was any rank asked to?
-void end_if_interrupted() {
-  if (world().any(asked_to_stop())) throw Error("interrupted", Exit::interrupted);
+void end_if_interrupted(Communicator& team) {
+  if (team.any(asked_to_stop())) throw Error("interrupted", Exit::interrupted);
 }
 
 }  // namespace
@@ -116,6 +117,7 @@ Command::Page TrainCommand::page() const {
               "  lookhere train --data fashion --output runs/fashion\n"
               "  lookhere train --data shapes --position lh45 --epochs 5\n"
               "  lookhere train --resume runs/fashion\n"
+              "  lookhere train --device cuda --devices 0,1,2,3 --data photos --model vit_base -b 256\n"
               "  lookhere train -c runs/fashion/config.toml --lr 1e-3 --output runs/other"};
 }
 
@@ -130,6 +132,8 @@ void TrainCommand::add_options(Options& o) {
              "refuse a run whose updates need more memory, in GB (0: this machine's, and only long runs are measured)",
          .range = {.low = 0}},
         mem_limit);
+  o.add({.names = "--devices", .help = "GPUs of this machine that share each batch, as 0,1,2,3 (with --device cuda)"},
+        devices);
   o.add({.names = "--dump-batches",
          .help = "write images, labels and weights of the first updates, for other programs to compare with",
          .range = {.low = 0}},
@@ -143,15 +147,17 @@ void TrainCommand::read_run(const std::string& run) {
   checkpoint_ = checkpoint_path(run);
   const std::filesystem::path path(checkpoint_);
   const std::string folder = path.parent_path().string();
-  folder_ =
-      std::make_shared<RunFolder>(world().rank() > 0 ? RunFolder::of_first_rank(folder) : RunFolder::existing(folder));
-  check(path.filename() == "last.safetensors" || !folder_->has("last.safetensors"), "--resume ", run, ": ",
-        folder_->file("last.safetensors"), " would be overwritten: resume that, or a copy in a folder of its own");
+  if (world().rank() == 0) folder_ = std::make_shared<RunFolder>(RunFolder::existing(folder));
+  const std::string last = folder + "/last.safetensors";
+  check(path.filename() == "last.safetensors" || !std::filesystem::exists(last), "--resume ", run, ": ", last,
+        " would be overwritten: resume that, or a copy in a folder of its own");
   recipe = recipe_of(Safetensors(checkpoint_));
 }
 
-RunFolder TrainCommand::take_folder() const {
-  if (!folder_ && world().rank() > 0) return RunFolder::of_first_rank(output.empty() ? "of rank 0" : output);
+RunFolder TrainCommand::take_folder(const Communicator& team) const {
+  if (team.rank() > 0)
+    return RunFolder::of_first_rank(checkpoint_.empty() ? output
+                                                        : std::filesystem::path(checkpoint_).parent_path().string());
   if (!folder_) return output.empty() ? RunFolder::fresh(default_folder(recipe)) : RunFolder(output);
   std::error_code ignored;
   check(output.empty() || std::filesystem::equivalent(output, folder_->path(), ignored), "--output ", output,
@@ -161,13 +167,13 @@ RunFolder TrainCommand::take_folder() const {
 }
 
 // A long run says what it will take. What does not fit is refused here and not by the kernel, hours later.
-void TrainCommand::foresee(const Trainer::Beginning& run) const {
+void TrainCommand::foresee(const Trainer::Beginning& run, const Communicator& team) const {
   constexpr double kGiga = 1e9, kLong = 2e14;  // operations: some minutes on the fastest machines, hours on others
   const ViTConfig& model = run.model.config();
   const long updates = max_steps ? std::min(max_steps, run.updates) : run.updates;
   if (mem_limit == 0 && operations_of_run(run.recipe, model, run.model.parameter_count(), updates) < kLong) return;
   Recipe own = run.recipe;
-  own.shards = shard_range(own.shards, 0, world().size()).size(), own.cuda_graph = false;
+  own.shards = shard_range(own.shards, 0, team.size()).size(), own.cuda_graph = false;
   std::optional<Progress> progress;
   const StepNeeds step = measure_needs(own, model, [&](long done, long of) {
     if (!progress) progress.emplace("measuring", of);
@@ -175,7 +181,7 @@ void TrainCommand::foresee(const Trainer::Beginning& run) const {
   });
   progress->finish_quietly();
   Pool::of(device_of(own)).release_kept();
-  const RunNeeds needs = needs_of_run(step, own, model, world().size(), updates, run.test_images);
+  const RunNeeds needs = needs_of_run(step, own, model, team.size(), updates, run.test_images);
   const bool host = device_of(own) == Device::cpu;  // who knows what a GPU has finds out at the first step
   const double most = mem_limit > 0 ? mem_limit * kGiga : host ? static_cast<double>(memory_of_machine()) : INFINITY;
   if (needs.bytes > most)
@@ -184,27 +190,57 @@ void TrainCommand::foresee(const Trainer::Beginning& run) const {
                             own.batch_size, needs.bytes / kGiga, most / kGiga),
                 Exit::memory);
   say("{} updates and {} evaluations: about {:.2g} hours, {:.2g} GB{}\n", updates, own.epochs, needs.seconds / 3600,
-      needs.bytes / kGiga, world().alone() ? "" : " on each rank");
+      needs.bytes / kGiga, team.alone() ? "" : " on each rank");
 }
 
 // The part of a rank that neither writes nor says anything.
-void TrainCommand::follow() const {
-  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_, world());
+void TrainCommand::follow(Communicator& team) const {
+  Trainer trainer(with_absolute_data(recipe), take_folder(team), checkpoint_, team);
   note_stop_signals();
   TrainObserver nobody;
-  if (trainer.run(nobody, asked_to_stop, max_steps) == Trainer::Outcome::stopped) end_if_interrupted();
+  if (trainer.run(nobody, asked_to_stop, max_steps) == Trainer::Outcome::stopped) end_if_interrupted(team);
+}
+
+// Empty: whatever --device says.
+std::vector<int> TrainCommand::chosen_gpus() const {
+  std::vector<int> gpus;
+  if (devices.empty()) return gpus;
+  check(device_of(recipe) == Device::cuda, "--devices: wanted --device cuda beside it");
+  check(world().alone(), "--devices: wanted one process, and mpirun has started ", world().size(), " with a GPU each");
+  for (const double number : devices) {
+    const auto gpu = static_cast<int>(number);
+    check(gpu == number && 0 <= gpu && gpu < kernels::cuda::count(), "--devices: wanted GPUs from 0 to ",
+          kernels::cuda::count() - 1, ", got ", number);
+    check(std::ranges::find(gpus, gpu) == gpus.end(), "--devices: GPU ", gpu, " is there twice");
+    gpus.push_back(gpu);
+  }
+  return gpus;
 }
 
 void TrainCommand::run() const {
-  check(world().alone() || dump_batches == 0, "--dump-batches: wanted one process, got ", world().size());
   world().require_same(kVersion, "version of the program");
-  if (world().rank() > 0) return follow();
+  const std::vector<int> gpus = chosen_gpus();
+  if (gpus.empty()) return train_in(world());
+  const int threads = std::max(1, thread_count() / static_cast<int>(gpus.size()));
+  ThreadTeam(std::ssize(gpus)).run([&](Communicator& team) {
+    kernels::cuda::use(gpus[team.rank()]);
+    set_thread_count(threads);
+    train_in(team);
+  });
+}
+
+void TrainCommand::train_in(Communicator& team) const {
+  check(team.alone() || dump_batches == 0, "--dump-batches: wanted one rank, got ", team.size());
+  team.rank() == 0 ? lead(team) : follow(team);
+}
+
+void TrainCommand::lead(Communicator& team) const {
   announce();
-  if (!world().alone()) say("{} ranks, of which this is the first\n", world().size());
+  if (!team.alone()) say("{} ranks, of which this is the first\n", team.size());
   for (const std::string& line : recipe.notes()) say("note: {}\n", line);
   BatchDump dump(dump_dir, dump_batches);
-  Trainer trainer(with_absolute_data(recipe), take_folder(), checkpoint_, world(),
-                  [this](const Trainer::Beginning& begun) { foresee(begun); });
+  Trainer trainer(with_absolute_data(recipe), take_folder(team), checkpoint_, team,
+                  [&](const Trainer::Beginning& begun) { foresee(begun, team); });
   for (const std::string& line : trainer.notes()) say("note: {}\n", line);
   const ViTConfig& config = trainer.model().config();
   const std::string path = trainer.folder();
@@ -223,7 +259,7 @@ void TrainCommand::run() const {
   if (outcome == Trainer::Outcome::stopped) {
     watcher.finish(fmt::format("stopped after step {} of {}", at.step, trainer.total_steps()));
     say("{}go on with: lookhere train --resume {}\n", all_saved ? "saved; " : "", path);
-    return end_if_interrupted();
+    return end_if_interrupted(team);
   }
   if (at.best_epoch < 0) return watcher.finish("no epoch was evaluated");
   watcher.finish(fmt::format("best top-1 {:.2f} % after epoch {}", at.best_top1, at.best_epoch + 1));

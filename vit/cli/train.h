@@ -14,10 +14,14 @@ class TrainCommand : public RecipeCommand {
   void read_run(const std::string& run) override;
 
  private:
-  RunFolder take_folder() const;
-  void follow() const;
+  std::vector<int> chosen_gpus() const;
+  void train_in(Communicator& team) const;
+  void lead(Communicator& team) const;
+  void follow(Communicator& team) const;
+  RunFolder take_folder(const Communicator& team) const;
+  void foresee(const Trainer::Beginning& run, const Communicator& team) const;
   std::string output, dump_dir;
-  void foresee(const Trainer::Beginning& run) const;
+  std::vector<double> devices;
   long max_steps = 0, dump_batches = 0;
   double mem_limit = 0;
   std::string checkpoint_;  // to go on from

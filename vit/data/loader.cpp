@@ -82,9 +82,11 @@ void Loader::take_slots(long height, long width) {
 void Loader::start_workers(long height, long width) {
   try {
     for (int i = 0; i < options_.workers; ++i)
-      workers_.emplace_back([this, images = ImageLoader(dataset_, height, width)](const std::stop_token& stop) mutable {
-        work(images, stop);
-      });
+      workers_.emplace_back(
+          [this, gpu = SameGpu(), images = ImageLoader(dataset_, height, width)](const std::stop_token& stop) mutable {
+            gpu.use();
+            work(images, stop);
+          });
   } catch (const std::system_error& error) {
     if (!workers_.empty()) return;
     throw Error(concat("cannot start a thread: ", error.code().message()), Exit::memory);

@@ -95,7 +95,9 @@ ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, co
   check(team_.alone() || n <= batch, "shards: ", batch, " images are too few for ", n, " shards of several ranks");
   std::vector<Losses> losses(n);
   reducer_->begin();
+  const SameGpu gpu;
   parallel_tasks(own_.size(), [&](long i) {
+    gpu.use();
     const long shard = own_.begin + i;
     const auto [begin, end] = shard_range(batch, shard, n);
     if (begin == end) return;

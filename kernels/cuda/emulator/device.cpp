@@ -15,6 +15,12 @@ const std::string& problem() {
   return none;
 }
 std::string description() { return "the emulator, on the processor: slow, for tiny models"; }
+int count() { return emulator::kGpus; }
+void use(int gpu) {
+  if (gpu < 0 || gpu >= count()) throw DeviceError("there is no GPU " + std::to_string(gpu));
+  emulator::used_gpu = gpu;
+}
+int used() noexcept { return emulator::used_gpu; }
 Cuda context() { return {}; }
 
 std::byte* allocate(long bytes) { return emulator::take_memory(bytes); }
@@ -22,7 +28,9 @@ void release(std::byte* memory) noexcept { emulator::give_back_memory(memory); }
 
 namespace {
 
-void copy(void* to, const void* from, long bytes) {
+// On a GPU one of these is its own.
+void copy(void* to, const void* from, long bytes, const void* own) {
+  emulator::check_own(own);
   const emulator::OpenMemory open;
   std::memmove(to, from, bytes);
 }
@@ -34,18 +42,22 @@ void refuse_in_graph(const char* what) {
 
 void copy_to_device(void* to, const void* from, long bytes) {
   refuse_in_graph("copy to the GPU");
-  copy(to, from, bytes);
+  copy(to, from, bytes, to);
 }
 void copy_to_host(void* to, const void* from, long bytes) {
   refuse_in_graph("copy from the GPU");
-  copy(to, from, bytes);
+  copy(to, from, bytes, from);
 }
-void copy_to_device_beside(void* to, const void* from, long bytes) { copy(to, from, bytes); }
+void copy_to_device_beside(void* to, const void* from, long bytes) { copy(to, from, bytes, to); }
 void copy_within_device(void* to, const void* from, long bytes) {
-  emulator::perform([=] { copy(to, from, bytes); });
+  emulator::perform([=] {
+    emulator::check_own(from);
+    copy(to, from, bytes, to);
+  });
 }
 void clear(void* memory, long bytes) {
   emulator::perform([=] {
+    emulator::check_own(memory);
     const emulator::OpenMemory open;
     std::memset(memory, 0, bytes);
   });

@@ -3,12 +3,15 @@
 #include "kernels/cuda/emulator/memory.h"
 
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "kernels/closed_memory.h"
+#include "kernels/cuda/device.h"
 
 namespace kernels::emulator {
 namespace {
@@ -21,10 +24,15 @@ ClosedMemory& memory() {
   static ClosedMemory& only = *new ClosedMemory(16L << 30);
   return only;
 }
+struct Kind {
+  int gpu;
+  long size;
+  auto operator<=>(const Kind&) const = default;
+};
 struct Blocks {
   std::mutex mutex;
-  std::map<std::byte*, long> sizes;
-  std::map<long, std::vector<std::byte*>> kept;
+  std::map<const std::byte*, Kind> kinds;
+  std::map<Kind, std::vector<std::byte*>> kept;
 };
 Blocks& blocks() {
   static Blocks& only = *new Blocks;
@@ -44,6 +52,7 @@ std::byte* take_memory(long bytes) {
   return posix_memalign(&memory, kAlignment, bytes) == 0 ? static_cast<std::byte*>(memory) : nullptr;
 }
 void give_back_memory(std::byte* memory) noexcept { std::free(memory); }
+void check_own(const void*) {}
 
 #else
 
@@ -53,14 +62,14 @@ OpenMemory::OpenMemory() {
 OpenMemory::~OpenMemory() { memory().close(); }
 
 std::byte* take_memory(long bytes) {
-  const long size = rounded(bytes);
+  const Kind kind{.gpu = used_gpu, .size = rounded(bytes)};
   const std::lock_guard lock(blocks().mutex);
-  auto& kept = blocks().kept[size];
+  auto& kept = blocks().kept[kind];
   if (kept.empty()) {
-    std::byte* block = memory().take(size);
+    std::byte* block = memory().take(kind.size);
     if (!block) return nullptr;
-    blocks().sizes[block] = size;
-    kept.reserve(blocks().sizes.size());  // giving back allocates nothing
+    blocks().kinds[block] = kind;
+    kept.reserve(blocks().kinds.size());  // giving back allocates nothing
     return block;
   }
   std::byte* block = kept.back();
@@ -70,7 +79,17 @@ std::byte* take_memory(long bytes) {
 
 void give_back_memory(std::byte* block) noexcept {
   const std::lock_guard lock(blocks().mutex);
-  blocks().kept[blocks().sizes[block]].push_back(block);
+  blocks().kept[blocks().kinds[block]].push_back(block);
+}
+
+void check_own(const void* memory) {
+  const std::lock_guard lock(blocks().mutex);
+  const auto after = blocks().kinds.upper_bound(static_cast<const std::byte*>(memory));
+  if (after == blocks().kinds.begin()) return;
+  const int gpu = std::prev(after)->second.gpu;
+  if (gpu != used_gpu)
+    throw cuda::DeviceError("the emulator: memory of GPU " + std::to_string(gpu) + " on GPU " +
+                            std::to_string(used_gpu));
 }
 
 #endif

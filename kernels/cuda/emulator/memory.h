@@ -13,7 +13,13 @@ class OpenMemory {
   OpenMemory& operator=(const OpenMemory&) = delete;
 };
 
+inline constexpr int kGpus = 4;  // all of them the processor
+inline thread_local int used_gpu = 0;
+
+// Of the GPU that this thread uses.
 std::byte* take_memory(long bytes);  // null: there is no more
 void give_back_memory(std::byte* memory) noexcept;
+// Throws DeviceError for memory of another GPU than the one that this thread uses (not under AddressSanitizer).
+void check_own(const void* memory);
 
 }  // namespace kernels::emulator

@@ -1,10 +1,12 @@
-// CUDA's own GPU: the first one that the process sees (CUDA_VISIBLE_DEVICES chooses).
+// CUDA's own GPUs.
 #include "kernels/cuda/device.h"
 
+#include <algorithm>
 #include <new>
 
 #include "kernels/cuda/gpu/cublas.h"
 #include "kernels/cuda/gpu/error.h"
+#include "kernels/cuda/gpu/per_gpu.h"
 
 namespace kernels::cuda {
 namespace {
@@ -27,18 +29,23 @@ std::string found_problem() {
   return cublas_problem();
 }
 
+thread_local int gpu = 0;  // that this thread uses
+
+cudaStream_t new_stream() {
+  cudaStream_t made = nullptr;
+  check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "make a stream");
+  return made;
+}
 cudaStream_t stream() {
-  static const cudaStream_t only = [] {
-    cudaStream_t made = nullptr;
-    check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "make a stream");
+  static PerGpu<cudaStream_t> streams;
+  return streams.get([] {
     // What scratch memory has once taken stays with it.
     cudaMemPool_t pool = nullptr;
-    check(cudaDeviceGetDefaultMemPool(&pool, 0), "find the memory pool");
+    check(cudaDeviceGetDefaultMemPool(&pool, gpu), "find the memory pool");
     std::uint64_t all = ~std::uint64_t{0};
     check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "set up the memory pool");
-    return made;
-  }();
-  return only;
+    return new_stream();
+  });
 }
 
 thread_local bool capturing = false;  // a graph, on this thread
@@ -58,12 +65,28 @@ std::string description() {
   if (!problem().empty()) return problem();
   cudaDeviceProp device;
   int driver = 0;
-  check(cudaGetDeviceProperties(&device, 0), "describe the GPU");
+  check(cudaGetDeviceProperties(&device, gpu), "describe the GPU");
   check(cudaDriverGetVersion(&driver), "ask for the driver's version");
-  return std::string(device.name) + " (sm_" + std::to_string(device.major) + std::to_string(device.minor) + "), " +
+  const std::string others = count() > 1 ? "one of " + std::to_string(count()) + ": " : "";
+  return others + device.name + " (sm_" + std::to_string(device.major) + std::to_string(device.minor) + "), " +
          std::to_string(device.totalGlobalMem >> 30) + " GiB, driver for CUDA " + version_text(driver) + ", " +
          cublas_description();
 }
+
+int count() {
+  static const int all = [] {
+    int found = 0;
+    return problem().empty() && cudaGetDeviceCount(&found) == cudaSuccess ? std::min(found, kMostGpus) : 0;
+  }();
+  return all;
+}
+void use(int wanted) {
+  if (wanted == gpu) return;
+  if (wanted < 0 || wanted >= count()) throw DeviceError("there is no GPU " + std::to_string(wanted));
+  check(cudaSetDevice(wanted), "use a GPU");
+  gpu = wanted;
+}
+int used() noexcept { return gpu; }
 
 Cuda context() {
   if (!problem().empty()) throw DeviceError(problem());
@@ -74,7 +97,7 @@ std::byte* allocate(long bytes) {
   void* memory = nullptr;
   cudaError_t error = cudaMalloc(&memory, bytes);
   cudaMemPool_t scratch = nullptr;
-  if (error == cudaErrorMemoryAllocation && cudaDeviceGetDefaultMemPool(&scratch, 0) == cudaSuccess) {
+  if (error == cudaErrorMemoryAllocation && cudaDeviceGetDefaultMemPool(&scratch, gpu) == cudaSuccess) {
     cudaMemPoolTrimTo(scratch, 0);  // what no call uses now
     error = cudaMalloc(&memory, bytes);
   }
@@ -98,11 +121,8 @@ void copy_to_host(void* to, const void* from, long bytes) {
   synchronise();
 }
 void copy_to_device_beside(void* to, const void* from, long bytes) {
-  static const cudaStream_t beside = [] {
-    cudaStream_t made = nullptr;
-    check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "make a stream");
-    return made;
-  }();
+  static PerGpu<cudaStream_t> streams;
+  const cudaStream_t beside = streams.get(new_stream);
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, beside), "copy to the GPU");
   check(cudaStreamSynchronize(beside), "copy to the GPU");
 }

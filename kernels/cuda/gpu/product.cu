@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/gpu/cublas.h"
+#include "kernels/cuda/gpu/per_gpu.h"
 #include "kernels/cuda/map.h"
 
 namespace kernels::cuda {
@@ -13,11 +14,12 @@ constexpr cudaDataType_t kind_of(const double*) { return CUDA_R_64F; }
 constexpr cudaDataType_t kind_of(const bf16*) { return CUDA_R_16BF; }
 
 cublasHandle_t handle_on(Cuda cuda) {
-  static const cublasHandle_t handle = [] {
+  static PerGpu<cublasHandle_t> handles;
+  const cublasHandle_t handle = handles.get([] {
     cublasHandle_t made = nullptr;
     if (cublas().create(&made) != CUBLAS_STATUS_SUCCESS) throw DeviceError("cuda: cuBLAS cannot start");
     return made;
-  }();
+  });
   if (cublas().set_stream(handle, static_cast<cudaStream_t>(cuda.stream)) != CUBLAS_STATUS_SUCCESS)
     throw DeviceError("cuda: cuBLAS cannot use this stream");
   return handle;

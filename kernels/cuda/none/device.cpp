@@ -8,6 +8,11 @@ const std::string& problem() {
   return text;
 }
 std::string description() { return problem(); }
+int count() { return 0; }
+void use(int gpu) {
+  if (gpu != 0) throw DeviceError(problem());
+}
+int used() noexcept { return 0; }
 Cuda context() { throw DeviceError(problem()); }
 std::byte* allocate(long) { throw DeviceError(problem()); }
 void release(std::byte*) noexcept {}
