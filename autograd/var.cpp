@@ -11,6 +11,7 @@
 #include "autograd/profile.h"
 #include "kernels/pointwise.h"
 #include "tensor/dispatch.h"
+#include "tensor/sum.h"
 
 namespace lookhere {
 namespace {
@@ -37,13 +38,6 @@ Tensor sum_to_shape(const Tensor& grad, const Shape& shape, const char* op) {
   return sum;
 }
 
-void add(const Tensor& sum, const Tensor& a, const Tensor& b) {
-  dispatch_mixed(sum, [&]<class T>(auto ctx) {
-    const long n = sum.numel();
-    kernels::add<T>(ctx, {.y = sum.data<T>(), .a = a.data<T>(), .b = b.data<T>(), .n = n, .period = n});
-  });
-}
-
 // to += grad. The first gradient is taken as it is; memory that someone else still reads is not added to.
 void accumulate(Tensor& to, const Tensor& grad) {
   if (!to.defined()) {
@@ -51,7 +45,7 @@ void accumulate(Tensor& to, const Tensor& grad) {
     return;
   }
   const Tensor sum = to.unique() ? to : empty_like(to);
-  add(sum, to, grad);
+  set_sum(sum, to, grad);
   to = sum;
 }
 
@@ -90,7 +84,7 @@ struct Var::Node {
       return;
     }
     if (!in_place && grad.defined())
-      add(buffer, buffer, gradient);
+      set_sum(buffer, buffer, gradient);
     else if (!in_place)
       buffer.copy_from(gradient);
     grad = buffer;

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include "kernels/pointwise.h"
-#include "tensor/dispatch.h"
 #include "tensor/pool.h"
+#include "tensor/sum.h"
 
 namespace lookhere {
 
@@ -87,13 +86,10 @@ void ParameterArena::take_gradients(ParameterArena& replica) {
     to.set_grad(from.grad());
     from.clear_grad();
   }
-  for (const Run& run : replica.runs())
-    dispatch(gradients_, [&]<class T>(auto ctx) {
-      T* sum = gradients_.data<T>() + run.begin;
-      const T* more = replica.gradients_.data<T>() + run.begin;
-      const long n = run.end - run.begin;
-      kernels::add<T>(ctx, {.y = sum, .a = sum, .b = more, .n = n, .period = n});
-    });
+  for (const Run& run : replica.runs()) {
+    const Tensor sum = gradients_.view(run.begin, {run.end - run.begin});
+    set_sum(sum, sum, replica.gradients_.view(run.begin, sum.shape()));
+  }
   replica.clear_gradients();
 }
 

@@ -6,18 +6,12 @@
 #include <utility>
 
 #include "autograd/profile.h"
-#include "kernels/pointwise.h"
-#include "tensor/dispatch.h"
+#include "tensor/sum.h"
 
 namespace lookhere {
 namespace {
 
-void add_to(const Tensor& sum, const Tensor& more) {
-  dispatch(sum, [&]<class T>(auto ctx) {
-    const long n = sum.numel();
-    kernels::add<T>(ctx, {.y = sum.host<T>(), .a = sum.host<T>(), .b = more.host<T>(), .n = n, .period = n});
-  });
-}
+void add_to(const Tensor& sum, const Tensor& more) { set_sum(sum, sum, more); }
 
 bool holds(const ShardRange& range, long shard) { return range.begin <= shard && shard < range.end; }
 
@@ -110,8 +104,10 @@ void GradientReducer::begin() {
   }
 }
 
+bool GradientReducer::overlaps() const { return !sums_.empty() && arenas_[0].gradients().device() == Device::cpu; }
+
 void GradientReducer::ready(long shard, const Var& parameter) {
-  if (sums_.empty() || arenas_[0].gradients().device() != Device::cpu) return;
+  if (!overlaps()) return;
   const long offset = arenas_[shard].offset_of(parameter);
   const std::lock_guard lock(mutex_);
   for (const auto& bucket : buckets_)

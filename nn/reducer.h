@@ -45,6 +45,8 @@ class GradientReducer {
 
   // Begins a step: gradients that are there already, of earlier batches, are counted once.
   void begin();
+  // Do buckets leave while gradients are still to come? Then ready() must be told of each.
+  bool overlaps() const;
   // An own shard (0 ... arenas - 1) has the gradient of this parameter: from any thread, each once.
   void ready(long shard, const Var& parameter);
   // Adds what is left: the first arena has the sum over the shards of all ranks, the others nothing. Throws Error

@@ -51,9 +51,9 @@ ShardedModel::Part ShardedModel::add_gradients(long shard, const Tensor& images,
             (soft ? softmax_cross_entropy_soft(seen, labels) : softmax_cross_entropy(seen, labels)).value()};
     return result;
   }();
-  // Alone nobody waits for single gradients, and the engine need not count them.
+  // Where nobody waits for single gradients the engine need not count them.
   const auto ready = [&](const Var& parameter) { reducer_->ready(shard, parameter); };
-  scale(value, weight).backward(team_.alone() ? LeafFn() : ready);
+  scale(value, weight).backward(reducer_->overlaps() ? ready : LeafFn());
   return part;
 }
 
