@@ -66,7 +66,7 @@ class Report {
   std::optional<Spread> spread(const std::string& variant, const std::string& metric, long size) const {
     return spread_of(results_, variant, metric, size);
   }
-  const ComparedRun* first_done(const std::string& variant) const;
+  const ComparedRun* first_done(const std::string& variant, bool with_weights = false) const;
   void say_what(HtmlPage& page) const;
   std::vector<std::string> charts_of(const std::string& title, bool tuned) const;
   void accuracy(HtmlPage& page) const;
@@ -86,10 +86,14 @@ class Report {
   long side_;                       // of the images of training
 };
 
-const ComparedRun* Report::first_done(const std::string& variant) const {
-  for (std::size_t i = 0; i < results_.size(); ++i)
-    if (results_[i].variant == variant && !results_[i].values.empty() && results_[i].values[0].metric == "top1")
-      return &folder_.runs()[i];
+const ComparedRun* Report::first_done(const std::string& variant, bool with_weights) const {
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    const ComparedRun& run = folder_.runs()[i];
+    const std::vector<Measurement>& values = results_[i].values;
+    if (results_[i].variant == variant && !values.empty() && values[0].metric == "top1" &&
+        (!with_weights || folder_.has_weights(run)))
+      return &run;
+  }
   return nullptr;
 }
 
@@ -330,9 +334,11 @@ void Report::commands(HtmlPage& page) const {
 }
 
 std::string Report::page() {
-  std::vector<const ComparedRun*> done;
-  for (const std::string& variant : shown_)
+  std::vector<const ComparedRun*> done, kept;
+  for (const std::string& variant : shown_) {
     if (const ComparedRun* run = first_done(variant)) done.push_back(run);
+    if (const ComparedRun* run = first_done(variant, true)) kept.push_back(run);
+  }
   HtmlPage page("Position encodings compared", "lookhere compare: trained alike, judged alike");
   say_what(page);
   accuracy(page);
@@ -341,7 +347,7 @@ std::string Report::page() {
   calibration_and_attacks(page);
   robustness(page);
   by_layer(page);
-  add_pictures(page, folder_, done);
+  add_pictures(page, folder_, kept, kept.size() == done.size());
   add_masks(page, folder_, done);
   training(page);
   commands(page);

@@ -71,11 +71,11 @@ void add_image(Looks& looks, Subject& subject, const Dataset& data, const Batch&
 }  // namespace
 
 // Models are asked for the same test images, at the first and the last size.
-void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& done) {
+void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& kept,
+                  bool all) {
   const Comparison& c = folder.comparison();
   Looks looks;
-  for (const ComparedRun* run : done) {
-    if (!folder.has_weights(*run)) continue;
+  for (const ComparedRun* run : kept) {
     Subject subject(folder.file(run->folder + "/last.safetensors"), c.test_images);
     looks.columns.clear();
     looks.rollout.push_back({.name = run->variant, .pictures = {}});
@@ -93,9 +93,9 @@ void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vec
   if (looks.rollout.empty()) return;
   page.heading("Where the models look");
   page.paragraph(
-      "Attention rollout of the first seed's models on the same test images: bright patches count most in what the "
-      "classifier reads. Below each, what the model took it for." +
-      std::string(looks.rollout.size() < done.size() ? " Models whose weights were not kept are left out." : ""));
+      "Attention rollout on the same test images, of each position's first model whose weights were kept: bright "
+      "patches count most in what the classifier reads. Below each, what the model took it for." +
+      std::string(all ? "" : " Positions without such a model are left out."));
   page.picture(picture_table("Attention rollout", looks.columns, looks.rollout),
                "Attention rollout by position, test image and size");
   std::erase_if(looks.lens, [](const PictureRow& row) { return row.pictures.empty(); });

@@ -7,8 +7,10 @@
 
 namespace lookhere {
 
-// Attention rollout on the same test images, at the first and the last size, a row for each of these runs.
-void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& done);
+// Attention rollout on the same test images, at the first and the last size, a row for each run of
+// `kept`: one of each position, with its weights; all: no position is without.
+void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& kept,
+                  bool all);
 // What the heads of their first layer see, of those with a field of view.
 void add_masks(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& done);
 
