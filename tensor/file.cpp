@@ -12,7 +12,7 @@
 #include <memory>
 
 #include "tensor/error.h"
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 #include "tensor/text.h"
 
 namespace lookhere {

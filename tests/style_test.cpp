@@ -188,6 +188,24 @@ TEST(Style, ElementsAreForKernels) {
   EXPECT_GT(uses, 80);
 }
 
+// What only POSIX has is in few places, which another system would bring its own of: one room, the programs' beginning,
+// and what the operating system gives kernels.
+TEST(Style, SystemCallsHaveTheirPlaces) {
+  const std::regex posix(
+      "#include <(unistd|fcntl|dirent|dlfcn|csignal|signal|poll|pthread|sched|termios|spawn|sys/[a-z]+)(\\.h)?>");
+  const std::regex places(
+      "tests/.*|tensor/(system/.*|world/mpi\\.cpp|(file|large_blocks|machine|out_of_memory)\\.cpp)|vit/cli/main\\.cpp|"
+      "kernels/(closed_memory\\.cpp|bench/bench\\.h|cuda/(gpu|emulator)/.*)");
+  long uses = 0;
+  for (const File& file : files())
+    for (const std::string& line : file.lines)
+      if (file.is_source() && std::regex_search(line, posix)) {
+        EXPECT_TRUE(std::regex_match(file.path, places)) << file.path << ": " << line << ": use tensor/system/";
+        ++uses;
+      }
+  EXPECT_GT(uses, 20);
+}
+
 // JSON of strangers is read within bounds, and text that is not UTF-8 must not throw where JSON is written: both are
 // settled in one place. safetensors has a grammar and a limit of its own.
 TEST(Style, JsonHasOneDoor) {

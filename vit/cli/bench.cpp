@@ -10,7 +10,7 @@
 #include "tensor/file.h"
 #include "tensor/machine.h"
 #include "tensor/pool.h"
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 #include "vit/cli/bench_data.h"
 #include "vit/cli/commands.h"
 #include "vit/eval/accuracy.h"

@@ -5,7 +5,7 @@
 
 #include "tensor/file.h"
 #include "tensor/text.h"
-#include "vit/cli/stop.h"
+#include "tensor/system/signals.h"
 #include "vit/model/json.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"

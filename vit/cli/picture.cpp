@@ -8,7 +8,7 @@
 #include <span>
 
 #include "tensor/file.h"
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 #include "vit/cli/images.h"
 #include "vit/cli/test_image.h"
 #include "vit/data/photo/decode.h"

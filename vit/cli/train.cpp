@@ -15,7 +15,7 @@
 #include "tensor/thread_team.h"
 #include "tensor/world.h"
 #include "vit/cli/commands.h"
-#include "vit/cli/stop.h"
+#include "tensor/system/signals.h"
 #include "vit/data/webdataset.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"

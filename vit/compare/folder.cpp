@@ -14,7 +14,7 @@
 namespace lookhere {
 namespace {
 
-bool is_there(const std::string& path) {
+bool file_exists(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::exists(path, ignored);
 }
@@ -30,7 +30,7 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
     : path_(std::move(path)), comparison_(std::move(asked)) {
   comparison_.validate();
   Comparison& c = comparison_;
-  if (is_there(file(kComparisonFile))) require_same_recipe();
+  if (file_exists(file(kComparisonFile))) require_same_recipe();
   c.recipe.shards = shards_of(c.recipe);
   runs_ = runs_of(c);
   std::optional<ViTConfig> begun;
@@ -67,7 +67,7 @@ void ComparisonFolder::require_same_recipe() {
 }
 
 bool ComparisonFolder::has_weights(const ComparedRun& run) const {
-  return is_there(file(run.folder + "/last.safetensors"));
+  return file_exists(file(run.folder + "/last.safetensors"));
 }
 
 double ComparisonFolder::training_work(const ComparedRun& run) const {

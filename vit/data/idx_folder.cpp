@@ -9,7 +9,7 @@
 
 #include "tensor/error.h"
 #include "tensor/file.h"
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 #include "tensor/text.h"
 #include "vit/data/idx.h"
 

@@ -10,7 +10,7 @@
 
 #include "tensor/error.h"
 #include "tensor/file.h"
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 
 namespace lookhere {
 namespace {

@@ -8,7 +8,7 @@
 #include <map>
 #include <numeric>
 
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 #include "tensor/text.h"
 #include "vit/data/photographs.h"
 #include "vit/data/tar_index.h"

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 
 namespace lookhere {
 namespace {

@@ -2,13 +2,13 @@
 #include "vit/show/progress.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <iostream>
 
+#include "tensor/system/terminal.h"
 #include "vit/show/text.h"
 
 namespace lookhere {
@@ -38,13 +38,13 @@ std::string whole_fields(std::string detail, long width) {
 }  // namespace
 
 ProgressOptions standard_error() {
-  const bool terminal = is_live_terminal(STDERR_FILENO);
+  const bool terminal = is_live_terminal(kStandardError);
   return {
       .out = &std::cerr,
       .terminal = terminal,
       .unicode = utf8_locale(),
       .color = terminal && color_wanted(),
-      .width = [] { return terminal_width(STDERR_FILENO); },
+      .width = [] { return terminal_width(kStandardError); },
       .now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }};
 }
 

@@ -1,13 +1,11 @@
 // UTF-8 and terminal properties.
 #include "vit/show/text.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
+#include "tensor/system/terminal.h"
 #include "tensor/text.h"
 
 namespace lookhere {
@@ -69,12 +67,7 @@ bool color_wanted() { return !environment("NO_COLOR"); }
 
 bool is_live_terminal(int file) {
   const char* kind = environment("TERM");
-  return isatty(file) && kind && std::strcmp(kind, "dumb") != 0;
-}
-
-int terminal_width(int file) {
-  winsize size{};
-  return ioctl(file, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  return is_terminal(file) && kind && std::strcmp(kind, "dumb") != 0;
 }
 
 }  // namespace lookhere

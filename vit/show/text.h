@@ -21,7 +21,5 @@ bool utf8_locale();
 bool color_wanted();
 // Is the file descriptor a terminal that can redraw a line? False for TERM=dumb.
 bool is_live_terminal(int file);
-// Its width in columns, 80 if unknown.
-int terminal_width(int file);
 
 }  // namespace lookhere

@@ -2,7 +2,7 @@
 #include "vit/train/dump.h"
 
 #include "tensor/npy.h"
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 #include "tensor/text.h"
 #include "vit/model/weights.h"
 

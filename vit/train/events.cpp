@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <chrono>
 
@@ -51,15 +50,13 @@ std::string event(long step, const std::string& what) {
 
 // events.out.tfevents.TIME.HOST.PROCESS.NUMBER: TensorBoard reads a folder's files in the order of their names.
 std::string free_name(const RunFolder& folder) {
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  std::string name = host.data();
+  std::string name = host_name();
   for (char& c : name)
     if (c == '/') c = '-';
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::string start =
       fmt::format("{}{:010}.{}.{}.", kEventFilePrefix, std::chrono::duration_cast<std::chrono::seconds>(now).count(),
-                  name.empty() ? "localhost" : name, ::getpid());
+                  name.empty() ? "localhost" : name, process_number());
   long number = 0;
   while (folder.has(start + std::to_string(number))) ++number;
   return folder.file(start + std::to_string(number));

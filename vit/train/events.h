@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tensor/system/append_file.h"
 #include "vit/model/preprocessing.h"
 #include "vit/train/log.h"
 #include "vit/train/run_folder.h"

@@ -1,7 +1,6 @@
-// Log files. Appending with O_APPEND and one write per line: a kill leaves whole lines.
+// The rows of the log files.
 #include "vit/train/log.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -11,34 +10,9 @@
 
 #include "tensor/error.h"
 #include "tensor/file.h"
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 
 namespace lookhere {
-
-AppendFile::AppendFile(const std::string& path, long size)
-    : path_(path),
-      descriptor_(retry([&] { return open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_CREAT, 0644); })),
-      size_(size) {
-  check_system(descriptor_ >= 0, "open", path);
-  // The run's folder is locked as well, but NFS has locks for files alone.
-  check_io(lock(descriptor_) != Lock::taken_elsewhere, path, ": in use by another process: is this run still going?");
-  const long present = lseek(descriptor_, 0, SEEK_END);
-  check_io(present >= size, path, ": wanted at least ", size, " bytes, as the checkpoint left it, got ", present);
-  check_system(retry([&] { return ftruncate(descriptor_, size); }) == 0, "truncate", path);
-}
-
-void AppendFile::write(const std::string& text) {
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t count = retry([&] { return ::write(descriptor_, text.data() + done, text.size() - done); });
-    check_system(count > 0, "write", path_);
-    done += static_cast<std::size_t>(count);
-  }
-  size_ += static_cast<long>(text.size());
-}
-
-void AppendFile::sync() {
-  check_system(retry([&] { return fdatasync(descriptor_); }) == 0, "write", path_);
-}
 
 namespace {
 

@@ -7,25 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/posix.h"
-
 namespace lookhere {
-
-// A file that grows line by line; what was written stays when the process is killed.
-class AppendFile {
- public:
-  // Opens it, creates it if it is not there, and cuts it to `size` bytes. Throws Error (Exit::io) if it is shorter
-  // or another process has it.
-  AppendFile(const std::string& path, long size);
-  void write(const std::string& text);  // in one system call
-  void sync();                          // to the disk, before a checkpoint counts on it
-  long size() const { return size_; }
-
- private:
-  std::string path_;
-  Descriptor descriptor_;
-  long size_;
-};
 
 struct EpochRow {
   long epoch = 0;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "tensor/system/append_file.h"
 #include "vit/eval/accuracy.h"
 #include "vit/train/checkpoint.h"
 #include "vit/train/events.h"

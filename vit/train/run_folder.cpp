@@ -1,9 +1,6 @@
 // The lock is on the folder itself, so that it is there before any file is and leaves none behind.
 #include "vit/train/run_folder.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <filesystem>
 
 #include "tensor/error.h"
@@ -15,10 +12,6 @@ namespace {
 constexpr const char* kWritten[] = {"last.safetensors", "best.safetensors", "config.toml",
                                     "summary.csv",      "metrics.jsonl",    "curve.svg"};
 
-bool make_new(const std::string& path) {
-  return retry([&] { return ::mkdir(path.c_str(), 0777); }) == 0;
-}
-
 }  // namespace
 
 RunFolder::RunFolder(const std::string& path) {
@@ -29,10 +22,10 @@ RunFolder::RunFolder(const std::string& path) {
 void RunFolder::make(const std::string& path) {
   path_ = path.empty() ? "." : path;
   const std::string above = std::filesystem::path(path_).parent_path().string();
-  created_ = make_new(path_);
+  created_ = make_new_folder(path_);
   if (!created_ && errno == ENOENT && !above.empty() && above != path_) {
     make_folders(above);
-    created_ = make_new(path_);
+    created_ = make_new_folder(path_);
   }
   if (!created_) make_folders(path_);  // says why not, unless it is there
 }
@@ -61,7 +54,7 @@ RunFolder RunFolder::fresh(const std::string& path) {
   RunFolder folder;
   for (long number = 1; !folder.created_; ++number) {
     folder.path_ = number == 1 ? path : concat(path, '-', number);
-    folder.created_ = make_new(folder.path_);
+    folder.created_ = make_new_folder(folder.path_);
     check_system(folder.created_ || errno == EEXIST, "create", folder.path_);
   }
   folder.open();
@@ -69,21 +62,17 @@ RunFolder RunFolder::fresh(const std::string& path) {
 }
 
 RunFolder::~RunFolder() {
-  if (folder_ >= 0 && created_) ::rmdir(path_.c_str());  // does nothing where there is a file
+  if (folder_ >= 0 && created_) remove_empty_folder(path_);
 }
 
 bool RunFolder::take() {
-  folder_ = Descriptor(retry([&] { return ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-  check_system(folder_ >= 0, "open", path_);
+  folder_ = open_folder(path_);
   return lock(folder_) != Lock::taken_elsewhere;
 }
 
 void RunFolder::open() { check_io(take(), path_, ": in use by another process: is this run still going?"); }
 
-bool RunFolder::has(const std::string& name) const {
-  struct stat status {};
-  return ::lstat(file(name).c_str(), &status) == 0;
-}
+bool RunFolder::has(const std::string& name) const { return is_there(file(name)); }
 
 void RunFolder::require_free() const {
   check(!has("last.safetensors"), path_, " holds a run already: go on with --resume ", path_,

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 
 namespace lookhere {
 

@@ -1,5 +1,5 @@
 // A handler may do no more than set a flag.
-#include "vit/cli/stop.h"
+#include "tensor/system/signals.h"
 
 #include <csignal>
 #include <initializer_list>

@@ -1,5 +1,5 @@
 // fork and exec: a fork alone would share what OpenMP believes of threads that are not there.
-#include "vit/compare/jobs.h"
+#include "tensor/system/processes.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -9,7 +9,7 @@
 #include <csignal>
 
 #include "tensor/error.h"
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 
 namespace lookhere {
 namespace {

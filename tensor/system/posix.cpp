@@ -1,6 +1,7 @@
 // POSIX calls, and what their results mean.
-#include "tensor/posix.h"
+#include "tensor/system/posix.h"
 
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -30,10 +31,33 @@ Lock lock(const Descriptor& file) {
   return errno == EWOULDBLOCK ? Lock::taken_elsewhere : Lock::not_supported;
 }
 
+Descriptor open_folder(const std::string& path) {
+  Descriptor folder(retry([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  check_system(folder >= 0, "open", path);
+  return folder;
+}
+
+bool make_new_folder(const std::string& path) {
+  return retry([&] { return ::mkdir(path.c_str(), 0777); }) == 0;
+}
+
+void remove_empty_folder(const std::string& path) noexcept { ::rmdir(path.c_str()); }
+
+bool is_there(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+long process_number() { return ::getpid(); }
+
 void make_folders(const std::string& path) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string part = path.substr(0, end);
-    const bool made = retry([&] { return ::mkdir(part.c_str(), 0777); }) == 0;
+    const bool made = make_new_folder(part);
     // One that exists may be refused with another reason than that: /, or a folder one may not write to.
     struct stat status {};
     const int reason = errno;

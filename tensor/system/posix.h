@@ -48,6 +48,16 @@ enum class Lock { held, taken_elsewhere, not_supported };
 // Not every file system has locks.
 Lock lock(const Descriptor& file);
 
+// A folder that can be locked. Throws Error (Exit::io).
+Descriptor open_folder(const std::string& path);
+// False, and errno says why, unless it is new.
+bool make_new_folder(const std::string& path);
+void remove_empty_folder(const std::string& path) noexcept;  // does nothing where there is a file in it
+bool is_there(const std::string& path);                      // a file, a folder, or a link wherever it leads
+// This machine's name, empty where it has none, and this process' number.
+std::string host_name();
+long process_number();
+
 // Creates the folder and those above it; what exists already is left alone.
 void make_folders(const std::string& path);
 
