@@ -1,5 +1,8 @@
 // LookHere with layer slopes that training changes.
+#include <regex>
+
 #include "nn/optim.h"
+#include "tests/program.h"
 #include "tests/vit/position_cases.h"
 #include "vit/model/weights.h"
 
@@ -83,6 +86,10 @@ TEST(LearnedSlopes, AreLearnedSavedAndReadAgain) {
     if (name.ends_with("layer_slope")) changed += to_vector<float>(v.value())[0] != (name[7] == '0' ? 1.5F : 0.5F);
   });
   EXPECT_EQ(changed, 2);
+  const std::string about = run_program({"info", folder / "m"}).out;
+  EXPECT_NE(about.find("; global slope 2, layer slopes learned, at first 1.5 to 0.5\n"), std::string::npos) << about;
+  EXPECT_TRUE(std::regex_search(about, std::regex(R"(blocks\.1\.attn\.layer_slope +F32 +\[1\] = 0\.[45]\d+\n)")))
+      << about;
   const Var images(rule_images({1, 2, 8, 6}, Dtype::f32));
   EXPECT_TRUE(same_bits(model(images).value(), loaded(images).value()));
 }

@@ -7,11 +7,11 @@
 
 #include "tensor/file.h"
 #include "tensor/machine.h"
+#include "tensor/system/processes.h"
+#include "tensor/system/signals.h"
 #include "tensor/text.h"
 #include "vit/cli/commands.h"
-#include "tensor/system/signals.h"
 #include "vit/compare/folder.h"
-#include "tensor/system/processes.h"
 #include "vit/compare/report.h"
 #include "vit/compare/results.h"
 #include "vit/show/console.h"

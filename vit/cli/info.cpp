@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <set>
 
 #include "tensor/machine.h"
 #include "vit/cli/commands.h"
@@ -36,6 +37,13 @@ void print_preprocessing(const Preprocessing& p) {
   print("          sizes that are no multiple of the patch: {}\n", name_of(p.size_rule));
 }
 
+// Of a tensor of one number, such as a learned slope.
+std::string only_value(const Safetensors& file, const Safetensors::Entry& entry) {
+  const std::set<std::string> readable{"F32", "F64", "BF16", "F16"};
+  if (entry.shape.numel() != 1 || !readable.contains(entry.dtype)) return "";
+  return fmt::format(" = {:.6g}", file.read(entry.name).item());
+}
+
 class Info : public Command {
  public:
   Page page() const override {
@@ -60,6 +68,8 @@ void Info::run() const {
   if (open.metadata().contains("config")) config = config_of(open);
   std::optional<Preprocessing> preprocessing;
   if (config) preprocessing = preprocessing_of(open, config->channels);
+  std::vector<std::string> values_shown;
+  for (const auto& entry : open.entries()) values_shown.push_back(only_value(open, entry));
   print("file      {}: {} tensors, {} values, {:.1f} MB\n", file, open.entries().size(), values,
         static_cast<double>(bytes) / 1e6);
   for (const auto& [key, value] : open.metadata())
@@ -71,8 +81,10 @@ void Info::run() const {
     if (preprocessing) print_preprocessing(*preprocessing);
     print_heads(*config);
   }
-  for (const auto& entry : open.entries())
-    print("tensor    {:<40} {:<5} {}\n", entry.name, entry.dtype, concat(entry.shape));
+  for (std::size_t i = 0; i < values_shown.size(); ++i) {
+    const Safetensors::Entry& entry = open.entries()[i];
+    print("tensor    {:<40} {:<5} {}{}\n", entry.name, entry.dtype, concat(entry.shape), values_shown[i]);
+  }
 }
 
 }  // namespace

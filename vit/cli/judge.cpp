@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "tensor/file.h"
-#include "tensor/text.h"
 #include "tensor/system/signals.h"
+#include "tensor/text.h"
 #include "vit/model/json.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"

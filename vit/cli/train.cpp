@@ -12,10 +12,10 @@
 #include "tensor/file.h"
 #include "tensor/machine.h"
 #include "tensor/pool.h"
+#include "tensor/system/signals.h"
 #include "tensor/thread_team.h"
 #include "tensor/world.h"
 #include "vit/cli/commands.h"
-#include "tensor/system/signals.h"
 #include "vit/data/webdataset.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
@@ -208,9 +208,10 @@ std::vector<int> TrainCommand::chosen_gpus() const {
   check(device_of(recipe) == Device::cuda, "--devices: wanted --device cuda beside it");
   check(world().alone(), "--devices: wanted one process, and mpirun has started ", world().size(), " with a GPU each");
   for (const double number : devices) {
+    const int last = kernels::cuda::count() - 1;
+    check(0 <= number && number <= last && number == std::floor(number), "--devices: wanted GPUs from 0 to ", last,
+          ", got ", number);
     const auto gpu = static_cast<int>(number);
-    check(gpu == number && 0 <= gpu && gpu < kernels::cuda::count(), "--devices: wanted GPUs from 0 to ",
-          kernels::cuda::count() - 1, ", got ", number);
     check(std::ranges::find(gpus, gpu) == gpus.end(), "--devices: GPU ", gpu, " is there twice");
     gpus.push_back(gpu);
   }

@@ -107,11 +107,12 @@ void Report::say_what(HtmlPage& page) const {
     }
   const Recipe& r = c_.recipe;
   page.paragraph(fmt::format(
-      "{} variants of {}, {} seeds each, trained alike on {} images of {} for {} epochs, judged on {} test images that "
-      "were not trained on. The weights are those of the last epoch{}. ± is the standard deviation over seeds.",
-      c_.variants.size(), r.model, c_.seeds, folder_.images().train,
-      is_named_dataset(r.data) ? r.data : std::filesystem::path(r.data).filename().string(), r.epochs,
-      folder_.images().test, r.model_ema_decay > 0 ? ", averaged over the updates" : ""));
+      "{} variants of {}, {} each, trained alike on {} images of {} for {} epochs, judged on {} test images that were "
+      "not trained on. The weights are those of the last epoch{}.{}",
+      c_.variants.size(), r.model, c_.seeds == 1 ? "one seed" : fmt::format("{} seeds", c_.seeds),
+      folder_.images().train, is_named_dataset(r.data) ? r.data : std::filesystem::path(r.data).filename().string(),
+      r.epochs, folder_.images().test, r.model_ema_decay > 0 ? ", averaged over the updates" : "",
+      c_.seeds == 1 ? "" : " ± is the standard deviation over seeds."));
   if (done < std::ssize(results_))
     page.paragraph(fmt::format("Not complete: {} of {} runs are done.", done, results_.size()));
   if (!diverged.empty()) page.paragraph("Training diverged:" + diverged + ".");
@@ -149,7 +150,8 @@ void Report::accuracy(HtmlPage& page) const {
   page.heading("Accuracy by image size");
   page.paragraph(
       "Each model is shown larger test images than in training without any further training: what falls least "
-      "extrapolates best. Bars are the standard deviation over seeds.");
+      "extrapolates best." +
+      std::string(c_.seeds == 1 ? "" : " Bars are the standard deviation over seeds."));
   page.charts(charts_of("Top-1 accuracy", false));
   std::vector<Column> columns;
   for (const long size : c_.sizes) columns.push_back({fmt::format("{} px", size), "top1", size});
@@ -224,16 +226,18 @@ void Report::calibration_and_attacks(HtmlPage& page) const {
     if (!any) any = first_done(variant);
   if (!any) return;
   const long large = c_.sizes.back();
-  page.heading("Calibration and attacks");
-  page.paragraph(
-      "ECE: how far confidence is from accuracy, over 15 bins, in percent: low is good. FGSM: accuracy after every "
-      "pixel has been changed by at most so many 255ths to raise the loss, at the size of training.");
   std::vector<Column> columns{{fmt::format("ECE, {} px", c_.sizes.front()), "ece", c_.sizes.front(), true},
                               {fmt::format("ECE, {} px", large), "ece", large, true}};
   std::set<std::pair<std::string, long>> attacks;
   for (const RunResult& run : results_)
     for (const Measurement& m : run.values)
       if (m.metric.starts_with("fgsm")) attacks.insert({m.metric, m.size});
+  page.heading(attacks.empty() ? "Calibration" : "Calibration and attacks");
+  page.paragraph("ECE: how far confidence is from accuracy, over 15 bins, in percent: low is good." +
+                 std::string(attacks.empty()
+                                 ? ""
+                                 : " FGSM: accuracy after every pixel has been changed by at most so many 255ths to "
+                                   "raise the loss, at the size of training."));
   for (const auto& [metric, size] : attacks) {
     const std::size_t dot = metric.rfind('.');
     columns.push_back(
