@@ -1,6 +1,8 @@
 // LookHere with layer slopes that training changes.
 #include <regex>
 
+#include <fmt/format.h>
+
 #include "nn/optim.h"
 #include "tests/program.h"
 #include "tests/vit/position_cases.h"
@@ -81,13 +83,26 @@ TEST(LearnedSlopes, AreLearnedSavedAndReadAgain) {
   save_model(folder / "m", model);
   ViT loaded = load_model(folder / "m");
   EXPECT_TRUE(loaded.config().position == with_learned("lh45"));
-  long changed = 0;
+  std::vector<double> loaded_slopes;
   for_each_parameter(loaded, [&](const std::string& name, const Var& v) {
-    if (name.ends_with("layer_slope")) changed += to_vector<float>(v.value())[0] != (name[7] == '0' ? 1.5F : 0.5F);
+    if (name.ends_with("layer_slope")) loaded_slopes.push_back(v.value().item());
   });
-  EXPECT_EQ(changed, 2);
+  ASSERT_EQ(loaded_slopes.size(), 2U);
+  EXPECT_TRUE(loaded_slopes[0] != 1.5 && loaded_slopes[1] != 0.5);
   const std::string about = run_program({"info", folder / "m"}).out;
-  EXPECT_NE(about.find("; global slope 2, layer slopes learned, at first 1.5 to 0.5\n"), std::string::npos) << about;
+  EXPECT_TRUE(
+      std::regex_search(about, std::regex(R"(; global slope 2, layer slopes learned, 1\.[45]\d+ to 0\.[45]\d+\n)")))
+      << about;
+  // Pictures are of what has been learned.
+  const PositionSizes z = config.position_sizes();
+  const PositionConfig shown = trained_position_of(Safetensors(folder / "m"));
+  for (const long layer : {0, 1}) {
+    const double slope = loaded_slopes.at(layer);
+    EXPECT_EQ(shown->bias(z, layer)[0].head.layer_slope, 2 * slope);
+    EXPECT_EQ(shown->in_words(z, layer).layer_slope, slope);
+  }
+  EXPECT_EQ(run_program({"masks", "--model", folder / "m", "--layer", "all", "--output", folder / "svg"}).code, 0);
+  EXPECT_NE(read_file(folder / "svg").find(fmt::format("slope {:.3g}<", loaded_slopes[1])), std::string::npos);
   EXPECT_TRUE(std::regex_search(about, std::regex(R"(blocks\.1\.attn\.layer_slope +F32 +\[1\] = 0\.[45]\d+\n)")))
       << about;
   const Var images(rule_images({1, 2, 8, 6}, Dtype::f32));

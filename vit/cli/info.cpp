@@ -16,13 +16,12 @@ namespace {
 
 void print_machine() { print("lookhere  {}\ncpu       {}\ngpu       {}\n", kVersion, describe_cpu(), describe_gpu()); }
 
-void print_heads(const ViTConfig& config) {
-  const PositionSizes sizes = config.position_sizes();
-  if (config.position->bias(sizes, 0).empty()) return;
-  const HeadsInWords words = config.position->in_words(sizes, 0);
+void print_heads(const PositionConfig& position, const PositionSizes& sizes) {
+  if (position->bias(sizes, 0).empty()) return;
+  const HeadsInWords words = position->in_words(sizes, 0);
   print("heads     {}; {}\n", words.origin, words.slopes);
-  for (long layer = 0; layer < config.depth; ++layer) {
-    const std::vector<NamedHead> heads = config.position->bias(sizes, layer);
+  for (long layer = 0; layer < sizes.depth; ++layer) {
+    const std::vector<NamedHead> heads = position->bias(sizes, layer);
     std::string line;
     for (const auto& [name, head] : heads) line += fmt::format("  {} {:.3g}", name, head.slope);
     print("  layer {:>2} x{:<5.3g}{}\n", layer, heads[0].head.layer_slope, line);
@@ -67,7 +66,8 @@ void Info::run() const {
   std::optional<ViTConfig> config;
   if (open.metadata().contains("config")) config = config_of(open);
   std::optional<Preprocessing> preprocessing;
-  if (config) preprocessing = preprocessing_of(open, config->channels);
+  PositionConfig position;
+  if (config) preprocessing = preprocessing_of(open, config->channels), position = trained_position_of(open);
   std::vector<std::string> values_shown;
   for (const auto& entry : open.entries()) values_shown.push_back(only_value(open, entry));
   print("file      {}: {} tensors, {} values, {:.1f} MB\n", file, open.entries().size(), values,
@@ -79,7 +79,7 @@ void Info::run() const {
           config->height, config->width, config->grid().y, config->grid().x, config->patch, config->depth, config->dim,
           config->heads, config->classes);
     if (preprocessing) print_preprocessing(*preprocessing);
-    print_heads(*config);
+    print_heads(position, config->position_sizes());
   }
   for (std::size_t i = 0; i < values_shown.size(); ++i) {
     const Safetensors::Entry& entry = open.entries()[i];

@@ -46,7 +46,11 @@ class Masks : public Command {
 
 void Masks::run() const {
   recipe.validate();
-  const ViTConfig config = model.empty() ? described(recipe) : config_of(Safetensors(model));
+  ViTConfig config = described(recipe);
+  if (!model.empty()) {
+    const Safetensors file(model);
+    config = config_of(file), config.position = trained_position_of(file);
+  }
   MaskOptions options;
   if (layer == "all") {
     options.layer = kAllLayers;

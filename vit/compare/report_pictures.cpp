@@ -12,6 +12,7 @@
 #include "vit/eval/attention_maps.h"
 #include "vit/eval/logit_lens.h"
 #include "vit/model/preprocessing.h"
+#include "vit/model/weights.h"
 #include "vit/show/mask_panel.h"
 #include "vit/show/masks.h"
 #include "vit/show/picture_table.h"
@@ -116,7 +117,10 @@ void add_masks(HtmlPage& page, const ComparisonFolder& folder, const std::vector
     if (config.position->bias(config.position_sizes(), 0).empty()) continue;
     if (!any) page.heading("What the heads may see");
     any = true;
-    page.picture(masks_svg(config.position, config.heads, config.depth, config.grid()),
+    PositionConfig position = config.position;
+    if (folder.has_weights(*run))
+      position = trained_position_of(Safetensors(folder.file(run->folder + "/last.safetensors")));
+    page.picture(masks_svg(position, config.heads, config.depth, config.grid()),
                  "Masks and penalties of " + run->variant + ", first layer, from the patch in the centre");
   }
 }

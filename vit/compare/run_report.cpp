@@ -101,7 +101,7 @@ void write_run_report(const std::string& folder, long test_images,
   add_attention(page, subject, config.height);
   if (!config.position->bias(config.position_sizes(), 0).empty()) {
     page.heading("What its heads may see");
-    page.picture(masks_svg(config.position, config.heads, config.depth, config.grid()),
+    page.picture(masks_svg(trained_position_of(Safetensors(checkpoint)), config.heads, config.depth, config.grid()),
                  "Masks and penalties of the first layer, from the patch in the centre");
   }
   page.heading("The same again");

@@ -77,6 +77,11 @@ class ViT {
   // The patch logit lens (LookHere, section 4.1): what the norm and the head at the end make of each patch token of any
   // block, [B, T, dim] → [B, patches, classes]. Throws Error for a model that pools by attention or has no head.
   Var patch_logits(const Var& tokens) const;
+  // Names and values of the parameters that differ in a model made for images of another grid that says the same of
+  // them.
+  std::vector<std::pair<std::string, Tensor>> moved_to(Grid grid) const {
+    return position_.moved_to(*position_.on(grid, init_.dtype()));
+  }
   // Makes what the forward pass needs for images of this shape, so that several threads can then run it side by side.
   void prepare(const Shape& images);
 

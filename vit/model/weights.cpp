@@ -86,6 +86,17 @@ ViTConfig config_of(const Safetensors& file) {
   }
 }
 
+PositionConfig trained_position_of(const Safetensors& file) {
+  const ViTConfig config = config_of(file);
+  std::vector<Var> parameters;
+  for (const PositionParameter& p : config.position->parameters(config.position_sizes())) {
+    check_shape(file, p.name, p.shape);
+    parameters.emplace_back(file.read(p.name));
+  }
+  const auto trained = config.position->as_trained(parameters);
+  return trained ? PositionConfig(trained) : config.position;
+}
+
 void load_weights(ViT& model, const Safetensors& file, const std::string& prefix) {
   std::set<std::string> known;
   const auto frozen = [&, checkpoint = file.metadata().contains("progress")](const std::string& name) {

@@ -25,6 +25,8 @@ ViT load_model(const Safetensors& file, Dtype dtype = Dtype::f32, Device device 
 // With another configuration than the file's, as far as the tensors allow.
 ViT load_model(const Safetensors& file, const ViTConfig& config, Dtype dtype = Dtype::f32, Device device = Device::cpu);
 ViTConfig config_of(const Safetensors& file);
+// How the model's positions look after training (PositionEncoding::as_trained). Reads nothing else.
+PositionConfig trained_position_of(const Safetensors& file);
 // Gives every parameter of the model the value of the file's tensor `prefix + name`. With a prefix, what a training
 // checkpoint has no optimizer's state for, since it was frozen, stays as it is.
 void load_weights(ViT& model, const Safetensors& file, const std::string& prefix = "");

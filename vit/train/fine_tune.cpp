@@ -70,25 +70,22 @@ std::string take_weights_of(const Safetensors& file, ViT& model) {
   const ViTConfig &wanted = model.config(), &held = source.config();
   std::map<std::string, Tensor> unused;
   for (const auto& [name, tensor] : weights_of(source)) unused.emplace(name, tensor);
-  // Tables of another encoding, or of another grid, are not this one's even where their shapes agree.
+  // Tables of another encoding are not this one's even where their shapes agree, and of another grid have to be
+  // resized.
   const bool same_encoding = wanted.position->to_json()["type"] == held.position->to_json()["type"];
-  const bool same_grid = wanted.grid() == held.grid();
   std::vector<std::string> of_position, resized, left_new;
+  if (same_encoding && wanted.grid() != held.grid())
+    for (const auto& [name, tensor] : source.moved_to(wanted.grid())) {
+      unused.at(name) = tensor;
+      resized.push_back(name);
+    }
   for (const PositionParameter& p : wanted.position->parameters(wanted.position_sizes())) of_position.push_back(p.name);
   long taken = 0;
   for_each_parameter(model, [&](const std::string& name, Var& p) {
     const bool position = std::ranges::find(of_position, name) != of_position.end();
     const auto found = unused.find(name);
     if (found == unused.end() || (position && !same_encoding)) return left_new.push_back(name);
-    Tensor value = found->second;
-    if (name == "pos_embed" && !same_grid && value.shape()[2] == wanted.dim) {
-      const NoGrad constant;
-      const Var table(value);
-      const Var on_grid = held.position->embed(held.position_sizes(), {&table, 1}, wanted.grid(), value.dtype());
-      value = on_grid.value().reshape({1, wanted.grid().patches(), wanted.dim});
-      resized.push_back(concat(name, " from ", held.grid().y, "x", held.grid().x, " to ", wanted.grid().y, "x",
-                               wanted.grid().x, " patches"));
-    }
+    const Tensor& value = found->second;
     if (value.shape() != p.shape() && (position || is_head(name))) return left_new.push_back(name);
     check(value.shape() == p.shape(), "--initial-checkpoint: tensor '", name, "' of ", file.path(), " is ",
           value.shape(), ", the options want ", p.shape(), ": ", differences(wanted, held));
@@ -100,7 +97,9 @@ std::string take_weights_of(const Safetensors& file, ViT& model) {
   left_over.reserve(unused.size());
   for (const auto& [name, tensor] : unused) left_over.push_back(name);
   std::string line = concat("began with ", file.path(), ": took ", taken, " tensors");
-  if (!resized.empty()) line += concat(", resized ", shortened(resized));
+  if (!resized.empty())
+    line += concat(", resized ", shortened(resized), " from ", held.grid().y, "x", held.grid().x, " to ",
+                   wanted.grid().y, "x", wanted.grid().x, " patches");
   if (!left_new.empty()) line += concat("; new: ", shortened(left_new));
   if (!left_over.empty()) line += concat("; not used: ", shortened(left_over));
   return line;

@@ -23,9 +23,10 @@ Dataset load_training_data(const Recipe& recipe, const Safetensors* origin);
 ViT begin_model(const Recipe& recipe, const Dataset& data, const Safetensors* origin, bool new_run,
                 std::vector<std::string>& notes);
 
-// Gives the model the weights of the file wherever names and shapes agree, a learned table of positions also on another
-// grid. A head, or parameters of positions, of another shape stay as they are; for all else that is an Error naming the
-// tensor and what the configurations differ in. Returns a line: what was taken, resized, left new and not used.
+// Gives the model the weights of the file wherever names and shapes agree; what an encoding has learned for another
+// grid is resized, so that images of the new size mean what they meant (but for sincos, whose table belongs to the
+// size). A head, or parameters of positions, of another shape stay as they are; for all else that is an Error naming
+// the tensor and what the configurations differ in. Returns a line: what was taken, resized, left new and not used.
 std::string take_weights_of(const Safetensors& file, ViT& model);
 
 // What the optimizer is given: timm's layer-wise learning rates. `decay` to the power of 0 for the head and what pools

@@ -13,14 +13,21 @@ class Factorized : public PositionEncoding {
     const auto init = [](Init& init, const Shape& shape) { return init.normal(shape, 1); };
     return {{"pos_embed_height", {z.grid.y, z.dim}, init}, {"pos_embed_width", {z.grid.x, z.dim}, init}};
   }
-  // Resized from one column, or one row, a table is the same in all of them.
   Var embed(const PositionSizes& z, std::span<const Var> inputs, Grid grid, Dtype) const override {
-    const Grid column{z.grid.y, 1}, row{1, z.grid.x};
-    const Var rows = resize_grid(reshape(inputs[0], {1, z.grid.y, z.dim}), column, grid);
-    const Var columns = resize_grid(reshape(inputs[1], {1, z.grid.x, z.dim}), row, grid);
-    return reshape(add(rows, columns), {grid.patches(), z.dim});
+    return add(rows(z, inputs[0], grid), columns(z, inputs[1], grid));
+  }
+  std::vector<MovedParameter> moved_to(const PositionSizes& z, std::span<const Var> inputs, Grid grid) const override {
+    return {{0, rows(z, inputs[0], {grid.y, 1})}, {1, columns(z, inputs[1], {1, grid.x})}};
   }
   nlohmann::json to_json() const override { return {{"type", "factorized"}}; }
+
+ private:
+  // [patches of `to`, dim]: resized from one column, or one row, a table is the same in all of them.
+  static Var rows(const PositionSizes& z, const Var& table, Grid to) { return resized(z, table, {z.grid.y, 1}, to); }
+  static Var columns(const PositionSizes& z, const Var& table, Grid to) { return resized(z, table, {1, z.grid.x}, to); }
+  static Var resized(const PositionSizes& z, const Var& table, Grid from, Grid to) {
+    return reshape(resize_grid(reshape(table, {1, from.patches(), z.dim}), from, to), {to.patches(), z.dim});
+  }
 };
 
 }  // namespace

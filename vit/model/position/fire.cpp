@@ -53,6 +53,17 @@ class Fire : public PositionEncoding {
     const Var measured = log_distance(inputs[kParameters * z.depth].value(), in[0], longest(z.grid), longest(grid));
     return by_head(mlp(measured, in[1], in[2], in[3], in[4]), grid);
   }
+  // L·D, and with it where distances begin to be squeezed, stays what it was.
+  std::vector<MovedParameter> moved_to(const PositionSizes& z, std::span<const Var> inputs, Grid grid) const override {
+    std::vector<MovedParameter> all;
+    for (std::size_t layer = 0; layer < static_cast<std::size_t>(z.depth); ++layer) {
+      const Var& measure = inputs[kParameters * layer];
+      const std::vector<double> of{1, longest(z.grid) / longest(grid)};
+      const Tensor factors = from_vector(of, {2}, Device::cpu).to(measure.value().dtype()).to(measure.value().device());
+      all.push_back({kParameters * layer, multiply(measure, Var(factors))});
+    }
+    return all;
+  }
   nlohmann::json to_json() const override { return {{"type", "fire"}}; }
 };
 

@@ -40,6 +40,9 @@ class Learned : public PositionEncoding {
   Var embed(const PositionSizes& z, std::span<const Var> parameters, Grid grid, Dtype) const override {
     return reshape(resize_grid(parameters[0], z.grid, grid, resizing_.filter), {grid.patches(), z.dim});
   }
+  std::vector<MovedParameter> moved_to(const PositionSizes& z, std::span<const Var> inputs, Grid grid) const override {
+    return {{0, resize_grid(inputs[0], z.grid, grid, resizing_.filter)}};
+  }
   nlohmann::json to_json() const override {
     nlohmann::json json{{"type", "learned"}};
     if (resizing_.filter != kResizings[0].filter) json["resize"] = resizing_.name;

@@ -48,8 +48,10 @@ class LookHere : public PositionEncoding {
   std::vector<NamedHead> bias(const PositionSizes& z, long layer) const override {
     std::vector<NamedHead> heads;
     std::vector<std::string> names = head_names(config_, z.heads, z.depth, layer);
-    for (const LookHereHead& head : lookhere_heads(config_, z.heads, z.depth, layer))
+    for (LookHereHead& head : lookhere_heads(config_, z.heads, z.depth, layer)) {
+      if (!trained_.empty()) head.layer_slope = config_.global_slope * trained_.at(layer), head.round_to_bf16 = false;
       heads.push_back({std::move(names[heads.size()]), head});
+    }
     return heads;
   }
   void check_fits(const PositionSizes& z) const override;
@@ -59,10 +61,12 @@ class LookHere : public PositionEncoding {
   nlohmann::json to_json() const override;
   void set(std::string_view option, const PositionValue& value) override;
   HeadsInWords in_words(const PositionSizes& sizes, long layer) const override;
+  std::shared_ptr<const PositionEncoding> as_trained(std::span<const Var> parameters) const override;
   std::optional<TunableNumber> tunable() const override { return TunableNumber{"global-slope", config_.global_slope}; }
 
  private:
   LookHereConfig config_;
+  std::vector<double> trained_;  // slope of each layer; empty: by the configuration
 };
 
 void LookHere::check_fits(const PositionSizes& z) const {
@@ -113,6 +117,13 @@ Var LookHere::table(const PositionSizes& z, std::span<const Var> inputs, Grid, l
   return add(reshape(linear(bias, reshape(inputs[layer], {1, 1})), unseen.shape()), unseen);
 }
 
+std::shared_ptr<const PositionEncoding> LookHere::as_trained(std::span<const Var> parameters) const {
+  if (!config_.learned_layer_slopes) return nullptr;
+  auto trained = std::make_shared<LookHere>(config_);
+  for (const Var& slope : parameters) trained->trained_.push_back(slope.value().item());
+  return trained;
+}
+
 nlohmann::json LookHere::to_json() const {
   nlohmann::json json{{"type", "lookhere"}};
   const std::vector<std::string>& directions = config_.directions;
@@ -145,10 +156,13 @@ HeadsInWords LookHere::in_words(const PositionSizes& z, long layer) const {
                      ? "the authors' layout"
                      : "lookhere.cpp's rule for head counts without an official layout";
   words.slopes = fmt::format("global slope {:g}, layer slopes {}{:g} to {:g}", config_.global_slope,
-                             config_.learned_layer_slopes ? "learned, at first " : "", config_.layer_slopes[0],
-                             config_.layer_slopes[1]);
+                             !config_.learned_layer_slopes ? ""
+                             : trained_.empty()            ? "learned, at first "
+                                                           : "learned, ",
+                             trained_.empty() ? config_.layer_slopes[0] : trained_.front(),
+                             trained_.empty() ? config_.layer_slopes[1] : trained_.back());
   // In heads it stands multiplied by the global slope.
-  const double layer_slope = lookhere_heads(config_, z.heads, z.depth, layer)[0].layer_slope;
+  const double layer_slope = bias(z, layer)[0].head.layer_slope;
   words.global_slope = config_.global_slope;
   words.layer_slope = config_.global_slope > 0 ? layer_slope / config_.global_slope : 0;
   switch (config_.distance) {

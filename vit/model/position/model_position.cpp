@@ -91,6 +91,14 @@ Var ModelPosition::embed(const Var& patches, const PositionOnGrid& on_grid) cons
   return embedding.defined() ? add(patches, embedding) : patches;
 }
 
+std::vector<std::pair<std::string, Tensor>> ModelPosition::moved_to(const PositionOnGrid& on_grid) const {
+  const NoGrad values_alone;
+  std::vector<std::pair<std::string, Tensor>> all;
+  for (const MovedParameter& moved : config_->moved_to(sizes_, inputs(on_grid), on_grid.grid))
+    all.emplace_back(names_[moved.place], moved.value.value());
+  return all;
+}
+
 LayerPosition ModelPosition::in_layer(const PositionOnGrid& on_grid, long layer) const {
   const std::vector<Var> in = inputs(on_grid);
   const PositionalAttention by_position = config_->by_position(sizes_, in, on_grid.grid, layer);

@@ -28,6 +28,9 @@ class ModelPosition {
   Var embed(const Var& patches, const PositionOnGrid& on_grid) const;
   // What attention in this layer is given.
   LayerPosition in_layer(const PositionOnGrid& on_grid, long layer) const;
+  // Names and values of the parameters that differ in a model made for this grid that computes there what this one
+  // does.
+  std::vector<std::pair<std::string, Tensor>> moved_to(const PositionOnGrid& on_grid) const;
 
   void visit(auto&& f) {
     for (std::size_t i = 0; i < names_.size(); ++i) f(names_[i].c_str(), parameters_[i]);

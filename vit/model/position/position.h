@@ -33,6 +33,12 @@ struct PositionParameter {
   std::function<Var(Init& init, const Shape& shape)> init;
 };
 
+// A parameter's value in a model that is made for another grid.
+struct MovedParameter {
+  std::size_t place;
+  Var value;
+};
+
 // A head of attention and its direction in words: "up&left", "all".
 struct NamedHead {
   std::string name;
@@ -93,6 +99,10 @@ class PositionEncoding {
                                                                Grid grid, long layer) const;
   // What the hooks above compute with, made once per grid, in host memory: the model moves it to its device.
   virtual std::vector<Tensor> constants(const PositionSizes& sizes, Grid grid, Dtype dtype) const;
+  // The parameters that differ, by their place in parameters(), in a model made for images of `grid` that computes
+  // there what this one does (fine-tuning); none: it has the same.
+  virtual std::vector<MovedParameter> moved_to(const PositionSizes& sizes, std::span<const Var> inputs,
+                                               Grid grid) const;
 
   // -- the rest of an encoding ---------------------------------------------------------------------------------------
   virtual std::vector<PositionParameter> parameters(const PositionSizes& sizes) const;
@@ -103,6 +113,9 @@ class PositionEncoding {
   // Takes an option of its PositionType's. Throws Error for a value that is none.
   virtual void set(std::string_view option, const PositionValue& value);
   virtual HeadsInWords in_words(const PositionSizes& sizes, long layer) const;
+  // The same for pictures and words, with what training has made of the settings that it changes; null: it changes
+  // none.
+  virtual std::shared_ptr<const PositionEncoding> as_trained(std::span<const Var> parameters) const;
   // The option whose number is tuned where images are larger than in training, as in the paper (A.4.4); none: nothing
   // is.
   virtual std::optional<TunableNumber> tunable() const { return std::nullopt; }

@@ -103,9 +103,13 @@ std::function<QueryBias(const Var&)> PositionEncoding::by_query(const PositionSi
   return {};
 }
 std::vector<Tensor> PositionEncoding::constants(const PositionSizes&, Grid, Dtype) const { return {}; }
+std::vector<MovedParameter> PositionEncoding::moved_to(const PositionSizes&, std::span<const Var>, Grid) const {
+  return {};
+}
 std::vector<PositionParameter> PositionEncoding::parameters(const PositionSizes&) const { return {}; }
 void PositionEncoding::check_fits(const PositionSizes&) const {}
 void PositionEncoding::set(std::string_view, const PositionValue&) {}
 HeadsInWords PositionEncoding::in_words(const PositionSizes&, long) const { return {}; }
+std::shared_ptr<const PositionEncoding> PositionEncoding::as_trained(std::span<const Var>) const { return nullptr; }
 
 }  // namespace lookhere

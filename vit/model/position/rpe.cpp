@@ -68,6 +68,20 @@ class Rpe : public PositionEncoding {
     if (z.prefix == 0) return {};
     return linear(transposed(rows_of(z, inputs[layer], kernels::relative_size(z.grid), 3)), inputs[z.depth]);
   }
+  std::vector<MovedParameter> moved_to(const PositionSizes& z, std::span<const Var> inputs, Grid grid) const override {
+    std::vector<MovedParameter> all;
+    for (std::size_t layer = 0; layer < static_cast<std::size_t>(z.depth); ++layer) {
+      const long offsets = kernels::relative_size(grid);
+      Var rows = transposed(reshape(table(z, inputs, grid, static_cast<long>(layer)), {z.heads, offsets}));
+      if (z.prefix)
+        rows = reshape(
+            prepend_token(reshape(rows, {1, offsets, z.heads}),
+                          reshape(rows_of(z, inputs[layer], kernels::relative_size(z.grid), 3), {1, 3, z.heads})),
+            {offsets + 3, z.heads});
+      all.push_back({layer, rows});
+    }
+    return all;
+  }
   nlohmann::json to_json() const override { return {{"type", "rpe"}}; }
 
  private:
