@@ -18,6 +18,8 @@ std::string printable(std::string_view text);
 
 // "a, b, c"
 std::string joined(const std::vector<std::string>& words, std::string_view separator = ", ");
+// As a word of a shell command: quoted where it has to be.
+std::string shell_word(const std::string& text);
 // The parts between separators: "a,b" has two, "" one.
 std::vector<std::string> split(std::string_view text, char separator);
 

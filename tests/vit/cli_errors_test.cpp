@@ -177,6 +177,66 @@ TEST(CliErrors, Diverged) {
   EXPECT_NO_THROW(load_model(folder / "run/last.safetensors"));  // which refuses what is not finite
 }
 
+// A model that answers nothing finite: of weights that are, and hashes that would have said.
+std::string huge_model(const TemporaryFolder& folder) {
+  ViT model(model_config(tiny_recipe(), load_training_data(tiny_recipe())));
+  for_each_parameter(model, [](const std::string& name, Var& p) {
+    if (name == "blocks.0.attn.qkv.weight") p.set_value(full(p.shape(), 3e38));
+  });
+  save_model(folder / "huge", model);
+  return folder / "huge";
+}
+
+// Fewer updates than it takes to give up, all of them skipped: an epoch without one is none.
+TEST(CliErrors, AnEpochWithoutAnUpdateHasDiverged) {
+  const TemporaryFolder folder;
+  const Finished end =
+      run_program(tiny_training(folder / "run", "1") + Words{"--initial-checkpoint", huge_model(folder)});
+  EXPECT_EQ(end.code, 4) << end.err;
+  EXPECT_NE(end.err.find("training diverged: no update of epoch 1 was finite"), std::string::npos) << end.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "run/best.safetensors"));
+}
+
+TEST(CliErrors, AnswersThatAreNotFiniteAreNotMeasured) {
+  const TemporaryFolder folder;
+  const std::string model = huge_model(folder);
+  for (const char* metric : {"accuracy", "shift", "corruptions", "fgsm"}) {
+    const Finished end =
+        run_program({"eval", "--model", model, "--data", "shapes", "--metrics", metric, "--test-images", "4"});
+    EXPECT_EQ(end.code, 4) << metric << end.err;
+    EXPECT_NE(end.err.find("lookhere: the model's answer to test image 0 at 16 px is not finite"), std::string::npos)
+        << metric << end.err;
+    EXPECT_EQ(end.out, "");
+  }
+}
+
+// The best model of a run is judged as its checkpoint: by its loss, and on its images.
+TEST(CliErrors, TheBestModelIsJudgedAsItsRun) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run_program(tiny_training(folder / "run", "1") +
+                        Words{"--bce-loss", "--model-ema-decay", "0", "--holdout", "0.2"})
+                .code,
+            0);
+  const auto judged = [&](const char* file, const Words& more) {
+    const Finished end =
+        run_program(Words{"eval", "--data", "shapes", "--model", folder / concat("run/", file, ".safetensors")} + more);
+    EXPECT_EQ(end.code, 0) << end.err;
+    return end.out;
+  };
+  for (const Words& more : {Words{}, Words{"--metrics", "accuracy,tuned,fgsm", "--sizes", "16,24"}})
+    EXPECT_EQ(judged("best", more), judged("last", more));
+  EXPECT_TRUE(judged("best", {}).starts_with("images 40\n"));
+  EXPECT_NE(judged("best", {}).find("(sigmoid, 15 bins)"), std::string::npos);
+  EXPECT_NE(judged("best", {"--metrics", "tuned", "--sizes", "24"}).find("tuned.value"), std::string::npos);
+  const Finished none = run_program({"eval", "--data", "shapes", "--model", huge_model(folder), "--metrics", "tuned"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_NE(none.err.find("--metrics tuned: wanted training images that were held out (train --holdout)"),
+            std::string::npos)
+      << none.err;
+  const Finished file = run_program({"report", folder / "run/last.safetensors"});
+  EXPECT_NE(file.err.find("report: wanted the folder of a run or a comparison, got"), std::string::npos) << file.err;
+}
+
 // However often it is saved: what a wild update leaves behind is finite, but no gradient of it is, and it never comes
 // into the checkpoint. So the run can be gone on from at a rate that weights survive.
 TEST(CliErrors, ADivergedRunGoesOnAtALowerRate) {

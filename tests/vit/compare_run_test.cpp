@@ -103,7 +103,7 @@ TEST(CompareRun, EvalHasTheSameNumbers) {
     EXPECT_NE(curve.find(part), std::string::npos) << part;
   const Finished some = run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", "--json"});
   EXPECT_TRUE(some.out.starts_with(R"([{"metric":"top1","size":16,"value":)")) << some.out;
-  for (const char* other : {"--img-size=32", "--crop-pct=0.9", "--global-slope=1", "--bce-loss", "--attack=fgsm",
+  for (const char* other : {"--img-size=32", "--crop-pct=0.9", "--global-slope=1", "--use-ema", "--attack=fgsm",
                             "--size-rule=crop", "--interpolation=bicubic", "--reliability=r.svg"})
     EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", other})
                   .err.find(concat("without ", std::string(other).substr(0, std::string(other).find('=')))),
@@ -205,6 +205,96 @@ TEST(CompareRun, ARunThatDivergesIsToldOf) {
               std::string::npos);
   }
   EXPECT_NE(csv.find("\nnone,42,top1,32,"), std::string::npos);
+}
+
+// What is not a comparison's is not written to.
+TEST(CompareFolder, OthersFilesStay) {
+  const TemporaryFolder folder;
+  for (const char* name : {"results.csv", "report.html", "accuracy.svg"}) {
+    const std::string mine = folder / concat("mine-", name);
+    std::filesystem::create_directory(mine);
+    write_file(mine + "/" + name, "precious");
+    const Finished end = run_program(comparison(mine));
+    EXPECT_EQ(end.code, 2);
+    EXPECT_NE(end.err.find(concat(mine, " is no comparison's folder but holds ", name, ": choose another --output")),
+              std::string::npos)
+        << end.err;
+    EXPECT_EQ(read_file(mine + "/" + name), "precious");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(mine), {}), 1);
+  }
+  const std::string run = whole() + "/runs/none-seed42";
+  EXPECT_NE(run_program(comparison(run)).err.find("holds last.safetensors"), std::string::npos);
+  const Finished into = run_program({"train", "--data", "shapes", "--output", whole()});
+  EXPECT_NE(into.err.find(whole() + " holds a comparison: choose another --output"), std::string::npos) << into.err;
+}
+
+// The page depends on what was measured, not on what was measured first.
+TEST(CompareFolder, ThePageOfWhateverIsThere) {
+  const TemporaryFolder folder;
+  const Finished some = run_program(comparison(folder / "c", {"--metrics", "heads"}));
+  ASSERT_EQ(some.code, 0) << some.err;
+  EXPECT_EQ(some.out.find("top-1"), std::string::npos) << some.out;
+  const std::string html = read_file(folder / "c/report.html");
+  EXPECT_EQ(html.find("Not complete"), std::string::npos);
+  EXPECT_EQ(html.find("Accuracy by image size"), std::string::npos);
+  EXPECT_NE(html.find("What heads and patches do"), std::string::npos);
+  ASSERT_EQ(run_program(comparison(folder / "c")).code, 0);
+  EXPECT_EQ(read_file(folder / "c/report.html"), read_file(whole() + "/report.html"));
+}
+
+TEST(CompareFolder, NumbersOfOtherImagesAreNotMixed) {
+  const TemporaryFolder folder;
+  const std::string copy = folder / "c";
+  std::filesystem::copy(whole(), copy, std::filesystem::copy_options::recursive);
+  const Finished end = run_program({"compare", "--resume", copy, "--test-images", "4"});
+  EXPECT_EQ(end.code, 2);
+  EXPECT_NE(end.err.find("holds numbers of --test-images 12, got --test-images 4: choose another"), std::string::npos);
+  EXPECT_EQ(read_file(copy + "/compare.json"), read_file(whole() + "/compare.json"));
+  EXPECT_EQ(read_file(copy + "/results.csv"), read_file(whole() + "/results.csv"));
+  // Nor are those of a run that went on by itself.
+  ASSERT_EQ(run_program({"train", "--resume", copy + "/runs/none-seed42", "--epochs", "3"}).code, 0);
+  const Finished on = run_program({"compare", "--resume", copy});
+  EXPECT_NE(on.err.find("none-seed42: holds a run with another recipe (epochs 3 -> 2)"), std::string::npos) << on.err;
+}
+
+TEST(CompareFolder, NothingBeginsThatCannotEnd) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const Words& more, const std::string& why) {
+    const Finished end = run_program(comparison(folder / "none", more));
+    EXPECT_EQ(end.code, 2);
+    EXPECT_NE(end.err.find(why), std::string::npos) << end.err;
+    EXPECT_FALSE(std::filesystem::exists(folder / "none"));
+  };
+  refused({"--metrics", "tuned", "--holdout", "0"},
+          "--metrics tuned: wanted images to tune with (--holdout), got a --holdout of 0");
+  refused({"--positions", "lh45,lh45:batch-size=64"},
+          "lh45:batch-size=64: wanted updates of at most the 58 training images, got 64");
+  refused({"--positions", "lh45:data=fashion"}, "--data is the same for all variants");
+  refused({"--positions", "lh45:holdout=0"}, "--holdout is the same for all variants");
+  refused({"--positions", "lh45:layer-slopes=" + std::string(200, '1')}, "--positions: wanted at most 200 bytes");
+  refused({"--sizes", "32,16"}, "the smallest first, got 32,16");
+  const Finished missing = run_program(comparison(folder / "none", {"--positions", "lh45:initial-checkpoint=gone"}));
+  EXPECT_EQ(missing.code, 5);
+  EXPECT_FALSE(std::filesystem::exists(folder / "none"));
+  const Finished untuned = run_program(
+      comparison(folder / "untuned", {"--holdout", "0", "--seeds", "1", "--epochs", "1", "--positions", "lh90"}));
+  EXPECT_NE(untuned.err.find("note: nothing is tuned, for no images are held out (--holdout)"), std::string::npos);
+}
+
+// Variants may have their own size of images; those that go on from a file are called after it.
+TEST(CompareFolder, EveryVariantHasItsOwnSide) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run_program(comparison(folder / "c", {"--seeds", "1", "--epochs", "1", "--positions",
+                                                  "none,none:img-size=32", "--initial-checkpoint",
+                                                  whole() + "/runs/none-seed42/best.safetensors", "--model", ""}))
+                .code,
+            0);
+  const std::string html = read_file(folder / "c/report.html");
+  EXPECT_NE(html.find("2 variants of best.safetensors, one seed each"), std::string::npos);
+  EXPECT_EQ(html.find("<td>–</td>"), std::string::npos);
+  std::size_t columns = 0;
+  for (std::size_t at = 0; (at = html.find("FGSM 1/255, top1</th>", at)) != std::string::npos; ++at) ++columns;
+  EXPECT_EQ(columns, 1U);
 }
 
 // The page is XML as well, but for its first line: a checker for SVG reads it.

@@ -56,7 +56,9 @@ TEST(Comparison, RefusesWhatIsNoVariant) {
   EXPECT_ERROR(variant_of(recipe, "lh90:lrr=1"), "there is no option \"lrr\"");
   EXPECT_ERROR(variant_of(recipe, "lh90:seed=1"), "there is no option \"seed\"");
   EXPECT_ERROR(variant_of(recipe, "lh90:position=lh45"), "there is no option \"position\"");
-  EXPECT_ERROR(variant_of(recipe, "lh90:lr=fast"), "variant \"lh90:lr=fast\": recipe: 'lr' has the wrong type");
+  EXPECT_ERROR(variant_of(recipe, "lh90:lr=fast"),
+               "variant \"lh90:lr=fast\": recipe: 'lr': wanted a number, got \"fast\"");
+  EXPECT_ERROR(variant_of(recipe, "lh90:shapes-test=9"), "--shapes-test is the same for all variants");
   EXPECT_ERROR(variant_of(recipe, "lh90:lr=-1"), "--lr: wanted 0 to 1000, got -1");
   EXPECT_ERROR(variant_of(recipe, "lh90:epochs=1.5"), "'epochs' must be a whole number");
   EXPECT_ERROR(variant_of(recipe, "learned:global-slope=2"), "--global-slope belongs to --position");

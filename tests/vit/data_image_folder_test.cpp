@@ -238,10 +238,11 @@ TEST_F(ImageFolder, AModelKnowsClassesByName) {
   recipe.data = path("set"), recipe.batch_size = 4, recipe.depth = 1, recipe.epochs = 1, recipe.eval_batch_size = 2;
   train(recipe, path("run"));
   const Safetensors model(path("run/last.safetensors"));
-  const Dataset alone = load_test_set(path("alone"), model, 16);
+  const Dataset alone = load_test_set(path("alone"), model, {.shapes_size = 16});
   EXPECT_THAT(alone.labels, ElementsAre(1));
   EXPECT_THAT(alone.class_names, ElementsAre("dark", "light"));
-  EXPECT_ERROR(load_test_set(path("strange"), model, 16), "class \"cat\" is none of the 2 known classes");
+  EXPECT_ERROR(load_test_set(path("strange"), model, {.shapes_size = 16}),
+               "class \"cat\" is none of the 2 known classes");
 }
 
 TEST_F(ImageFolder, VerifyDataSaysWhatIsThere) {

@@ -333,7 +333,7 @@ TEST(Loader, RefusesWrongOptions) {
     const char* message;
   } cases[] = {
       {{.batch_size = 0}, "batch_size must lie in [1, 16777216], got 0"},
-      {{.batch_size = 11, .drop_last = true}, "10 images fill no batch of 11"},
+      {{.batch_size = 11, .drop_last = true}, "--batch-size: wanted at most the 10 images of numbered, got 11"},
       {{.crop_padding = -1}, "crop_padding must lie in"},
       {{.image_height = -8}, "image height and width must lie in [0, 65536], got -8"},
       {{.workers = 0}, "workers must lie in [1, 256], got 0"},

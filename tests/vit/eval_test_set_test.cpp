@@ -33,7 +33,7 @@ class EvalTestSet : public testing::Test {
   static void TearDownTestSuite() { delete folder_; }
   static std::string file(const std::string& name) { return *folder_ / name; }
   static Dataset as_seen(const std::string& data, const std::string& model = "model") {
-    return load_test_set(file(data), Safetensors(file(model)), 16);
+    return load_test_set(file(data), Safetensors(file(model)), {.shapes_size = 16});
   }
   static Accuracy judged(const Dataset& data) {
     ViT model = load_model(file("model"));
@@ -74,12 +74,13 @@ TEST_F(EvalTestSet, MustFitTheModel) {
   write_file(file("five/test-images"), idx_header({2, 16, 16}) + std::string(512, 9));
   write_file(file("five/test-labels"), idx_header({2}) + byte(3) + byte(4));
   EXPECT_ERROR(as_seen("five"), "five: label 4 of image 1 is not below the model's 4 classes");
-  EXPECT_ERROR(load_test_set("shapes", Safetensors(file("model")), 16), "shapes: has 3 channels, the model wants 1");
+  EXPECT_ERROR(load_test_set("shapes", Safetensors(file("model")), {.shapes_size = 16}),
+               "shapes: has 3 channels, the model wants 1");
   std::filesystem::create_directory(file("fashion-mnist"));
   for (const char* part : {"/t10k-images-idx3-ubyte", "/t10k-labels-idx1-ubyte"})
     std::filesystem::copy(file("data") + part, file("fashion-mnist") + part);
   const DataFolder here(folder_->path().string());
-  EXPECT_ERROR(load_test_set("fashion", Safetensors(file("model")), 16),
+  EXPECT_ERROR(load_test_set("fashion", Safetensors(file("model")), {.shapes_size = 16}),
                "fashion: has 10 classes, the model wants 4");  // what a set is known to have holds
 }
 
@@ -88,14 +89,18 @@ TEST_F(EvalTestSet, WithoutConstantsThePublishedOnesHold) {
   config.channels = 3, config.classes = 8;
   ViT model(config, 1);
   save_model(file("shapes"), model);
-  const Dataset d = load_test_set("shapes", Safetensors(file("shapes")), 16);
+  const Dataset d = load_test_set("shapes", Safetensors(file("shapes")), {.shapes_size = 16});
   EXPECT_EQ(d.mean, (std::vector<float>{0.398F, 0.398F, 0.398F}));
   EXPECT_EQ(d.class_names[2], "east");
   const std::vector<std::string> names{"a", "b", "c", "d", "e", "f", "g", "h"};
   Metadata metadata = class_names_metadata(names);
   metadata["preprocessing"] = to_json(Preprocessing{.mean = {0, 0.5F, 1}, .std = {1, 2, 3}});
   save_model(file("shapes"), model, metadata);
-  const Dataset own = load_test_set("shapes", Safetensors(file("shapes")), 16);
+  testing::internal::CaptureStderr();
+  const Dataset own = load_test_set("shapes", Safetensors(file("shapes")), {.shapes_size = 16});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            concat("warning: shapes has the classes \"north\", \"north-east\", \"east\", ..., and ", file("shapes"),
+                   " is for \"a\", \"b\", \"c\", ...: they are taken by number\n"));
   EXPECT_EQ(own.mean, (std::vector<float>{0, 0.5F, 1}));
   EXPECT_EQ(own.std, (std::vector<float>{1, 2, 3}));
   EXPECT_EQ(own.class_names, names);

@@ -93,6 +93,12 @@ TEST(FineTune, PositionsOfAnotherResolutionAndOfAnotherEncoding) {
   const std::string config = to_json(Trainer(steeper, folder / "steeper").model().config());
   EXPECT_NE(config.find("\"global_slope\":4.0"), std::string::npos) << config;
   EXPECT_NE(config.find("eighths1-eighths2-none"), std::string::npos) << config;
+  // Shapes say nothing of heads and pooling.
+  Recipe cut = from(file);
+  cut.heads = 2, cut.pool = "cls";
+  EXPECT_TRUE(Trainer(cut, folder / "cut")
+                  .notes()[0]
+                  .ends_with("; --heads 2 in place of 3, --pool \"cls\" in place of \"mean\""));
   // A learned table where there was none is new.
   Recipe learned = from(looks);
   learned.position = "learned";

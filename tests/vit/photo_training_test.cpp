@@ -84,7 +84,7 @@ TEST(PhotoTraining, TheModelKnowsHowToLookAtAPicture) {
   EXPECT_EQ(file.metadata().at("preprocessing"),
             R"({"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "crop_pct": 0.8, "interpolation": )"
             R"("bilinear"})");
-  const Dataset test = load_test_set(photos, file, 16);
+  const Dataset test = load_test_set(photos, file, {.shapes_size = 16});
   EXPECT_EQ(test.crop_ratio, 0.8);
   // The evaluation of the run, and that of its model.
   const double loss = read_summary(run + "/summary.csv").at(0).eval_loss;

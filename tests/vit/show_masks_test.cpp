@@ -149,8 +149,8 @@ TEST(Masks, StaySmallAndAreDeterministic) {
 
 TEST(Masks, RefusesWhatDoesNotExist) {
   const LookHereConfig config = lookhere_preset("lh90");
-  EXPECT_ERROR(masks_svg(config, 12, 12, {14, 14}, {.layer = 12}), "masks: no layer 12 of 12");
-  EXPECT_ERROR(masks_svg(config, 12, 12, {14, 14}, {.layer = -2}), "masks: no layer -2 of 12");
+  EXPECT_ERROR(masks_svg(config, 12, 12, {14, 14}, {.layer = 12}), "--layer: wanted 0 to 11 or all, got 12");
+  EXPECT_ERROR(masks_svg(config, 12, 12, {14, 14}, {.layer = -2}), "--layer: wanted 0 to 11 or all, got -2");
   EXPECT_ERROR(masks_svg(config, 12, 12, {5, 9}, {.query_row = 5}), "masks: no patch in row 5 and column 4 of 5×9");
   EXPECT_ERROR(masks_svg(config, 12, 12, {0, 9}), "masks: the grid must be at least 1×1, got 0×9");
   EXPECT_ERROR(masks_svg(config, 12, 12, {513, 1}), "masks: the grid must be at most 512×512, got 513×1");

@@ -32,7 +32,7 @@ class Compare : public RecipeCommand {
                 "report.html",
             .examples =
                 "  lookhere compare --data fashion --positions lh180,learned --seeds 2 --output compared\n"
-                "  lookhere compare --data glyphs --positions all --sizes 32,48,64,96,128 --scale 0.15 1 --output all\n"
+                "  lookhere compare --data glyphs --positions all --sizes 32,48,64,96,128 --output all\n"
                 "  lookhere compare --positions lh90,lh90:global-slope=0.5,lh90:lr=1e-3 --output slopes\n"
                 "  lookhere compare --resume compared"};
   }
@@ -43,7 +43,7 @@ class Compare : public RecipeCommand {
  private:
   Comparison asked_for() const;
   void work(const ComparisonFolder& folder) const;
-  std::string metrics, output = "compared", positions = "lh180,lh90,lh45,learned,sincos,rope,alibi";
+  std::string metrics = "all", output = "compared", positions = "lh180,lh90,lh45,learned,sincos,rope,alibi";
   std::vector<double> sizes, epsilon{1, 3};
   long seeds = 3, test_images = 0, jobs = 1;
   bool is_job = false;
@@ -60,7 +60,7 @@ void Compare::add_options(Options& o) {
   o.add({.names = "--test-images", .help = "look at as many, evenly spread (0: all)", .range = {.low = 0}},
         test_images);
   o.add({.names = "--epsilon", .help = "of FGSM, in 1/255"}, epsilon);
-  o.add({.names = "--metrics", .help = "by commas some of " + joined(judging_groups()) + " (empty: all)"}, metrics);
+  o.add({.names = "--metrics", .help = "all, or by commas some of " + joined(judging_groups())}, metrics);
   o.add({.names = "--jobs", .help = "processes side by side, which share the threads", .range = {1, 256}}, jobs);
   o.add({.names = "--output", .help = "folder; the same command again goes on with it"}, output);
   o.add({.names = "--resume", .help = "go on with this folder; its options hold unless given again"}, resume);
@@ -72,7 +72,7 @@ void Compare::add_options(Options& o) {
 void Compare::read_run(const std::string& run) {
   const Comparison saved = comparison_in(run);
   recipe = saved.recipe, output = run;
-  positions = joined(saved.variants, ","), metrics = joined(saved.metrics, ",");
+  positions = joined(saved.variants, ","), metrics = saved.metrics.empty() ? "all" : joined(saved.metrics, ",");
   sizes.assign(saved.sizes.begin(), saved.sizes.end());
   seeds = saved.seeds, test_images = saved.test_images, epsilon = saved.epsilon;
 }
@@ -90,7 +90,7 @@ Comparison Compare::asked_for() const {
       for (const std::string& each : all_positions()) c.variants.push_back(each);
     else
       c.variants.push_back(variant);
-  if (!metrics.empty()) c.metrics = split(metrics, ',');
+  if (metrics != "all") c.metrics = split(metrics, ',');
   for (const double size : sizes) {
     check(size == std::round(size), "--sizes: wanted whole numbers, got ", size);
     c.sizes.push_back(static_cast<long>(size));
@@ -110,12 +110,15 @@ void watch_jobs(const ComparisonFolder& folder, long count, Progress& progress) 
 
 void Compare::run() const {
   if (is_job) end_with_parent();
+  check(!output.empty(), "--output: wanted a folder's name, got \"\"");
   announce();
   const ComparisonFolder folder(output, asked_for());
   const Comparison& c = folder.comparison();
   say("{} runs: {} variants x {} seeds, {} training, {} held-out and {} test images of {}; folder {}\n",
       folder.runs().size(), c.variants.size(), c.seeds, folder.images().train, folder.images().held_out,
       folder.images().test, c.recipe.data, output);
+  if (!is_job && c.metrics.empty() && folder.images().held_out == 0)
+    say("note: nothing is tuned, for no images are held out (--holdout)\n");
   note_stop_signals();
   ProgressOptions options = standard_error();
   double done = folder.work_done();
@@ -131,12 +134,13 @@ void Compare::run() const {
                                      .stop = asked_to_stop});
   if (!all) {
     progress.finish("stopped");
-    say("go on with: lookhere compare --resume {}\n", output);
+    say("go on with: lookhere compare --resume {}\n", shell_word(output));
     throw Error("interrupted", Exit::interrupted);
   }
   progress.finish(fmt::format("{} runs", folder.runs().size()));
   if (is_job) return;
-  write_to_stdout(accuracy_table(c, results_of(c, output), utf8_locale()));
+  if (const auto results = results_of(c, output); has_metric(results, "top1"))
+    write_to_stdout(accuracy_table(c, results, utf8_locale()));
   write_report(folder);
   print("results {}\nreport {}\n", folder.file("results.csv"), folder.file("report.html"));
 }

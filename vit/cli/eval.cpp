@@ -30,15 +30,14 @@ constexpr double kGreys = 255;  // --epsilon and --attack-step are in units of 1
 class Eval : public Command {
  public:
   Page page() const override {
-    return {
-        .name = "eval",
-        .summary = "Accuracy of a model on a test set, at any resolution; its calibration; attacks",
-        .examples =
-            "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
-            "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56\n"
-            "  lookhere eval --model best.safetensors --reliability reliability.svg\n"
-            "  lookhere eval --model best.safetensors --metrics accuracy,tuned --sizes 28,56,112 --curve curve.svg\n"
-            "  lookhere eval --model best.safetensors --attack pgd --epsilon 1 3 --attack-steps 10"};
+    return {.name = "eval",
+            .summary = "Accuracy of a model on a test set, at any resolution; its calibration; attacks",
+            .examples =
+                "  lookhere eval --model runs/fashion/best.safetensors --data fashion\n"
+                "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56\n"
+                "  lookhere eval --model best.safetensors --reliability reliability.svg\n"
+                "  lookhere eval --model best.safetensors --metrics accuracy --sizes 28,56,112 --curve curve.svg\n"
+                "  lookhere eval --model best.safetensors --attack pgd --epsilon 1 3 --attack-steps 10"};
   }
   void add_options(Options& o) override {
     o.add({.names = "--model", .help = "model file", .required = true}, model);
@@ -67,11 +66,13 @@ class Eval : public Command {
     o.add({.names = "--use-ema", .help = "the averaged weights of a checkpoint"}, use_ema);
     o.add({.names = "--json", .help = "one JSON object instead of a table"}, json);
     const char *calibration = "Calibration", *attacks = "Attacks";
-    o.add({.names = "--bce-loss",
-           .help = "the model was trained with --bce-loss (a checkpoint says so itself): confidences are sigmoids, and "
-                   "attacks raise that loss",
-           .group = calibration},
-          bce_loss);
+    o.add(
+        {.names = "--bce-loss",
+         .help =
+             "the model was trained with --bce-loss (those of a run say so themselves): confidences are sigmoids, and "
+             "attacks raise that loss",
+         .group = calibration},
+        bce_loss);
     o.add({.names = "--reliability", .help = "reliability diagram (svg)", .group = calibration}, reliability);
     o.add({.names = "--attack", .help = "fgsm, or pgd (from the image itself); empty: none", .group = attacks}, attack);
     o.add({.names = "--epsilon", .help = "largest changes of a pixel, in 1/255", .group = attacks}, epsilon);
@@ -129,7 +130,7 @@ void Eval::check_metrics() const {
                                                            {"--interpolation", !chosen.interpolation.empty()},
                                                            {"--crop-pct", chosen.crop_pct > 0},
                                                            {"--global-slope", global_slope >= 0},
-                                                           {"--bce-loss", bce_loss},
+                                                           {"--use-ema", use_ema},
                                                            {"--reliability", !reliability.empty()},
                                                            {"--attack", !attack.empty()}})
     check(!all || !given, "--metrics: measures as compare does, without ", name);
@@ -162,19 +163,20 @@ void Eval::run() const {
   drawn.validate();
   const Device on = device.use();
   announce();
-  if (!metrics.empty()) {
-    Recipe how = drawn;
-    how.device = device.name, how.eval_batch_size = batch_size, how.workers = workers;
-    return judge_model({model, data, metrics, sizes, epsilon, test_images, curve, json, how});
-  }
   const Safetensors file(model);
+  Recipe how = recipe_behind(file);
+  if (drawn.glyphs_zoom != Recipe().glyphs_zoom) how.glyphs_zoom = drawn.glyphs_zoom;
+  if (drawn.on_bad_image != Recipe().on_bad_image) how.on_bad_image = drawn.on_bad_image;
+  how.bce_loss = how.bce_loss || bce_loss;
+  how.device = device.name, how.eval_batch_size = batch_size, how.workers = workers;
+  if (!metrics.empty()) return judge_model({model, data, metrics, sizes, epsilon, test_images, curve, json, how});
   ViT vit = load(file, on);
   const ViTConfig& config = vit.config();
   const auto own = with_options(preprocessing_of(file, config.channels).value_or(Preprocessing()), chosen);
   const InputSize size = input_size(config, chosen, own.size_rule);
   Results r{.height = size.height.seen, .width = size.width.seen};
-  r.sigmoid = bce_loss || (file.metadata().contains("recipe") && recipe_of(file).bce_loss);
-  DatasetOptions options = dataset_options(drawn);
+  r.sigmoid = how.bce_loss;
+  DatasetOptions options = dataset_options(how);
   options.shapes_size = options.glyphs_size = size.height.resized;
   Dataset dataset = load_test_set(data, file, options);
   if (chosen.crop_pct > 0) dataset.crop_ratio = chosen.crop_pct;

@@ -16,9 +16,8 @@
 namespace lookhere {
 namespace {
 
-Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject) {
-  Judging judging{
-      .sizes = {model.height}, .epsilon = asked.epsilon, .held_out = subject.recipe().holdout > 0, .groups = {}};
+Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject, long held_out) {
+  Judging judging{.sizes = {model.height}, .epsilon = asked.epsilon, .held_out = held_out > 0, .groups = {}};
   if (!asked.sizes.empty()) judging.sizes.clear();
   for (const double size : asked.sizes) {
     check(size >= 1 && size <= 16384 && size == std::round(size) && static_cast<long>(size) % model.patch == 0,
@@ -32,6 +31,9 @@ Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject
     if (group != "all") judging.groups.insert(group);
   }
   if (asked.metrics == "all") judging.groups.clear();
+  check(held_out > 0 || !judging.groups.contains("tuned"),
+        "--metrics tuned: wanted training images that were held out ",
+        "(train --holdout), got a model whose run has none");
   judging.masks = static_cast<bool>(subject.images(model.height).masks);
   return judging;
 }
@@ -55,15 +57,15 @@ void judge_model(const Judged& asked) {
   const ViTConfig model = config_of(file);
   check(model.height == model.width, "--metrics: wanted a model of square images, got ", model.height, "x",
         model.width);
-  Recipe recipe = file.metadata().contains("recipe") ? recipe_of(file) : Recipe();
-  recipe.data = asked.data, recipe.glyphs_zoom = asked.drawn.glyphs_zoom;
-  recipe.on_bad_image = asked.drawn.on_bad_image, recipe.device = asked.drawn.device;
-  recipe.eval_batch_size = asked.drawn.eval_batch_size, recipe.workers = asked.drawn.workers;
+  Recipe recipe = asked.how;
+  recipe.data = asked.data;
   Subject subject(asked.model, recipe, asked.test_images);
-  const Judging judging = judging_of(asked, model, subject);
+  const long held_out = recipe.holdout > 0 ? load_held_out(recipe).size() : 0;
+  const Judging judging = judging_of(asked, model, subject, held_out);
   Measurements numbers("", "");
   const long test = subject.images(model.height).size();
-  const ImageCounts images{.train = 0, .test = test, .held_out = judging.held_out ? load_held_out(recipe).size() : 0};
+  const ImageCounts images{.train = 0, .test = test, .held_out = held_out};
+  say("{} test images{}\n", test, subject.averaged() ? ", averaged weights" : "");
   Progress progress("judge", std::lround(measuring_work(judging, model, images, numbers).all));
   double done = 0;
   note_stop_signals();

@@ -12,7 +12,7 @@ struct Judged {
   long test_images = 0;
   std::string curve = {};  // SVG file of top-1 by size; none
   bool json = false;
-  Recipe drawn;  // how sets are drawn and read, batch size, workers, device
+  Recipe how;  // how sets are split, drawn and read, which loss, batch size, workers, device
 };
 // Prints a line for each number, or one JSON array.
 void judge_model(const Judged& asked);

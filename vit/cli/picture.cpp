@@ -13,6 +13,7 @@
 #include "vit/cli/test_image.h"
 #include "vit/data/photo/decode.h"
 #include "vit/eval/test_set.h"
+#include "vit/train/checkpoint.h"
 
 namespace lookhere {
 namespace {
@@ -59,7 +60,9 @@ TestPictures::TestPictures(const std::string& data, const Safetensors& model, co
   const ViTConfig config = config_of(model);
   const auto own = with_options(preprocessing_of(model, config.channels).value_or(Preprocessing()), chosen);
   size_ = input_size(config, chosen, own.size_rule);
-  dataset_ = load_test_set(data, model, size_.height.resized);
+  DatasetOptions options = dataset_options(recipe_behind(model));
+  options.shapes_size = options.glyphs_size = size_.height.resized;
+  dataset_ = load_test_set(data, model, options);
   if (chosen.crop_pct > 0) dataset_.crop_ratio = chosen.crop_pct;
   if (!chosen.interpolation.empty()) dataset_.interpolation = own.interpolation;
 }

@@ -36,6 +36,8 @@ class Report : public Command {
 
 void Report::run() const {
   std::error_code ignored;
+  check(!std::filesystem::is_regular_file(folder, ignored), "report: wanted the folder of a run or a comparison, got ",
+        shown(folder));
   if (std::filesystem::exists(folder + "/" + kComparisonFile, ignored)) {
     const ComparisonFolder comparison(folder, comparison_in(folder));
     comparison.write_results();

@@ -13,6 +13,7 @@
 #include "tensor/machine.h"
 #include "tensor/pool.h"
 #include "tensor/system/signals.h"
+#include "tensor/text.h"
 #include "tensor/thread_team.h"
 #include "tensor/world.h"
 #include "vit/cli/commands.h"
@@ -259,7 +260,7 @@ void TrainCommand::lead(Communicator& team) const {
     say("note: the last updates were not finite: the checkpoint is that of step {}\n", trainer.saved_step());
   if (outcome == Trainer::Outcome::stopped) {
     watcher.finish(fmt::format("stopped after step {} of {}", at.step, trainer.total_steps()));
-    say("{}go on with: lookhere train --resume {}\n", all_saved ? "saved; " : "", path);
+    say("{}go on with: lookhere train --resume {}\n", all_saved ? "saved; " : "", shell_word(path));
     return end_if_interrupted(team);
   }
   if (at.best_epoch < 0) return watcher.finish("no epoch was evaluated");

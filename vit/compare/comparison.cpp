@@ -15,6 +15,7 @@ namespace lookhere {
 namespace {
 
 constexpr long kMostRuns = 10000;
+constexpr std::size_t kLongestName = 200;  // a run's folder is called after its variant
 
 template <class T>
 constexpr bool kIsList = false;
@@ -31,13 +32,21 @@ nlohmann::json list_of(const std::string& text) {
   for (const std::string& word : split(text, ' ')) list.push_back(value_of(word));
   return list;
 }
-// For the option `name`, if there is one.
+// For the option `name`, if there is one. What all variants are trained and judged on is not theirs to choose.
 std::optional<nlohmann::json> value_for(Recipe recipe, const std::string& name, const std::string& text) {
   std::optional<nlohmann::json> value;
   recipe.visit([&]<class T>(const RecipeOption& option, const T&) {
-    if (name == option.name) value = kIsList<T> ? list_of(text) : value_of(text);
+    if (name != option.name) return;
+    check(option.group != kDataGroup, "--", name, " is the same for all variants");
+    value = kIsList<T> ? list_of(text) : value_of(text);
   });
   return value;
+}
+
+std::vector<std::string> texts_of(const std::vector<long>& numbers) {
+  std::vector<std::string> texts;
+  for (const long each : numbers) texts.push_back(std::to_string(each));
+  return texts;
 }
 
 }  // namespace
@@ -87,6 +96,8 @@ void Comparison::validate() const {
   for (const std::string& variant : variants) {
     check(variant.find('/') == variant.npos && is_utf8(variant), "--positions: wanted a name without /, got ",
           shown(variant));
+    check(variant.size() <= kLongestName, "--positions: wanted at most ", kLongestName, " bytes each, got ",
+          variant.size(), ": ", shown(variant));
     check(once.insert(variant).second, "--positions: ", shown(variant), " is there twice");
     variant_of(recipe, variant).validate();
   }
@@ -98,7 +109,7 @@ void Comparison::validate() const {
           shown(group));
   }
   check(std::ranges::is_sorted(sizes) && std::ranges::adjacent_find(sizes) == sizes.end(),
-        "--sizes: wanted each size once, the smallest first");
+        "--sizes: wanted each size once, the smallest first, got ", joined(texts_of(sizes), ","));
 }
 
 std::vector<ComparedRun> runs_of(const Comparison& comparison) {

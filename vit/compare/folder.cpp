@@ -30,16 +30,25 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
     : path_(std::move(path)), comparison_(std::move(asked)) {
   comparison_.validate();
   Comparison& c = comparison_;
-  if (file_exists(file(kComparisonFile))) require_same_recipe();
+  if (file_exists(file(kComparisonFile)))
+    require_same_comparison();
+  else
+    require_free();
   c.recipe.shards = shards_of(c.recipe);
   runs_ = runs_of(c);
-  std::optional<ViTConfig> begun;
-  if (!c.recipe.initial_checkpoint.empty()) begun = config_of(Safetensors(c.recipe.initial_checkpoint));
   const Dataset train = load_training_data(c.recipe);
   const Dataset test = load_test_set(c.recipe.data, train, dataset_options(c.recipe));
   images_ = {.train = train.size(), .test = test.size(), .held_out = load_held_out(c.recipe).size()};
   if (c.test_images > 0) images_.test = std::min(images_.test, c.test_images);
-  for (const ComparedRun& run : runs_) models_.push_back(model_config(run.recipe, train, begun));
+  for (const ComparedRun& run : runs_) {
+    const Recipe& r = run.recipe;
+    check(r.batch_size * r.grad_accum_steps <= images_.train, run.variant, ": wanted updates of at most the ",
+          images_.train, " training images, got ", r.batch_size * r.grad_accum_steps,
+          " (--batch-size, --grad-accum-steps)");
+    std::optional<ViTConfig> begun;
+    if (!r.initial_checkpoint.empty()) begun = config_of(Safetensors(r.initial_checkpoint));
+    models_.push_back(model_config(r, train, begun));
+  }
   if (c.sizes.empty()) c.sizes = usual_sizes(models_[0].height, models_[0].patch);
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const ViTConfig& model = models_[i];
@@ -49,6 +58,8 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
       check(size % model.patch == 0, "--sizes: wanted multiples of the patch size ", model.patch, " of ",
             runs_[i].variant, ", got ", size);
   }
+  check(images_.held_out > 0 || std::ranges::find(c.metrics, "tuned") == c.metrics.end(),
+        "--metrics tuned: wanted images to tune with (--holdout), got a --holdout of ", c.recipe.holdout);
   judging_ = {.sizes = c.sizes,
               .epsilon = c.epsilon,
               .held_out = images_.held_out > 0,
@@ -58,12 +69,21 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
   write_atomically(file(kComparisonFile), [&](FileWriter& out) { out.write(to_json(c)); });
 }
 
-void ComparisonFolder::require_same_recipe() {
-  const Recipe saved = comparison_in(path_).recipe;
-  if (comparison_.recipe.shards == 0) comparison_.recipe.shards = saved.shards;
-  const std::vector<std::string> changes = changed_options(saved, comparison_.recipe);
+void ComparisonFolder::require_free() const {
+  for (const char* name : {"results.csv", "report.html", "accuracy.svg", "last.safetensors"})
+    check(!file_exists(file(name)), path_, " is no comparison's folder but holds ", name, ": choose another --output");
+}
+
+void ComparisonFolder::require_same_comparison() {
+  const Comparison saved = comparison_in(path_);
+  if (comparison_.recipe.shards == 0) comparison_.recipe.shards = saved.recipe.shards;
+  const std::vector<std::string> changes = changed_options(saved.recipe, comparison_.recipe);
   check(changes.empty(), path_, ": holds a comparison with another recipe (", joined(changes),
         "): choose another --output");
+  if (saved.test_images == comparison_.test_images) return;
+  for (const ComparedRun& run : runs_of(saved))
+    check(measurements_of(saved, run, path_).all().empty(), path_, ": holds numbers of --test-images ",
+          saved.test_images, ", got --test-images ", comparison_.test_images, ": choose another --output");
 }
 
 bool ComparisonFolder::has_weights(const ComparedRun& run) const {
@@ -93,16 +113,18 @@ double ComparisonFolder::work_done() const {
   return done;
 }
 
-bool ComparisonFolder::is_measured(std::size_t run) const {
-  const MeasuringWork work =
-      measuring_work(judging_, models_[run], images_, measurements_of(comparison_, runs_[run], path_));
-  return work.left == 0;
+bool ComparisonFolder::is_done(std::size_t run) const {
+  const Measurements have = measurements_of(comparison_, runs_[run], path_);
+  return have.find(kDiverged, 0) || measuring_work(judging_, models_[run], images_, have).left == 0;
 }
 
 bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
-    if (is_measured(i)) continue;
     const ComparedRun& run = runs_[i];
+    if (is_done(i)) {
+      if (has_weights(run)) require_recipe(run, path_);
+      continue;
+    }
     const std::string name = std::filesystem::path(run.folder).filename().string();
     ComparisonWatch of_run = watch;
     of_run.advance = [&](double work, const std::string& detail) { watch.advance(work, concat(name, "  ", detail)); };

@@ -12,17 +12,18 @@ class ComparisonFolder {
  public:
   // Settles what was left open (sizes, shards) and writes compare.json. Looks at the data: what is wrong with it, the
   // options or a variant's model is found before the first run begins. Throws Error also if the folder holds a
-  // comparison with another recipe; variants, seeds and sizes may change.
+  // comparison with another recipe or number of test images, or what is no comparison's; variants, seeds and sizes may
+  // change.
   ComparisonFolder(std::string path, Comparison asked);
 
   const Comparison& comparison() const { return comparison_; }
   const std::vector<ComparedRun>& runs() const { return runs_; }
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
-  long side() const { return models_[0].height; }  // of the first variant's images
   const ImageCounts& images() const { return images_; }
   const ViTConfig& model(const ComparedRun& run) const { return models_[&run - runs_.data()]; }  // of runs()
   bool has_weights(const ComparedRun& run) const;
+  bool is_done(std::size_t run) const;  // of runs(): nothing is left to measure, or its training diverged
 
   // In the units of ComparisonWatch::advance: of all runs, and of what the folder holds of it.
   double work() const;
@@ -34,8 +35,8 @@ class ComparisonFolder {
   void write_results() const;
 
  private:
-  void require_same_recipe();
-  bool is_measured(std::size_t run) const;
+  void require_same_comparison();
+  void require_free() const;
   double training_work(const ComparedRun& run) const;
 
   std::string path_;

@@ -32,6 +32,15 @@ struct Step {
   long images = 0;                     // at most as many test images; 0: all
 };
 
+// A model whose answers are not finite has none that could be measured.
+Accuracy accuracy_of(ViT& model, Loader& loader, long size, const EvaluationOptions& options) {
+  Accuracy a = evaluate(model, loader, options);
+  if (a.first_bad >= 0)
+    throw Error(concat("the model's answer to test image ", a.first_bad, " at ", size, " px is not finite"),
+                Exit::diverged);
+  return a;
+}
+
 std::vector<Measurement> accuracy_at(long size, Subject& subject, const EvaluationOptions& options) {
   const Judgement j = judge(subject, size, options);
   if (j.accuracy.stopped) return {};
@@ -49,7 +58,7 @@ std::vector<Measurement> attacked_at(long size, double epsilon, const std::strin
     return attack(batch, labels, {.epsilon = epsilon / kGreys, .step_size = epsilon / kGreys});
   };
   Loader loader = subject.loader(size);
-  const Accuracy a = evaluate(subject.model(), loader, options);
+  const Accuracy a = accuracy_of(subject.model(), loader, size, options);
   if (a.stopped) return {};
   return {{name + ".top1", size, a.top1}, {name + ".top5", size, a.top5}};
 }
@@ -60,12 +69,12 @@ std::vector<Measurement> tuned_at(long size, Subject& subject, const EvaluationO
   const auto factor = best_factor([&](double each) {
     ViT model = subject.tuned(own * each);
     Loader loader = subject.loader(size, Images::held_out);
-    return evaluate(model, loader, options);
+    return accuracy_of(model, loader, size, options);
   });
   if (!factor) return {};
   ViT model = subject.tuned(own * *factor);
   Loader loader = subject.loader(size);
-  const Accuracy a = evaluate(model, loader, options);
+  const Accuracy a = accuracy_of(model, loader, size, options);
   if (a.stopped) return {};
   return {{"tuned.top1", size, a.top1}, {"tuned.top5", size, a.top5}, {"tuned.value", size, own * *factor}};
 }
@@ -131,7 +140,7 @@ std::optional<double> top1_of(Subject& subject, long size, EvaluationOptions opt
                               const std::function<Tensor(const Tensor&)>& change) {
   options.change = [&](const Tensor& batch, const Tensor&) { return change(batch.to(Device::cpu)).to(batch.device()); };
   Loader loader = subject.loader(size);
-  const Accuracy a = evaluate(subject.model(), loader, options);
+  const Accuracy a = accuracy_of(subject.model(), loader, size, options);
   return a.stopped ? std::nullopt : std::optional(a.top1);
 }
 
@@ -216,7 +225,7 @@ Judgement judge(Subject& subject, long size, EvaluationOptions options) {
     add_answers(answers, logits, labels, subject.recipe().bce_loss);
   };
   Loader loader = subject.loader(size);
-  const Accuracy accuracy = evaluate(subject.model(), loader, options);
+  const Accuracy accuracy = accuracy_of(subject.model(), loader, size, options);
   return {accuracy, calibration_of(answers)};
 }
 

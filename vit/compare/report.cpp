@@ -24,6 +24,7 @@ namespace lookhere {
 namespace {
 
 constexpr std::size_t kLinesPerChart = 6;
+constexpr long kOwnSide = 0;  // in place of a size: each variant's own
 
 std::string with_spread(const std::optional<Spread>& spread) {
   if (!spread) return "–";
@@ -44,6 +45,8 @@ std::vector<std::string> a_few_each(const Chart& chart) {
   return charts;
 }
 
+std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
 struct Column {
   std::string title, metric;
   long size;
@@ -53,19 +56,25 @@ struct Column {
 class Report {
  public:
   explicit Report(const ComparisonFolder& folder)
-      : folder_(folder), c_(folder.comparison()), results_(results_of(c_, folder.path())), side_(folder.side()) {
+      : folder_(folder), c_(folder.comparison()), results_(results_of(c_, folder.path())) {
     for (const std::string& variant : c_.variants)
       if (std::ranges::any_of(results_, [&](const RunResult& r) { return r.variant == variant && !r.values.empty(); }))
         shown_.push_back(variant);
     if (shown_.empty()) shown_ = c_.variants;
   }
   std::string page();
-  std::string first_chart() const { return charts_of("Top-1 accuracy", false)[0]; }
+  std::string first_chart() const { return has("top1") ? charts_of("Top-1 accuracy", false)[0] : ""; }
 
  private:
   std::optional<Spread> spread(const std::string& variant, const std::string& metric, long size) const {
-    return spread_of(results_, variant, metric, size);
+    return spread_of(results_, variant, metric, size == kOwnSide ? side_of(variant) : size);
   }
+  // Of the images that the variant was trained on.
+  long side_of(const std::string& variant) const {
+    const auto run = std::ranges::find(folder_.runs(), variant, &ComparedRun::variant);
+    return folder_.model(*run).height;
+  }
+  bool has(const std::string& metric) const { return has_metric(results_, metric); }
   const ComparedRun* first_done(const std::string& variant, bool with_weights = false) const;
   void say_what(HtmlPage& page) const;
   std::vector<std::string> charts_of(const std::string& title, bool tuned) const;
@@ -83,16 +92,13 @@ class Report {
   const Comparison& c_;
   std::vector<RunResult> results_;
   std::vector<std::string> shown_;  // the variants that there are numbers of
-  long side_;                       // of the images of training
 };
 
 const ComparedRun* Report::first_done(const std::string& variant, bool with_weights) const {
   for (std::size_t i = 0; i < results_.size(); ++i) {
     const ComparedRun& run = folder_.runs()[i];
-    const std::vector<Measurement>& values = results_[i].values;
-    if (results_[i].variant == variant && !values.empty() && values[0].metric == "top1" &&
-        (!with_weights || folder_.has_weights(run)))
-      return &run;
+    const bool measured = std::ranges::any_of(results_[i].values, [](const auto& m) { return m.metric != kDiverged; });
+    if (results_[i].variant == variant && measured && (!with_weights || folder_.has_weights(run))) return &run;
   }
   return nullptr;
 }
@@ -100,18 +106,19 @@ const ComparedRun* Report::first_done(const std::string& variant, bool with_weig
 void Report::say_what(HtmlPage& page) const {
   long done = 0;
   std::string diverged;
-  for (const RunResult& run : results_)
-    for (const Measurement& m : run.values) {
-      done += m.metric == "top1" && m.size == c_.sizes.back();
-      if (m.metric == "diverged") diverged += fmt::format(" {} with seed {}", run.variant, run.seed);
-    }
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    done += folder_.is_done(i);
+    for (const Measurement& m : results_[i].values)
+      if (m.metric == kDiverged) diverged += fmt::format(" {} with seed {}", results_[i].variant, results_[i].seed);
+  }
   const Recipe& r = c_.recipe;
   page.paragraph(fmt::format(
       "{} variants of {}, {} each, trained alike on {} images of {} for {} epochs, judged on {} test images that were "
       "not trained on. The weights are those of the last epoch{}.{}",
-      c_.variants.size(), r.model, c_.seeds == 1 ? "one seed" : fmt::format("{} seeds", c_.seeds),
-      folder_.images().train, is_named_dataset(r.data) ? r.data : std::filesystem::path(r.data).filename().string(),
-      r.epochs, folder_.images().test, r.model_ema_decay > 0 ? ", averaged over the updates" : "",
+      c_.variants.size(), r.model.empty() ? file_name(r.initial_checkpoint) : r.model,
+      c_.seeds == 1 ? "one seed" : fmt::format("{} seeds", c_.seeds), folder_.images().train,
+      is_named_dataset(r.data) ? r.data : file_name(r.data), r.epochs, folder_.images().test,
+      r.model_ema_decay > 0 ? ", averaged over the updates" : "",
       c_.seeds == 1 ? "" : " ± is the standard deviation over seeds."));
   if (done < std::ssize(results_))
     page.paragraph(fmt::format("Not complete: {} of {} runs are done.", done, results_.size()));
@@ -125,11 +132,11 @@ std::vector<std::string> Report::charts_of(const std::string& title, bool tuned)
   for (const std::string& variant : shown_) {
     Series s{.name = variant, .x = {}, .y = {}};
     for (const long size : c_.sizes) {
-      auto here = tuned ? spread(variant, "tuned.top1", size) : std::nullopt;
+      auto here = spread(variant, tuned ? "tuned.top1" : "top1", size);
       if (!here) here = spread(variant, "top1", size);
-      s.x.push_back(static_cast<double>(size)), s.y.push_back(here ? here->mean : NAN);
-      s.error.push_back(here ? here->deviation : 0);
-      if (here) reach.push_back(here->mean - here->deviation), reach.push_back(here->mean + here->deviation);
+      const auto [count, mean, deviation] = here.value_or(Spread{0, NAN, 0});
+      s.x.push_back(static_cast<double>(size)), s.y.push_back(mean), s.error.push_back(deviation);
+      if (count > 0) reach.push_back(mean - deviation), reach.push_back(mean + deviation);
     }
     all.push_back(s);
   }
@@ -147,6 +154,7 @@ std::vector<std::string> Report::charts_of(const std::string& title, bool tuned)
 }
 
 void Report::accuracy(HtmlPage& page) const {
+  if (!has("top1")) return;
   page.heading("Accuracy by image size");
   page.paragraph(
       "Each model is shown larger test images than in training without any further training: what falls least "
@@ -159,9 +167,7 @@ void Report::accuracy(HtmlPage& page) const {
 }
 
 void Report::tuned_accuracy(HtmlPage& page) const {
-  const auto is_tuned = [](const Measurement& m) { return m.metric == "tuned.top1"; };
-  if (std::ranges::none_of(results_, [&](const RunResult& run) { return std::ranges::any_of(run.values, is_tuned); }))
-    return;
+  if (!has("tuned.top1")) return;
   page.heading("With one number tuned");
   page.paragraph(
       "As in the paper, for each size the global slope of LookHere and ALiBi and the base of RoPE were chosen on "
@@ -221,27 +227,27 @@ void Report::beside_the_paper(HtmlPage& page) const {
 }
 
 void Report::calibration_and_attacks(HtmlPage& page) const {
-  const ComparedRun* any = nullptr;
-  for (const std::string& variant : shown_)
-    if (!any) any = first_done(variant);
-  if (!any) return;
-  const long large = c_.sizes.back();
-  std::vector<Column> columns{{fmt::format("ECE, {} px", c_.sizes.front()), "ece", c_.sizes.front(), true},
-                              {fmt::format("ECE, {} px", large), "ece", large, true}};
-  std::set<std::pair<std::string, long>> attacks;
+  std::vector<Column> columns;
+  if (has("ece"))
+    for (const long size : std::set{c_.sizes.front(), c_.sizes.back()})
+      columns.push_back({fmt::format("ECE, {} px", size), "ece", size, true});
+  std::set<std::string> attacks;
   for (const RunResult& run : results_)
     for (const Measurement& m : run.values)
-      if (m.metric.starts_with("fgsm")) attacks.insert({m.metric, m.size});
-  page.heading(attacks.empty() ? "Calibration" : "Calibration and attacks");
-  page.paragraph("ECE: how far confidence is from accuracy, over 15 bins, in percent: low is good." +
-                 std::string(attacks.empty()
-                                 ? ""
-                                 : " FGSM: accuracy after every pixel has been changed by at most so many 255ths to "
-                                   "raise the loss, at the size of training."));
-  for (const auto& [metric, size] : attacks) {
+      if (m.metric.starts_with("fgsm")) attacks.insert(m.metric);
+  if (columns.empty() && attacks.empty()) return;
+  page.heading(attacks.empty() ? "Calibration" : columns.empty() ? "Attacks" : "Calibration and attacks");
+  std::string meanings;
+  if (!columns.empty()) meanings = "ECE: how far confidence is from accuracy, over 15 bins, in percent: low is good. ";
+  if (!attacks.empty())
+    meanings +=
+        "FGSM: accuracy after every pixel has been changed by at most so many 255ths to raise the loss, at the size "
+        "of training.";
+  page.paragraph(meanings);
+  for (const std::string& metric : attacks) {
     const std::size_t dot = metric.rfind('.');
     columns.push_back(
-        {fmt::format("FGSM {}/255, {}", metric.substr(4, dot - 4), metric.substr(dot + 1)), metric, size});
+        {fmt::format("FGSM {}/255, {}", metric.substr(4, dot - 4), metric.substr(dot + 1)), metric, kOwnSide});
   }
   table(page, "In percent; the best of each column in bold", columns);
   std::vector<HtmlRow> rows{{HtmlCell("position"), "ECE", "FGSM 1/255, top5", "FGSM 3/255, top5"}};
@@ -253,13 +259,10 @@ void Report::calibration_and_attacks(HtmlPage& page) const {
 }
 
 void Report::robustness(HtmlPage& page) const {
-  std::vector<Column> columns{{"shifted", "shifted", side_}};
+  std::vector<Column> columns{{"shifted", "shifted", kOwnSide}};
   for (const Corruption each : kCorruptions)
-    columns.push_back({name_of(each), concat("corrupted.", name_of(each)), side_});
-  std::erase_if(columns, [&](const Column& column) {
-    return std::ranges::none_of(shown_,
-                                [&](const std::string& v) { return spread(v, column.metric, side_).has_value(); });
-  });
+    columns.push_back({name_of(each), concat("corrupted.", name_of(each)), kOwnSide});
+  std::erase_if(columns, [&](const Column& column) { return !has(column.metric); });
   if (columns.empty()) return;
   page.heading("Shifts and corruptions");
   page.paragraph(
@@ -282,7 +285,7 @@ void Report::by_layer(HtmlPage& page) const {
     for (const std::string& variant : shown_) {
       Series s{.name = variant, .x = {}, .y = {}};
       for (long layer = 0;; ++layer) {
-        const auto here = spread(variant, fmt::format("{}.{}", q.metric, layer), side_);
+        const auto here = spread(variant, fmt::format("{}.{}", q.metric, layer), kOwnSide);
         if (!here) break;
         s.x.push_back(static_cast<double>(layer)), s.y.push_back(here->mean), s.error.push_back(here->deviation);
       }
@@ -299,10 +302,11 @@ void Report::by_layer(HtmlPage& page) const {
       "the data has masks: the classifier applied to each patch token; mean intersection over union on the patches of "
       "the thing.");
   page.charts(charts);
-  std::vector<Column> columns{
-      {"diversity", "diversity", side_}, {"distance", "distance", side_}, {"similarity", "similarity", side_}};
-  if (std::ranges::any_of(shown_, [&](const std::string& v) { return spread(v, "lens.miou", side_).has_value(); }))
-    columns.push_back({"logit lens mIoU, last layer", "lens.miou", side_});
+  std::vector<Column> columns{{"diversity", "diversity", kOwnSide},
+                              {"distance", "distance", kOwnSide},
+                              {"similarity", "similarity", kOwnSide},
+                              {"logit lens mIoU, last layer", "lens.miou", kOwnSide}};
+  std::erase_if(columns, [&](const Column& column) { return !has(column.metric); });
   table(page, "Means over layers; the highest of each column in bold", columns);
 }
 
@@ -364,7 +368,7 @@ void write_report(const ComparisonFolder& folder) {
   Report report(folder);
   const std::string html = report.page(), chart = report.first_chart();
   write_atomically(folder.file("report.html"), [&](FileWriter& out) { out.write(html); });
-  write_atomically(folder.file("accuracy.svg"), [&](FileWriter& out) { out.write(chart); });
+  if (!chart.empty()) write_atomically(folder.file("accuracy.svg"), [&](FileWriter& out) { out.write(chart); });
 }
 
 }  // namespace lookhere

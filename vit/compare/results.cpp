@@ -49,6 +49,12 @@ std::optional<Spread> spread_of(const std::vector<RunResult>& results, const std
                 values.size() > 1 ? std::sqrt(squares / (count - 1)) : 0};
 }
 
+bool has_metric(const std::vector<RunResult>& results, const std::string& metric) {
+  return std::ranges::any_of(results, [&](const RunResult& run) {
+    return std::ranges::find(run.values, metric, &Measurement::metric) != run.values.end();
+  });
+}
+
 std::string accuracy_table(const Comparison& comparison, const std::vector<RunResult>& results, bool unicode) {
   long widest = 8;
   for (const std::string& variant : comparison.variants) widest = std::max(widest, columns(one_line(variant)));

@@ -22,6 +22,8 @@ std::vector<RunResult> results_of(const Comparison& comparison, const std::strin
 // in whatever order the numbers came.
 std::string to_csv(const std::vector<RunResult>& results);
 
+bool has_metric(const std::vector<RunResult>& results, const std::string& metric);
+
 // Over a variant's seeds.
 struct Spread {
   long count;

@@ -13,8 +13,6 @@
 namespace lookhere {
 namespace {
 
-constexpr const char* kDiverged = "diverged";
-
 class RunObserver : public TrainObserver {
  public:
   RunObserver(const ComparisonWatch& watch, long epochs) : watch_(watch), epochs_(epochs) {}
@@ -51,7 +49,28 @@ bool train(const ComparedRun& run, RunFolder folder, const ComparisonWatch& watc
   return trainer.run(observer, watch.stop) == Trainer::Outcome::finished;
 }
 
+RunState measure_run(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+                     const Judging& judging, const ComparisonWatch& watch) {
+  const std::string path = folder + "/" + run.folder;
+  const std::optional<RunFolder> again = RunFolder::if_free(path);  // which training has given back
+  if (!again) return RunState::elsewhere;
+  Measurements have = measurements_of(comparison, run, folder);
+  const std::string checkpoint = again->file("last.safetensors");
+  std::optional<Subject> subject;
+  const auto loaded = [&]() -> Subject& {
+    if (!subject) subject.emplace(checkpoint, comparison.test_images);
+    return *subject;
+  };
+  const ViTConfig model = config_of(Safetensors(checkpoint));
+  return measure(judging, model, loaded, have, watch) ? RunState::done : RunState::stopped;
+}
+
 }  // namespace
+
+void require_recipe(const ComparedRun& run, const std::string& folder) {
+  const std::string path = folder + "/" + run.folder;
+  as_begun(run.recipe, recipe_of(Safetensors(path + "/last.safetensors")), path);
+}
 
 Measurements measurements_of(const Comparison& comparison, const ComparedRun& run, const std::string& folder) {
   return {folder + "/" + run.folder + "/measurements.json", concat("test_images ", comparison.test_images)};
@@ -66,23 +85,14 @@ RunState carry_out(const Comparison& comparison, const ComparedRun& run, const s
   if (have.find(kDiverged, 0)) return RunState::diverged;
   try {
     if (!train(run, std::move(*taken), watch)) return RunState::stopped;
+    return measure_run(comparison, run, folder, judging, watch);
   } catch (const Error& error) {
     if (error.code() != Exit::diverged) throw;
     watch.note(concat(run.folder, ": ", error.what()));
+    have = measurements_of(comparison, run, folder);
     have.add({{kDiverged, 0, 1}});
     return RunState::diverged;
   }
-  const std::optional<RunFolder> again = RunFolder::if_free(path);  // which training has given back
-  if (!again) return RunState::elsewhere;
-  have = measurements_of(comparison, run, folder);
-  const std::string checkpoint = again->file("last.safetensors");
-  std::optional<Subject> subject;
-  const auto loaded = [&]() -> Subject& {
-    if (!subject) subject.emplace(checkpoint, comparison.test_images);
-    return *subject;
-  };
-  const ViTConfig model = config_of(Safetensors(checkpoint));
-  return measure(judging, model, loaded, have, watch) ? RunState::done : RunState::stopped;
 }
 
 }  // namespace lookhere

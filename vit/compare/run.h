@@ -7,7 +7,7 @@ namespace lookhere {
 
 enum class RunState {
   done,
-  diverged,   // its training did
+  diverged,   // its training did, or its model's answers are not finite
   elsewhere,  // another process is at it
   stopped,
 };
@@ -17,6 +17,11 @@ enum class RunState {
 RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
                    const Judging& judging, const ComparisonWatch& watch);
 
+// Throws Error if its checkpoint is of another recipe.
+void require_recipe(const ComparedRun& run, const std::string& folder);
+
+// Among its numbers: 1 at size 0 where it diverged.
+inline constexpr const char* kDiverged = "diverged";
 // Its numbers as far as they are there.
 Measurements measurements_of(const Comparison& comparison, const ComparedRun& run, const std::string& folder);
 

@@ -23,6 +23,7 @@ class Subject {
 
   ViT& model() { return model_; }
   const Recipe& recipe() const { return recipe_; }
+  bool averaged() const { return averaged_; }  // are the weights means over the updates
   // The same weights with another value of the encoding's tunable number (PositionEncoding::tunable).
   ViT tuned(double value) const;
   // Images for a model's input of this size; they stay until others are asked for. At other sizes than the model's

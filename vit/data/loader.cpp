@@ -16,8 +16,8 @@ namespace {
 void check_options(const Dataset& dataset, const LoaderOptions& o) {
   check(1 <= o.batch_size && o.batch_size <= 1 << 24, "loader: batch_size must lie in [1, 16777216], got ",
         o.batch_size);
-  check(!o.drop_last || o.batch_size <= dataset.size(), "loader: ", dataset.size(), " images fill no batch of ",
-        o.batch_size, ", and drop_last leaves out what is not full");
+  check(!o.drop_last || o.batch_size <= dataset.size(), o.batch_option, ": wanted at most the ", dataset.size(),
+        " images of ", dataset.name, ", got ", o.batch_size);
   check(0 <= o.crop_padding && o.crop_padding <= 1 << 16, "loader: crop_padding must lie in [0, 65536], got ",
         o.crop_padding);
   for (long side : {o.image_height, o.image_width})

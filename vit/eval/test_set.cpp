@@ -1,6 +1,7 @@
 // What the data does not say, the model does.
 #include "vit/eval/test_set.h"
 
+#include "tensor/text.h"
 #include "vit/model/preprocessing.h"
 #include "vit/show/console.h"
 
@@ -24,13 +25,21 @@ void guess_preprocessing(Dataset& test, const Safetensors& model) {
       test.name);
 }
 
-}  // namespace
-
-Dataset load_test_set(const std::string& source, const Safetensors& model, long drawn_size) {
-  DatasetOptions options;
-  options.shapes_size = options.glyphs_size = drawn_size;
-  return load_test_set(source, model, options);
+// More than the numbers that stand in for names.
+bool are_names(const std::vector<std::string>& classes) {
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    if (classes[i] != std::to_string(i) && classes[i] != "class " + std::to_string(i)) return true;
+  return false;
 }
+
+std::string first_few(std::vector<std::string> names) {
+  constexpr std::size_t kFew = 3;
+  for (std::string& name : names) name = shown(name);
+  if (names.size() > kFew) names.resize(kFew), names.emplace_back("...");
+  return joined(names);
+}
+
+}  // namespace
 
 Dataset load_test_set(const std::string& source, const Safetensors& model, const DatasetOptions& options) {
   const ViTConfig config = config_of(model);
@@ -48,8 +57,13 @@ Dataset load_test_set(const std::string& source, const Safetensors& model, const
     take(test, *own);
   else
     guess_preprocessing(test, model);
-  if (test.classes == 0 || model.metadata().contains("class_names"))
-    test.class_names = class_names_of(model, config.classes);
+  if (test.classes == 0 || model.metadata().contains("class_names")) {
+    const std::vector<std::string> of_model = class_names_of(model, config.classes);
+    if (!test.class_names.empty() && are_names(test.class_names) && are_names(of_model) && test.class_names != of_model)
+      say("warning: {} has the classes {}, and {} is for {}: they are taken by number\n", source,
+          first_few(test.class_names), model.path(), first_few(of_model));
+    test.class_names = of_model;
+  }
   test.classes = config.classes;
   check_consistent(test);
   return test;

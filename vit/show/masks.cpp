@@ -59,7 +59,8 @@ Picture picture_of(const PositionConfig& position, long heads, long depth, Grid 
   check(grid.y <= kLongestSide && grid.x <= kLongestSide, "masks: the grid must be at most ", kLongestSide, "×",
         kLongestSide, ", got ", grid.y, "×", grid.x, "; a smaller one can be chosen with --grid");
   check(heads >= 1 && depth >= 1, "masks: wanted at least one head and layer, got ", heads, " and ", depth);
-  check(kAllLayers <= options.layer && options.layer < depth, "masks: no layer ", options.layer, " of ", depth);
+  check(kAllLayers <= options.layer && options.layer < depth, "--layer: wanted 0 to ", depth - 1, " or all, got ",
+        options.layer);
   Picture p{depth, grid, options.query_row, options.query_column, {}};
   if (p.row < 0) p.row = grid.y / 2;
   if (p.column < 0) p.column = grid.x / 2;

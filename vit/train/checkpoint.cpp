@@ -42,6 +42,23 @@ void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer
   save_safetensors(path, tensors, metadata, Hashes::all);
 }
 
+Metadata judging_metadata(const Recipe& recipe) {
+  const nlohmann::json all = parse_object(to_json(recipe), "recipe");
+  auto json = nlohmann::ordered_json::object();
+  for (const char* name : {"bce-loss", "val-split", "holdout", "class-order", "shapes-train", "shapes-test",
+                           "glyphs-train", "glyphs-test", "glyphs-zoom"})
+    json[name] = all.at(name);
+  return {{"judged_by", to_text(json)}};
+}
+
+Recipe recipe_behind(const Safetensors& model) {
+  Recipe recipe;
+  for (const char* key : {"judged_by", "recipe"})
+    if (const auto found = model.metadata().find(key); found != model.metadata().end())
+      update_from_json(recipe, found->second);
+  return recipe;
+}
+
 Recipe recipe_of(const Safetensors& checkpoint) {
   Recipe recipe;
   update_from_json(recipe, metadata_field(checkpoint, "recipe"));

@@ -33,6 +33,11 @@ struct TrainingState {
 
 void save_checkpoint(const std::string& path, ViT& model, const AdamW& optimizer, const Recipe& recipe,
                      const TrainingState& state, const Metadata& more = {});
+// What a run's best model is to be judged by: its loss, and how its data sets are split and drawn. The rest of its
+// recipe is left out, so that the file does not depend on where its data lies, on workers or devices.
+Metadata judging_metadata(const Recipe& recipe);
+// The recipe of the run that a model file is of, as far as the file tells; the rest is as usual.
+Recipe recipe_behind(const Safetensors& model);
 // Throws Error if the file is a model without a run ("progress" in its metadata is missing).
 Recipe recipe_of(const Safetensors& checkpoint);
 TrainingState training_state_of(const Safetensors& checkpoint);

@@ -102,6 +102,7 @@ std::string take_weights_of(const Safetensors& file, ViT& model) {
                    wanted.grid().y, "x", wanted.grid().x, " patches");
   if (!left_new.empty()) line += concat("; new: ", shortened(left_new));
   if (!left_over.empty()) line += concat("; not used: ", shortened(left_over));
+  if (const std::string others = differences(wanted, held); !others.empty()) line += concat("; ", others);
   return line;
 }
 

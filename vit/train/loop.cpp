@@ -299,6 +299,7 @@ void Trainer::diverged(const std::string& what) const {
 bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>& should_stop) {
   require_finite_weights();
   require_same_weights();
+  if (at_.epoch_losses == 0) diverged(concat("no update of epoch ", at_.epoch + 1, " was finite"));
   const auto mean = [](double sum, long count) { return count ? sum / static_cast<double>(count) : NAN; };
   EpochRow row{.epoch = at_.epoch,
                .train_loss = mean(at_.epoch_loss, at_.epoch_losses),
@@ -314,7 +315,11 @@ bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>&
     if (accuracy.stopped) return false;
     if (accuracy.top1 <= at_.best_top1) return true;
     at_.best_top1 = accuracy.top1, at_.best_epoch = at_.epoch;
-    if (writes()) save_model(file("best.safetensors"), model_, description_of(train_));
+    if (writes()) {
+      Metadata more = description_of(train_);
+      more.merge(judging_metadata(recipe_));
+      save_model(file("best.safetensors"), model_, more);
+    }
     return true;
   };
   {

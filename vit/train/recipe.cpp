@@ -30,6 +30,17 @@ void check_field(const char* name, const T& value, Range range) {
 }
 
 template <class T>
+constexpr const char* kWanted = "a list of numbers";
+template <>
+constexpr const char* kWanted<std::vector<std::string>> = "a list of texts";
+template <>
+constexpr const char* kWanted<std::string> = "a text";
+template <>
+constexpr const char* kWanted<double> = "a number";
+template <>
+constexpr const char* kWanted<bool> = "true or false";
+
+template <class T>
 void set_field(const RecipeOption& option, T& field, const nlohmann::json& value) {
   const auto& [name, group, help, range] = option;
   if constexpr (std::is_same_v<T, long>) {
@@ -41,7 +52,7 @@ void set_field(const RecipeOption& option, T& field, const nlohmann::json& value
   try {
     field = value.get<T>();
   } catch (const nlohmann::json::exception&) {
-    fail("'", name, "' has the wrong type: ", described(value));
+    fail("'", name, "': wanted ", kWanted<T>, ", got ", described(value));
   }
   check_field(name, field, range);
 }
@@ -166,7 +177,8 @@ ViTConfig model_config(const Recipe& r, const Dataset& data, const std::optional
   c.channels = data.channels, c.classes = data.classes;
   if (r.model == "nano") c.height = data.height, c.width = data.width;
   if (r.img_size) c.height = c.width = r.img_size;
-  check(c.height > 0, "--img-size: the images of ", data.name, " differ in size: wanted the side of the model's");
+  check(c.height > 0, "--img-size: wanted the side of the model's images, for those of ", data.name,
+        " have sizes of their own");
   if (r.patch_size) c.patch = r.patch_size;
   if (r.dim) c.dim = r.dim;
   if (r.depth) c.depth = r.depth;
@@ -275,7 +287,8 @@ LoaderOptions training_loader(const Recipe& r, const ViTConfig& model, const Dat
 LoaderOptions training_loader(const Recipe& r, const Dataset& data) {
   ViTConfig model;
   model.height = r.img_size ? r.img_size : data.height, model.width = r.img_size ? r.img_size : data.width;
-  check(model.height > 0, "--img-size: the images of ", data.name, " differ in size: wanted the side of the model's");
+  check(model.height > 0, "--img-size: wanted the side of the model's images, for those of ", data.name,
+        " have sizes of their own");
   return training_loader(r, model, data);
 }
 

@@ -17,7 +17,7 @@ namespace lookhere {
 inline constexpr const char* kDeviceDescription = "where to compute: cpu or cuda";
 inline constexpr const char* kTf32Description = "on a GPU multiply f32 as TF32: faster, with 10 bits of mantissa";
 
-inline constexpr const char* kPositionGroup = "Position";
+inline constexpr const char *kPositionGroup = "Position", *kDataGroup = "Data";
 
 // A field as the command line, config.toml and the checkpoint have it.
 struct RecipeOption {
@@ -62,7 +62,7 @@ struct Recipe {
   // f(option, field) for every field, f(const RecipeOption&, T&).
   void visit(auto&& f) {
     constexpr double kMany = 1e9;
-    const char* group = "Data";
+    const char* group = kDataGroup;
     const auto add = [&](const char* name, auto& field, const char* help, Range range = {}) {
       f(RecipeOption{.name = name, .group = group, .help = help, .range = range}, field);
     };
@@ -112,7 +112,7 @@ struct Recipe {
     add("drop-path", drop_path, "stochastic depth, the same in every block", {0, 0.999});
     add("model-ema-decay", model_ema_decay, "moving average of the weights, used for evaluation (0: off)",
         {0, 0.999999});
-    group = "Data";
+    group = kDataGroup;
     add("val-split", val_split, "of photographs: share of each class to test with, where no folder is", {0, 1});
     add("holdout", holdout, "share of the training images, evenly spread, that is left out, for compare to tune with",
         {0, 0.5});
@@ -142,7 +142,7 @@ struct Recipe {
     add("cutmix", cutmix, "alpha of CutMix (0: off)", {0, 1000});
     add("mixup-prob", mixup_prob, "probability that a batch is mixed", {0, 1});
     add("mixup-switch-prob", mixup_switch_prob, "probability of CutMix where both are on", {0, 1});
-    group = "Data";
+    group = kDataGroup;
     add("shapes-train", shapes_train, "training images of --data shapes", {1, 1e7});
     add("shapes-test", shapes_test, "test images of --data shapes", {1, 1e7});
     add("glyphs-train", glyphs_train, "training images of --data glyphs", {1, 1e7});

@@ -77,6 +77,7 @@ bool RunFolder::has(const std::string& name) const { return is_there(file(name))
 void RunFolder::require_free() const {
   check(!has("last.safetensors"), path_, " holds a run already: go on with --resume ", path_,
         " or choose another --output");
+  check(!has("compare.json"), path_, " holds a comparison: choose another --output");
   for (const char* name : kWritten)
     check(!has(name), path_, " is no run's folder but holds ", name,
           ", which a run would overwrite: choose another --output");
