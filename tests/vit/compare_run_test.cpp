@@ -8,6 +8,7 @@
 #include "tests/testing.h"
 #include "tests/vit/show_pictures.h"
 #include "vit/compare/folder.h"
+#include "vit/compare/report.h"
 #include "vit/compare/results.h"
 #include "vit/train/log.h"
 
@@ -107,6 +108,10 @@ TEST(CompareRun, EvalHasTheSameNumbers) {
                             "--size-rule=crop", "--interpolation=bicubic", "--reliability=r.svg"})
     EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", other})
                   .err.find(concat("without ", std::string(other).substr(0, std::string(other).find('=')))),
+              std::string::npos)
+        << other;
+  for (const char* other : {"--epsilon=2", "--attack-step=1", "--attack-steps=3"})
+    EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", other}).err.find("wanted --attack"),
               std::string::npos)
         << other;
   for (const char* other : {"--sizes=32", "--test-images=8", "--curve=c.svg"})
@@ -255,6 +260,24 @@ TEST(CompareFolder, NumbersOfOtherImagesAreNotMixed) {
   ASSERT_EQ(run_program({"train", "--resume", copy + "/runs/none-seed42", "--epochs", "3"}).code, 0);
   const Finished on = run_program({"compare", "--resume", copy});
   EXPECT_NE(on.err.find("none-seed42: holds a run with another recipe (epochs 3 -> 2)"), std::string::npos) << on.err;
+}
+
+// A page that is stopped leaves what was there.
+TEST(CompareFolder, APageCanBeStopped) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(whole(), folder / "c", std::filesystem::copy_options::recursive);
+  write_file(folder / "c/report.html", "before");
+  const ComparisonFolder comparison(folder / "c", comparison_in(folder / "c"));
+  std::vector<long> told;
+  EXPECT_FALSE(write_report(comparison, {.progress =
+                                             [&](long done, long total) {
+                                               told = {done, total};
+                                             },
+                                         .stop = [&] { return !told.empty(); }}));
+  EXPECT_EQ(told, (std::vector<long>{0, 2}));
+  EXPECT_EQ(read_file(folder / "c/report.html"), "before");
+  EXPECT_TRUE(write_report(comparison));
+  EXPECT_NE(read_file(folder / "c/report.html").find("Where the models look"), std::string::npos);
 }
 
 TEST(CompareFolder, NothingBeginsThatCannotEnd) {

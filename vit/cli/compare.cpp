@@ -11,8 +11,8 @@
 #include "tensor/system/signals.h"
 #include "tensor/text.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/comparison_page.h"
 #include "vit/compare/folder.h"
-#include "vit/compare/report.h"
 #include "vit/compare/results.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
@@ -141,7 +141,7 @@ void Compare::run() const {
   if (is_job) return;
   if (const auto results = results_of(c, output); has_metric(results, "top1"))
     write_to_stdout(accuracy_table(c, results, utf8_locale()));
-  write_report(folder);
+  write_comparison_page(folder);
   print("results {}\nreport {}\n", folder.file("results.csv"), folder.file("report.html"));
 }
 

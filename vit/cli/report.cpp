@@ -2,7 +2,7 @@
 #include <filesystem>
 
 #include "vit/cli/commands.h"
-#include "vit/compare/report.h"
+#include "vit/cli/comparison_page.h"
 #include "vit/compare/run_report.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
@@ -41,7 +41,7 @@ void Report::run() const {
   if (std::filesystem::exists(folder + "/" + kComparisonFile, ignored)) {
     const ComparisonFolder comparison(folder, comparison_in(folder));
     comparison.write_results();
-    write_report(comparison);
+    write_comparison_page(comparison);
   } else {
     Progress progress("report", 0);
     write_run_report(folder, test_images, [&](long done, long total) {

@@ -62,7 +62,7 @@ class Report {
         shown_.push_back(variant);
     if (shown_.empty()) shown_ = c_.variants;
   }
-  std::string page();
+  std::string page(const PageWatch& watch);  // empty if it was stopped
   std::string first_chart() const { return has("top1") ? charts_of("Top-1 accuracy", false)[0] : ""; }
 
  private:
@@ -341,7 +341,7 @@ void Report::commands(HtmlPage& page) const {
   page.paragraph("Made on: " + describe_cpu());
 }
 
-std::string Report::page() {
+std::string Report::page(const PageWatch& watch) {
   std::vector<const ComparedRun*> done, kept;
   for (const std::string& variant : shown_) {
     if (const ComparedRun* run = first_done(variant)) done.push_back(run);
@@ -355,7 +355,7 @@ std::string Report::page() {
   calibration_and_attacks(page);
   robustness(page);
   by_layer(page);
-  add_pictures(page, folder_, kept, kept.size() == done.size());
+  if (!add_pictures(page, folder_, kept, kept.size() == done.size(), watch)) return "";
   add_masks(page, folder_, done);
   training(page);
   commands(page);
@@ -364,11 +364,13 @@ std::string Report::page() {
 
 }  // namespace
 
-void write_report(const ComparisonFolder& folder) {
+bool write_report(const ComparisonFolder& folder, const PageWatch& watch) {
   Report report(folder);
-  const std::string html = report.page(), chart = report.first_chart();
+  const std::string html = report.page(watch), chart = report.first_chart();
+  if (html.empty()) return false;
   write_atomically(folder.file("report.html"), [&](FileWriter& out) { out.write(html); });
   if (!chart.empty()) write_atomically(folder.file("accuracy.svg"), [&](FileWriter& out) { out.write(chart); });
+  return true;
 }
 
 }  // namespace lookhere

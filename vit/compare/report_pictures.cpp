@@ -72,11 +72,13 @@ void add_image(Looks& looks, Subject& subject, const Dataset& data, const Batch&
 }  // namespace
 
 // Models are asked for the same test images, at the first and the last size.
-void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& kept,
-                  bool all) {
+bool add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& kept, bool all,
+                  const PageWatch& watch) {
   const Comparison& c = folder.comparison();
   Looks looks;
-  for (const ComparedRun* run : kept) {
+  for (long done = 0; const ComparedRun* run : kept) {
+    if (watch.stop && watch.stop()) return false;
+    if (watch.progress) watch.progress(done++, std::ssize(kept));
     Subject subject(folder.file(run->folder + "/last.safetensors"), c.test_images);
     looks.columns.clear();
     looks.rollout.push_back({.name = run->variant, .pictures = {}});
@@ -91,7 +93,7 @@ void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vec
       }
     }
   }
-  if (looks.rollout.empty()) return;
+  if (looks.rollout.empty()) return true;
   page.heading("Where the models look");
   page.paragraph(
       "Attention rollout on the same test images, of each position's first model whose weights were kept: bright "
@@ -100,7 +102,7 @@ void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vec
   page.picture(picture_table("Attention rollout", looks.columns, looks.rollout),
                "Attention rollout by position, test image and size");
   std::erase_if(looks.lens, [](const PictureRow& row) { return row.pictures.empty(); });
-  if (looks.lens.empty()) return;
+  if (looks.lens.empty()) return true;
   page.heading("What single patches say");
   page.paragraph(
       "Patch logit lens of the same models and images: the classifier asked for each patch of the last layer alone. "
@@ -108,6 +110,7 @@ void add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vec
       "Nothing trains patches to know the class: attention brings it to them.");
   page.picture(picture_table("Patch logit lens", looks.columns, looks.lens),
                "Patch logit lens by position, test image and size");
+  return true;
 }
 
 void add_masks(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& done) {
