@@ -45,6 +45,7 @@ std::optional<nlohmann::json> value_for(Recipe recipe, const std::string& name, 
 
 std::vector<std::string> texts_of(const std::vector<long>& numbers) {
   std::vector<std::string> texts;
+  texts.reserve(numbers.size());
   for (const long each : numbers) texts.push_back(std::to_string(each));
   return texts;
 }
