@@ -36,7 +36,8 @@ std::optional<double> Measurements::find(const std::string& metric, long size) c
 
 void Measurements::add(const std::vector<Measurement>& more) {
   for (const Measurement& m : more) {
-    check(std::isfinite(m.value), path_, ": ", m.metric, " at ", m.size, " px is not finite");
+    if (!std::isfinite(m.value))
+      throw Error(concat("the model's ", m.metric, " at ", m.size, " px is not finite"), Exit::diverged);
     check(!find(m.metric, m.size), path_, ": has ", m.metric, " at ", m.size, " px already");
     all_.push_back(m);
   }
