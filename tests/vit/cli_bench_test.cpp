@@ -105,7 +105,9 @@ TEST(CliBench, Data) {
   const Finished plain = run_program({"bench", "data", "--data", "shapes", "--shapes-train", "20", "-b", "4"});
   EXPECT_EQ(plain.code, 0) << plain.err;
   EXPECT_NE(plain.out.find("\ncrop, resize, normalise "), std::string::npos) << plain.out;
-  expect_refusal({{"bench", "data", "--data", photos}, kInput, "--img-size: the images of "});
+  expect_refusal({{"bench", "data", "--data", photos},
+                  kInput,
+                  "--img-size: wanted the side of the model's images, for those of "});
 }
 
 TEST(CliBench, Errors) {

@@ -98,7 +98,7 @@ TEST(CliMalformed, OtherCommands) {
       {with(masks, {"--grid", "99999999999999999999x1"}), kInput, "--grid: wanted two numbers"},
       {with(masks, {"--query", "14,14"}), kInput, "no patch in row 14"},
       {with(masks, {"--query", "1;1"}), kInput, "--query: wanted two numbers"},
-      {with(masks, {"--layer", "12"}), kInput, "no layer 12"},
+      {with(masks, {"--layer", "12"}), kInput, "--layer: wanted 0 to 11 or all, got 12"},
       {with(masks, {"--layer", "first"}), kInput, "--layer: wanted a number or all"},
       {with(masks, {"--layer", "-1"}), kInput, "--layer"},
       {with(masks, {"--position", "learned"}), kInput, "with this position encoding every head sees everything"},

@@ -112,12 +112,12 @@ class Eval : public Command {
 
 void Eval::check_attack() const {
   check(attack.empty() || attack == "fgsm" || attack == "pgd", "--attack: wanted fgsm or pgd, got ", shown(attack));
+  check(!epsilon.empty(), "--epsilon: wanted at least one number");
+  for (const double each : epsilon) check_range("--epsilon", {0, kGreys}, each);
   const Eval untouched;
   check(!attack.empty() || !metrics.empty() || epsilon == untouched.epsilon, "--epsilon: wanted --attack beside it");
   check(attack == "pgd" || (attack_step == untouched.attack_step && attack_steps == untouched.attack_steps),
         "--attack-step and --attack-steps: wanted --attack pgd beside them");
-  check(!epsilon.empty(), "--epsilon: wanted at least one number");
-  for (const double each : epsilon) check_range("--epsilon", {0, kGreys}, each);
 }
 
 // What would be left unsaid or undone is refused.
