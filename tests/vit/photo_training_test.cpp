@@ -21,6 +21,52 @@ Recipe photo_recipe(const std::string& photos) {
   return r;
 }
 
+// Where no folder is for tests: what a run has tested with is what its models are judged by, wherever that is asked.
+TEST(PhotoTraining, IsJudgedOnTheImagesThatWereHeldOut) {
+  const TemporaryFolder folder;
+  make_photos(folder);
+  write_file(folder / "map.txt", "down\nacross\n");
+  const Finished end = run_program({"train",
+                                    "--data",
+                                    "photos/train",
+                                    "--val-split",
+                                    "0.25",
+                                    "--class-map",
+                                    "map.txt",
+                                    "--img-size",
+                                    "16",
+                                    "--patch-size",
+                                    "8",
+                                    "--dim",
+                                    "16",
+                                    "--depth",
+                                    "1",
+                                    "--heads",
+                                    "2",
+                                    "-b",
+                                    "4",
+                                    "--epochs",
+                                    "1",
+                                    "--model-ema-decay",
+                                    "0",
+                                    "--output",
+                                    "run"},
+                                   {.working_folder = folder.path().string()});
+  ASSERT_EQ(end.code, 0) << end.err;
+  EXPECT_EQ(recipe_of(Safetensors(folder / "run/last.safetensors")).class_map, folder / "map.txt");
+  const auto judged = [&](const char* file) {
+    const Finished eval = run_program(
+        {"eval", "--model", folder / concat("run/", file, ".safetensors"), "--data", folder / "photos/train"});
+    EXPECT_EQ(eval.code, 0) << eval.err;
+    return eval.out;
+  };
+  const std::string said = judged("last");
+  EXPECT_TRUE(said.starts_with("images 6\n")) << said;
+  EXPECT_EQ(judged("best"), said);
+  std::filesystem::remove(folder / "map.txt");
+  EXPECT_EQ(judged("last"), said);
+}
+
 TEST(PhotoTraining, IsTheSameForAnyWorkersAndGoesOnAsItBegan) {
   const TemporaryFolder folder;
   const Recipe recipe = photo_recipe(make_photos(folder));

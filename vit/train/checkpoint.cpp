@@ -56,6 +56,8 @@ Recipe recipe_behind(const Safetensors& model) {
   for (const char* key : {"judged_by", "recipe"})
     if (const auto found = model.metadata().find(key); found != model.metadata().end())
       update_from_json(recipe, found->second);
+  // The model knows its classes and their order by itself.
+  if (std::error_code ignored; !std::filesystem::exists(recipe.class_map, ignored)) recipe.class_map.clear();
   return recipe;
 }
 
