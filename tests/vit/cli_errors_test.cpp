@@ -228,6 +228,16 @@ TEST(CliErrors, TheBestModelIsJudgedAsItsRun) {
   EXPECT_TRUE(judged("best", {}).starts_with("images 40\n"));
   EXPECT_NE(judged("best", {}).find("(sigmoid, 15 bins)"), std::string::npos);
   EXPECT_NE(judged("best", {"--metrics", "tuned", "--sizes", "24"}).find("tuned.value"), std::string::npos);
+  // Where nothing is tuned no training images are needed.
+  write_idx_folder(folder / "data", 64);
+  Words command = tiny_training(folder / "idx", "1") + Words{"--holdout", "0.2", "--max-steps", "1"};
+  *std::ranges::find(command, "shapes") = folder / "data";
+  ASSERT_EQ(run_program(command).code, 0);
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "data"))
+    if (entry.path().filename().string().starts_with("train")) std::filesystem::remove(entry.path());
+  const Finished alone = run_program(
+      {"eval", "--data", folder / "data", "--model", folder / "idx/last.safetensors", "--metrics", "accuracy"});
+  EXPECT_EQ(alone.code, 0) << alone.err;
   const Finished none = run_program({"eval", "--data", "shapes", "--model", huge_model(folder), "--metrics", "tuned"});
   EXPECT_EQ(none.code, 2);
   EXPECT_NE(none.err.find("--metrics tuned: wanted training images that were held out (train --holdout)"),

@@ -42,7 +42,6 @@ class Compare : public RecipeCommand {
 
  private:
   Comparison asked_for() const;
-  void work(const ComparisonFolder& folder) const;
   std::string metrics = "all", output = "compared", positions = "lh180,lh90,lh45,learned,sincos,rope,alibi";
   std::vector<double> sizes, epsilon{1, 3};
   long seeds = 3, test_images = 0, jobs = 1;

@@ -16,8 +16,8 @@
 namespace lookhere {
 namespace {
 
-Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject, long held_out) {
-  Judging judging{.sizes = {model.height}, .epsilon = asked.epsilon, .held_out = held_out > 0, .groups = {}};
+Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject) {
+  Judging judging{.sizes = {model.height}, .epsilon = asked.epsilon, .groups = {}};
   if (!asked.sizes.empty()) judging.sizes.clear();
   for (const double size : asked.sizes) {
     check(size >= 1 && size <= 16384 && size == std::round(size) && static_cast<long>(size) % model.patch == 0,
@@ -31,9 +31,6 @@ Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject
     if (group != "all") judging.groups.insert(group);
   }
   if (asked.metrics == "all") judging.groups.clear();
-  check(held_out > 0 || !judging.groups.contains("tuned"),
-        "--metrics tuned: wanted training images that were held out ",
-        "(train --holdout), got a model whose run has none");
   judging.masks = static_cast<bool>(subject.images(model.height).masks);
   return judging;
 }
@@ -60,8 +57,13 @@ void judge_model(const Judged& asked) {
   Recipe recipe = asked.how;
   recipe.data = asked.data;
   Subject subject(asked.model, recipe, asked.test_images);
-  const long held_out = recipe.holdout > 0 ? load_held_out(recipe).size() : 0;
-  const Judging judging = judging_of(asked, model, subject, held_out);
+  Judging judging = judging_of(asked, model, subject);
+  // Nothing but tuning needs training images.
+  const bool tunes = judging.groups.empty() || judging.groups.contains("tuned");
+  const long held_out = tunes && recipe.holdout > 0 ? load_held_out(recipe).size() : 0;
+  judging.held_out = held_out > 0;
+  check(judging.held_out || !judging.groups.contains("tuned"),
+        "--metrics tuned: wanted training images that were held out (train --holdout), got a model whose run has none");
   Measurements numbers("", "");
   const long test = subject.images(model.height).size();
   const ImageCounts images{.train = 0, .test = test, .held_out = held_out};
