@@ -303,30 +303,30 @@ clean:
 # build/gpu-bundle needs a driver and cuBLAS where it runs, and nothing else. `bash build/gpu-bundle/check.sh` there writes
 # gpu-check.txt; `make gpu-check` does both where this machine has a GPU.
 BUNDLE    := $(OUT)/gpu-bundle
-BUNDLED   := $(addprefix $(BUNDLE)/bin/,lookhere tests conformance bench_cuda)
+BUNDLED   := $(addprefix $(OUT)/gpu/bin/,lookhere tests conformance bench_cuda)
 GPU_TESTS := $(filter-out tests/kernels/cuda/%,$(filter tests/main.cpp tests/kernels/% tests/autograd/% tests/vit/cuda_test.cpp,$(TESTS)))
 # Tests name the emulator, but kernels, products and the device are the GPU's.
 EMULATOR  := $(filter-out %/product.o,$(filter $(DIR)/kernels/cuda/emulator/%,$(EMULATED)))
 PORTABLE  := $(DIR)/tests/gpu/portable.o
 $(DIR)/tests/gpu/host_memory.o: FLAGS += -isystem $(CUDA_HOME)/include
 # Libraries that have an archive are linked from it. A run path of the old kind holds for OpenBLAS' own libraries too.
-$(BUNDLE)/bin/%: LINK = -static-libstdc++ -static-libgcc -L/usr/lib/$(MULTI)/$(BLAS) -lopenblas $(if $(ONEDNN),-ldnnl) \
+$(OUT)/gpu/bin/%: LINK = -static-libstdc++ -static-libgcc -L/usr/lib/$(MULTI)/$(BLAS) -lopenblas $(if $(ONEDNN),-ldnnl) \
   -Wl,-Bstatic -lfreetype -lbrotlidec -lbrotlicommon -ljpeg -lpng -larchive -lz -Wl,-Bdynamic -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread \
   -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/../lib' -s
-$(BUNDLE)/bin/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_nvcc) $(PORTABLE)
+$(OUT)/gpu/bin/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_nvcc) $(PORTABLE)
 	$(call link)
-$(BUNDLE)/bin/tests: $(call objects,$(GPU_TESTS)) $(DIR)/tests/gpu/host_memory.o $(DIR)/liblookhere.a $(GPU_nvcc) $(EMULATOR) $(PORTABLE)
+$(OUT)/gpu/bin/tests: $(call objects,$(GPU_TESTS)) $(DIR)/tests/gpu/host_memory.o $(DIR)/liblookhere.a $(GPU_nvcc) $(EMULATOR) $(PORTABLE)
 	$(call link,-lgtest -lgmock)
-$(BUNDLE)/bin/conformance: $(DIR)/tests/gpu/conformance.cu.nvcc.o $(filter $(DIR)/kernels/cuda/gpu/%,$(GPU_nvcc)) $(PORTABLE)
+$(OUT)/gpu/bin/conformance: $(DIR)/tests/gpu/conformance.cu.nvcc.o $(filter $(DIR)/kernels/cuda/gpu/%,$(GPU_nvcc)) $(PORTABLE)
 	$(call link)
-$(BUNDLE)/bin/bench_cuda: $(DIR)/kernels/bench/cuda.cu.nvcc.o $(DIR)/liblookhere.a $(GPU_nvcc) $(PORTABLE)
+$(OUT)/gpu/bin/bench_cuda: $(DIR)/kernels/bench/cuda.cu.nvcc.o $(DIR)/liblookhere.a $(GPU_nvcc) $(PORTABLE)
 	$(call link)
 $(OUT)/emulated/conformance: $(DIR)/tests/gpu/conformance.cu.emulated$(EMULATE).o $(DIR)/liblookhere.a $(GPU_emulated)
 	$(call link)
 gpu-bundle: deps-test
 	@$(if $(NVCC),,echo "gpu-bundle: nvcc is not found here; CUDA_HOME=FOLDER says where it is" && false)
 	@$(PARALLEL) $(BUNDLED) $(OUT)/emulated/conformance
-	@LD_LIBRARY_PATH=/usr/lib/$(MULTI)/$(BLAS) tests/gpu/bundle.sh $(BUNDLE) $(CUDA_HOME) $(OUT)/emulated/conformance
+	@LD_LIBRARY_PATH=/usr/lib/$(MULTI)/$(BLAS) tests/gpu/bundle.sh $(BUNDLE) $(OUT)/gpu/bin $(CUDA_HOME) $(OUT)/emulated/conformance
 gpu-check:
 	@tests/gpu/check.sh can-run
 	@$(MAKE) --no-print-directory gpu-bundle

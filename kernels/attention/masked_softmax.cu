@@ -324,26 +324,10 @@ void attention_masked_softmax_backward(Cuda cuda, const AttentionBackward<T>& p,
   });
 }
 
-template <class T>
-long attention_workspace(Cuda, const AttentionPlan&, const AttentionSizes& sizes) {
-  return masked_softmax_workspace<T>(sizes);
-}
-template <class T>
-void attention(Cuda cuda, const Attention<T>& p) {
-  attention_masked_softmax(cuda, p);
-}
-template <class T>
-void attention_backward(Cuda cuda, const AttentionBackward<T>& p) {
-  attention_masked_softmax_backward(cuda, p);
-}
-
-#define FOR_TYPE(T)                                                                         \
-  template long masked_softmax_workspace<T>(const AttentionSizes&, long);                   \
-  template void attention_masked_softmax(Cuda, const Attention<T>&, long);                  \
-  template void attention_masked_softmax_backward(Cuda, const AttentionBackward<T>&, long); \
-  template long attention_workspace<T>(Cuda, const AttentionPlan&, const AttentionSizes&);  \
-  template void attention(Cuda, const Attention<T>&);                                       \
-  template void attention_backward(Cuda, const AttentionBackward<T>&)
+#define FOR_TYPE(T)                                                        \
+  template long masked_softmax_workspace<T>(const AttentionSizes&, long);  \
+  template void attention_masked_softmax(Cuda, const Attention<T>&, long); \
+  template void attention_masked_softmax_backward(Cuda, const AttentionBackward<T>&, long)
 FOR_TYPE(float);
 FOR_TYPE(double);
 FOR_TYPE(bf16);

@@ -7,6 +7,8 @@
 
 #include "kernels/cuda/gpu/error.h"
 
+// Before a loop whose turns are known and index registers.
+#define UNROLL _Pragma("unroll")
 // SHARED(float, row, 64): an array of shared memory, one for the block.
 #define SHARED(T, name, size) __shared__ __align__(16) T name[size]
 // SHARED_VIEW(float, row, 64, byte): 64 values of the shared memory whose size LAUNCH_WITH_SHARED gives, from byte on,
@@ -49,6 +51,7 @@ void allow_shared(Kernel* kernel, long bytes) {
 #include "kernels/cuda/emulator/graph.h"
 #include "kernels/cuda/emulator/names.h"
 
+#define UNROLL
 #define SHARED(T, name, size) auto& name = kernels::emulator::shared_array<T>(#name, size)
 #define SHARED_VIEW(T, name, size, byte) const auto name = kernels::emulator::shared_view<T>(#name, size, byte)
 #define LAUNCH(kernel, grid, block, context, ...) LAUNCH_WITH_SHARED(kernel, grid, block, 0, context, __VA_ARGS__)

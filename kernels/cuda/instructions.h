@@ -22,6 +22,7 @@
 //   mma_m16n8k8(sum, a, b0, b1)        the same, .row.col.f32.tf32.tf32.f32
 //     sum += a·b, 16 × 8 values in f32. Who holds which element: m16n8k16 and m16n8k8 below. tf32 is the upper 19 bits.
 //   pack_bf16(low, high)               "cvt": two values, rounded, as one register of bf16, `low` in the lower half
+//   exp2_approximate(value)            "ex2", .approx.ftz: 2^value within 2 units in the last place; 2^-∞ is 0
 //   to_tf32(value)                     "cvt", .rna: rounded to nearest, ties away from zero
 //
 // All lanes of a warp call ldmatrix and mma together. Neither is a barrier: what other lanes wrote needs __syncwarp.
@@ -141,6 +142,11 @@ __device__ inline unsigned pack_bf16(float low, float high) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
   return pair;
 }
+__device__ inline float exp2_approximate(float value) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(value));
+  return power;
+}
 __device__ inline unsigned to_tf32(float value) {
   unsigned rounded;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(value));
@@ -150,8 +156,8 @@ __device__ inline unsigned to_tf32(float value) {
 #else
 
 using emulator::cp_async, emulator::cp_async_commit, emulator::cp_async_wait, emulator::cp_async_wait_all;
+using emulator::exp2_approximate, emulator::pack_bf16, emulator::to_tf32;
 using emulator::ldmatrix, emulator::ldmatrix_transposed, emulator::mma_m16n8k16, emulator::mma_m16n8k8;
-using emulator::pack_bf16, emulator::to_tf32;
 
 #endif
 

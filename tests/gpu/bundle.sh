@@ -1,16 +1,16 @@
 #!/bin/bash
-# Makes of FOLDER, in which bin/ is built, one that runs where there is no Debian package: its libraries, the check and
+# Makes FOLDER, which runs where there is no Debian package: the programs in bin/ and their libraries, packed, the check and
 # what that reads. Says its size; fails where it is too large, or where a program wants a C library that is too new.
-#   bundle.sh FOLDER CUDA_HOME EMULATED_CONFORMANCE
+#   bundle.sh FOLDER PROGRAMS CUDA_HOME EMULATED_CONFORMANCE
 set -euo pipefail
-folder=$1 cuda=$2 emulated=$3
-most_bytes=60000000
+folder=$1 programs=$2 cuda=$3 emulated=$4
+most_bytes=40000000
 newest_glibc=2.35 # Ubuntu 22.04's
 
 fail() { echo "gpu-bundle: $*" >&2 && exit 1; }
 
 # The C library and the driver are the other machine's; libstdc++ is in the programs.
-rm -rf "${folder:?}/lib" && mkdir "$folder/lib"
+rm -rf "${folder:?}" && mkdir -p "$folder/lib" && cp -r "$programs" "$folder/bin"
 ldd "$folder"/bin/* | awk '$2 == "=>" && $1 !~ /^(libc|libm|libdl|librt|libpthread|libcuda)\.so/ { print $1, $3 }' |
   sort -u | while read -r name path; do
   [ "$path" != not ] || fail "$name is not found"
@@ -24,8 +24,7 @@ for file in "$folder"/bin/* "$folder"/lib/*; do
     fail "$file wants GLIBC $wanted, at most $newest_glibc: $(objdump -T "$file" | grep -m 1 -o "GLIBC_$wanted.*")"
 done
 
-# OpenBLAS is half of it all: check.sh unpacks it.
-tar -C "$folder" -czf "$folder/lib.tar.gz" lib && rm -r "${folder:?}/lib"
+tar -C "$folder" -czf "$folder/programs.tar.gz" bin lib && rm -r "${folder:?}/bin" "${folder:?}/lib"
 
 "$emulated" "$folder/conformance.expected"
 install -m 755 tests/gpu/check.sh "$folder/check.sh"

@@ -111,7 +111,7 @@ step_tests() {
 }
 
 tiny() { # FOLDER OPTIONS: 20 steps of a tiny model
-  "$here/bin/lookhere" train --data shapes --shapes-train 160 --shapes-test 16 --img-size 16 --dim 24 --depth 2 \
+  "$here/bin/lookhere" train --data shapes --shapes-train 160 --shapes-test 16 --img-size 16 --dim 48 --depth 2 \
     --heads 3 --batch-size 8 --epochs 1 --shards 1 --output "$@" >>"$raw" 2>&1 || { tail -n 3 "$raw" && return 1; }
 }
 
@@ -122,7 +122,7 @@ step_sanitizer() {
   [ "$sanitizer" ] || { echo "compute-sanitizer is not installed" && return 77; }
   "$sanitizer" --tool "$1" --error-exitcode 9 "$here/bin/conformance" "$work/sanitized" >"$raw" 2>&1 &&
     "$sanitizer" --tool "$1" --error-exitcode 9 "$here/bin/lookhere" train --data shapes --shapes-train 16 \
-      --shapes-test 8 --img-size 16 --dim 24 --depth 1 --heads 3 --batch-size 8 --epochs 1 --dtype "$2" \
+      --shapes-test 8 --img-size 16 --dim 48 --depth 1 --heads 3 --batch-size 8 --epochs 1 --dtype "$2" \
       --device cuda --output "$work/sanitized-$1" >>"$raw" 2>&1
   end=$?
   if grep -q 'not supported' "$raw"; then grep 'not supported' "$raw" | head -n 1 | sed 's/^=* *//' && return 77; fi
@@ -151,6 +151,39 @@ step_graph() { # after `training`
       >"$raw" 2>&1 || { tail -n 3 "$raw" && return 1; }
     sed -n "s/^time */vit_tiny, 16 images, bf16 ${file:-launch by launch}: /p" "$raw"
   done | paste -sd ';' | sed 's/^/the same bytes; /'
+}
+
+step_devices() { # after `training`
+  local file
+  tiny "$work/devices" --dtype f32 --device cuda --devices 0 --no-deterministic-reduce || return 1
+  for file in best.safetensors metrics.jsonl; do cmp "$work/f32-cuda/$file" "$work/devices/$file" || return 1; done
+  echo "the same bytes"
+}
+
+# Every encoding, each other way of attention, and several of LookHere's options.
+variants="$(printf -- '--position %s\n' lh180 lh90 lh45 alibi manhattan axial learned none sincos rope factorized fourier \
+  rpe gpsa rope-mixed fire window pape pape-ri)
+--attention sigmoid
+--learned-slopes layer
+--fill zero --distance sqrt
+--position pape --attention sigmoid"
+step_variant() { # OPTIONS in one word
+  local device said end name=${1//[^a-z0-9]/}
+  for device in cpu cuda; do
+    # shellcheck disable=SC2086
+    tiny "$work/$name-$device" --device $device $1 || { echo "$1: no run on $device" && return 1; }
+  done
+  said=$(differences "$work/$name-cpu/metrics.jsonl" "$work/$name-cuda/metrics.jsonl" 1e-4)
+  end=$?
+  echo "$1: $said"
+  return $end
+}
+step_variants() {
+  local end
+  echo "$variants" | xargs -P $(($(nproc) / 2 + 1)) -d '\n' -n 1 "$here/check.sh" step variant 2>&1 | tee "$work/variants"
+  end=${PIPESTATUS[1]}
+  echo "$(grep -c 'worst' "$work/variants") of $(echo "$variants" | wc -l) have trained on both"
+  return "$end"
 }
 
 step_nano() { # DEVICE: an epoch of the demo's model
@@ -202,12 +235,13 @@ check_all() {
   can_run || exit 1
   file=$(realpath -m "${1:-gpu-check.txt}") failed=0
   cd "$here" || exit 1
-  [ -d lib ] || tar -xzf lib.tar.gz
+  tar -xzf programs.tar.gz
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  local cublas info
+  local cublas nccl info
   cublas=$(find_cublas)
-  export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${cublas:+:$cublas}:/usr/local/nvidia/lib64:/usr/local/nvidia/lib"
+  nccl=$(python3 -c 'import nvidia.nccl; print(*nvidia.nccl.__path__)' 2>/dev/null)
+  export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${cublas:+:$cublas}${nccl:+:$nccl/lib}:/usr/local/nvidia/lib64:/usr/local/nvidia/lib"
   info=$(bin/lookhere info 2>&1 | sed -n 's/^gpu *//p')
   {
     echo "date: $(date -u '+%Y-%m-%d %H:%M UTC')"
@@ -228,6 +262,8 @@ check_all() {
   check "training in bf16, cpu against cuda" 20 training bf16 5e-2
   check "training in bf16, cuda twice" 10 repeated bf16
   check "training as a CUDA graph" 30 graph
+  check "training with --devices 0" 10 devices
+  check "encodings in f32, cpu against cuda" 60 variants
   check "nano on the processor" 40 nano cpu
   check "nano on the GPU" 30 nano cuda
   check "kernels" 90 bench

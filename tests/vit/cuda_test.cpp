@@ -6,6 +6,8 @@
 
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/device.h"
+#include "nn/nccl.h"
+#include "tensor/dispatch.h"
 #include "tensor/npy.h"
 #include "tensor/pool.h"
 #include "tests/kernels/cases.h"
@@ -110,15 +112,28 @@ TEST(OnCuda, TheGraphIsLeftOutWhereItIsOfNoUse) {
 
 // TF32 keeps 10 bits of the mantissa, and is only taken where it is asked for.
 TEST(OnCuda, ProductsInTf32WhereAskedFor) {
-  const Tensor a = from_vector<float>({1 + 0x1p-10F, 1 + 0x1p-12F}, {1, 2}), b = full({1, 2}, 1, a);
+  // Large enough that cuBLAS takes the matrix units.
+  const Tensor a = full({64, 64}, 1 + 0x1p-12, from_vector<float>({0}, {1})), b = full({64, 64}, 1, a);
   const auto product = [&](bool tf32) {
     use_device("cuda", tf32);
     const Tensor y = linear(Var(a.to(Device::cuda)), Var(b.to(Device::cuda)), {}).value();
     use_device("cuda", false);
-    return y.item();
+    return to_vector<float>(y.to(Device::cpu));
   };
-  EXPECT_EQ(product(false), 2 + 0x1p-10 + 0x1p-12);
-  EXPECT_EQ(product(true), 2 + 0x1p-10);
+  EXPECT_EQ(product(false), std::vector<float>(64 * 64, 64 + 0x1p-6F));
+  EXPECT_EQ(product(true), std::vector<float>(64 * 64, 64));
+}
+
+// Of several GPUs' gradients; here of one's.
+TEST(OnCuda, NcclAddsGradients) {
+  if (kernels::cuda::description().starts_with("the emulator")) {
+    EXPECT_THROW(sum_by_nccl(alone()), kernels::cuda::DeviceError);
+    return;
+  }
+  const Tensor gradients = from_vector<float>({1, 2, 3}, {3}).to(Device::cuda);
+  const DeviceSum sum = sum_by_nccl(alone());
+  dispatch(gradients, [&]<class T>(auto) { sum(gradients); });
+  EXPECT_EQ(to_vector<float>(gradients.to(Device::cpu)), (std::vector<float>{1, 2, 3}));
 }
 
 TEST(OnCuda, ARunGoesOnOnTheOther) {

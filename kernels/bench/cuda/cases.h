@@ -7,6 +7,7 @@
 
 #include "kernels/activation/activation.h"
 #include "kernels/adamw.h"
+#include "kernels/attention/flash.h"
 #include "kernels/attention/masked_softmax.h"
 #include "kernels/bench/cuda/memory.h"
 #include "kernels/bench/layouts.h"

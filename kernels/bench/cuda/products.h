@@ -64,12 +64,17 @@ class Products : public Cases<T> {
   // Work is that of all pairs, whatever a head sees.
   void add_attention() {
     for (const AttentionShape& shape : sizes().attention)
-      for (const char* layout : {"dense", "lh45"})
+      for (const char* layout : {"dense", "lh180", "lh45"}) {
         add_both_ways(
-            std::string("attention ") + layout, shape, layout,
+            std::string("attention flash ") + layout, shape, layout, flash_workspace,
+            [](Cuda cuda, const Attention<T>& p) { attention_flash(cuda, p); },
+            [](Cuda cuda, const AttentionBackward<T>& p) { attention_flash_backward(cuda, p); });
+        add_both_ways(
+            std::string("attention masked ") + layout, shape, layout,
             [](const AttentionSizes& z) { return masked_softmax_workspace<T>(z); },
             [](Cuda cuda, const Attention<T>& p) { attention_masked_softmax(cuda, p); },
             [](Cuda cuda, const AttentionBackward<T>& p) { attention_masked_softmax_backward(cuda, p); });
+      }
   }
   void add_naive_attention() {
     add_both_ways(

@@ -1,7 +1,9 @@
 // The instructions of kernels/cuda/instructions.h, which says what they do, as the emulator carries them out.
 #pragma once
 #include <bit>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/bf16.h"
 #include "kernels/cuda/emulator/shared.h"
@@ -57,8 +59,13 @@ inline unsigned pack_bf16(float low, float high) {
   const auto bits = [](float value) { return value != value ? 0x7FFFU : bf16(value).bits; };  // NaN as in cuda_bf16.hpp
   return bits(low) | bits(high) << 16;
 }
-inline unsigned to_tf32(float value) {
-  return value != value ? 0x7FFFE000U : (std::bit_cast<unsigned>(value) + 0x1000U) & ~0x1FFFU;
+inline float exp2_approximate(float value) {  // nothing below the smallest normal number
+  const float power = std::exp2(value);
+  return power < std::numeric_limits<float>::min() ? 0 : power;
+}
+inline unsigned to_tf32(float value) {  // a NaN stays the one that it was, quiet (as on an H200)
+  const auto bits = std::bit_cast<unsigned>(value);
+  return (value != value ? bits | 0x400000U : bits + 0x1000U) & ~0x1FFFU;
 }
 
 }  // namespace kernels::emulator

@@ -10,6 +10,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 #define threadIdx (kernels::emulator::Block::current().thread().index)
 #define blockIdx (kernels::emulator::Block::current().index())

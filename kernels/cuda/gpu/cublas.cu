@@ -25,7 +25,8 @@ struct Loaded {
       if (!function) problem = name + " lacks " + symbol;
     };
     find(functions.create, "cublasCreate_v2"), find(functions.set_stream, "cublasSetStream_v2");
-    find(functions.get_version, "cublasGetVersion_v2"), find(functions.gemm, "cublasGemmStridedBatchedEx");
+    find(functions.get_version, "cublasGetVersion_v2"), find(functions.set_math_mode, "cublasSetMathMode");
+    find(functions.gemm, "cublasGemmStridedBatchedEx");
   }
 };
 const Loaded& loaded() {

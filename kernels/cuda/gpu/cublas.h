@@ -11,6 +11,7 @@ struct Cublas {
   decltype(&cublasCreate_v2) create;
   decltype(&cublasSetStream_v2) set_stream;
   decltype(&cublasGetVersion_v2) get_version;
+  decltype(&cublasSetMathMode) set_math_mode;
   // cublasGemmStridedBatchedEx, which has several overloads.
   cublasStatus_t (*gemm)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*, const void*,
                          cudaDataType, int, long long, const void*, cudaDataType, int, long long, const void*, void*,

@@ -17,7 +17,11 @@ cublasHandle_t handle_on(Cuda cuda) {
   static PerGpu<cublasHandle_t> handles;
   const cublasHandle_t handle = handles.get([] {
     cublasHandle_t made = nullptr;
-    if (cublas().create(&made) != CUBLAS_STATUS_SUCCESS) throw DeviceError("cuda: cuBLAS cannot start");
+    // Parts of a sum stay in f32 also where the result is bf16.
+    constexpr auto kExact = static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
+                                                      CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
+    if (cublas().create(&made) != CUBLAS_STATUS_SUCCESS || cublas().set_math_mode(made, kExact) != CUBLAS_STATUS_SUCCESS)
+      throw DeviceError("cuda: cuBLAS cannot start");
     return made;
   });
   if (cublas().set_stream(handle, static_cast<cudaStream_t>(cuda.stream)) != CUBLAS_STATUS_SUCCESS)
