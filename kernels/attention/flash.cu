@@ -11,30 +11,37 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/attention/flash_block.h"
 #include "kernels/cuda/device.h"
-#include "kernels/cuda/map.h"
 
 namespace kernels {
 namespace {
 
 using namespace flash;
 
+// What a block knows of pairs of tiles, in values of 4 bytes.
+__host__ __device__ int met_size(const Tiles& tiles) { return (tiles.count() + 3) / 4 * 4; }
+__host__ __device__ int table_size(const Tiles& tiles) { return table_rows(tiles) * table_columns(tiles); }
+
 template <int kDim>
-__global__ void __launch_bounds__(kThreads, 3) flash_forward(const __grid_constant__ Flash p, bf16* out, float* lse) {
+__global__ void __launch_bounds__(kThreads, 4) flash_forward(const __grid_constant__ Flash p, bf16* out, float* lse) {
   SHARED_VIEW(bf16, tiles, 5 * kTileSize<kDim>, 0);  // Q; two stages of K and V
-  SHARED_VIEW(float, table, (p.tiles.height + kSide - 1) * (p.tiles.width + kSide - 1) + 1, 10 * kTileSize<kDim>);
-  const Meeting<false> meeting(p, table);
+  SHARED_VIEW(unsigned, met, met_size(p.tiles), 10 * kTileSize<kDim>);
+  SHARED_VIEW(float, table, table_size(p.tiles), 10 * kTileSize<kDim> + 4 * met_size(p.tiles));
+  const Meeting<false> meeting(p, met, table);
+  const bf16 *const all_k = p.part(1), *const all_v = p.part(2);
+  const int row = p.row();
   const auto begin = [&](int i, int stage) {
-    const Tile tile = p.tiles[i];
-    load<kDim>(tiles + (1 + 2 * stage) * kTileSize<kDim>, p.part(1), p.row(), p.tiles, tile);
-    load<kDim>(tiles + (2 + 2 * stage) * kTileSize<kDim>, p.part(2), p.row(), p.tiles, tile);
+    const Share<kDim> share(p.tiles, meeting.tile(i));
+    const SharedPointer<bf16> to = tiles + (1 + 2 * stage) * kTileSize<kDim>;
+    share.load(to, all_k, row), share.load(to + kTileSize<kDim>, all_v, row);
     cuda::cp_async_commit();
   };
   const int count = p.tiles.count();
   int i = meeting.next(-1);
-  load<kDim>(tiles, p.part(0), p.row(), p.tiles, meeting.own);
+  Share<kDim>(p.tiles, meeting.own).load(tiles, p.part(0), p.row());
   if (i < count) begin(i, 0);
   Rows<kDim> q;
   Sums<kDim> sums;
@@ -47,39 +54,52 @@ __global__ void __launch_bounds__(kThreads, 3) flash_forward(const __grid_consta
       cuda::cp_async_wait<0>();
     __syncthreads();
     if (first) q.load(tiles + kGroup * warp() * kRow<kDim>);
-    const Tile other = p.tiles[i];
+    const Other other = meeting.other(i);
     const SharedPointer<bf16> k = tiles + (1 + 2 * stage) * kTileSize<kDim>, v = k + kTileSize<kDim>;
     float s[kGroups][2][4];
-    bool met[kGroups];
     float new_max[2] = {max[0], max[1]};
-    UNROLL for (int g = 0; g < kGroups; ++g) {
-      met[g] = meeting.meets(other, g);
-      if (met[g]) q.times(k + kGroup * g * kRow<kDim>, s[g]);
-    }
-    UNROLL for (int g = 0; g < kGroups; ++g) if (met[g]) {
-      meeting.add_bias(other, g, s[g]);
-      UNROLL for (int e = 0; e < 4; ++e) new_max[e / 2] = fmaxf(new_max[e / 2], fmaxf(s[g][0][e], s[g][1][e]));
-    }
+    UNROLL
+    for (int g = 0; g < kGroups; ++g)
+      if (other.met >> g & 1) q.times(k + kGroup * g * kRow<kDim>, s[g]);
+    UNROLL
+    for (int g = 0; g < kGroups; ++g)
+      if (other.met >> g & 1) {
+        meeting.add_bias(other, g, s[g]);
+        UNROLL
+        for (int e = 0; e < 4; ++e) new_max[e / 2] = fmaxf(new_max[e / 2], fmaxf(s[g][0][e], s[g][1][e]));
+      }
     float subtract[2];
-    UNROLL for (int r = 0; r < 2; ++r) {
+    UNROLL
+    for (int r = 0; r < 2; ++r) {
       new_max[r] = over_row(new_max[r], [](float a, float b) { return fmaxf(a, b); });
       subtract[r] = new_max[r] == -kInfinity ? 0.F : new_max[r];  // nothing is visible yet
-      const float shrink = cuda::exp2_approximate(max[r] - subtract[r]);
-      max[r] = new_max[r], sum[r] *= shrink;
-      UNROLL for (int n = 0; n < kDim / 8; ++n) sums.values[n][2 * r] *= shrink, sums.values[n][2 * r + 1] *= shrink;
     }
-    UNROLL for (int g = 0; g < kGroups; ++g) if (met[g]) {
-      UNROLL for (int n = 0; n < 2; ++n) UNROLL for (int e = 0; e < 4; ++e) {
-        s[g][n][e] = cuda::exp2_approximate(s[g][n][e] - subtract[e / 2]);
-        sum[e / 2] += s[g][n][e];
+    if (__any_sync(~0U, max[0] != new_max[0] || max[1] != new_max[1])) {
+      UNROLL
+      for (int r = 0; r < 2; ++r) {
+        const float shrink = cuda::exp2_approximate(max[r] - subtract[r]);
+        max[r] = new_max[r], sum[r] *= shrink;
+        UNROLL
+        for (int n = 0; n < kDim / 8; ++n) sums.values[n][2 * r] *= shrink, sums.values[n][2 * r + 1] *= shrink;
       }
-      sums.add(s[g], v + kGroup * g * kRow<kDim>);
     }
+    UNROLL
+    for (int g = 0; g < kGroups; ++g)
+      if (other.met >> g & 1) {
+        UNROLL
+        for (int n = 0; n < 2; ++n) UNROLL
+        for (int e = 0; e < 4; ++e) {
+          s[g][n][e] = cuda::exp2_approximate(s[g][n][e] - subtract[e / 2]);
+          sum[e / 2] += s[g][n][e];
+        }
+        sums.add(s[g], v + kGroup * g * kRow<kDim>);
+      }
     __syncthreads();  // the next copy may write here
     i = next;
   }
   float factor[2];
-  UNROLL for (int r = 0; r < 2; ++r) {
+  UNROLL
+  for (int r = 0; r < 2; ++r) {
     sum[r] = over_row(sum[r], [](float a, float b) { return a + b; });
     factor[r] = sum[r] == 0 ? 0.F : 1 / sum[r];
     const int slot = kGroup * warp() + 8 * r + lane() / 4;
@@ -88,6 +108,28 @@ __global__ void __launch_bounds__(kThreads, 3) flash_forward(const __grid_consta
           sum[r] == 0 ? -kInfinity : (max[r] == -kInfinity ? 0.F : max[r]) * kLn2 + logf(sum[r]);
   }
   sums.store(out + p.out(), p.sizes.heads * kDim, p.tiles, meeting.own, factor);
+}
+
+// δ of a (image, token, head) by as many lanes as it has 16 bytes.
+template <int kDim>
+__global__ void find_delta(AttentionSizes z, const bf16* dout, const bf16* out, float* delta) {
+  struct alignas(16) Eight {
+    bf16 values[8];
+  };
+  constexpr int kLanes = kDim / 8;
+  const long i = static_cast<long>(blockIdx.x) * kThreads + threadIdx.x, row = i / kLanes;
+  const bool there = row < z.images * z.tokens * z.heads;
+  float sum = 0;
+  if (there) {
+    const Eight dy = reinterpret_cast<const Eight*>(dout)[i], y = reinterpret_cast<const Eight*>(out)[i];
+    UNROLL
+    for (int d = 0; d < 8; ++d) sum += static_cast<float>(dy.values[d]) * static_cast<float>(y.values[d]);
+  }
+  UNROLL
+  for (int step = 1; step < kLanes; step *= 2) sum += __shfl_xor_sync(~0U, sum, step);
+  if (!there || i % kLanes > 0) return;
+  const long head = row % z.heads, token = row / z.heads % z.tokens, image = row / z.heads / z.tokens;
+  delta[(image * z.heads + head) * z.tokens + token] = sum;
 }
 
 // What the gradient of a pair needs of its query.
@@ -111,19 +153,22 @@ __global__ void __launch_bounds__(kThreads, 2) flash_backward(const __grid_const
   constexpr int kSize = kTileSize<kDim>;
   SHARED_VIEW(bf16, tiles, 6 * kSize, 0);  // its own of two kinds; two stages of the others'
   SHARED_VIEW(float, of_queries, 4 * kTile, 12 * kSize);
-  SHARED_VIEW(float, table, (p.tiles.height + kSide - 1) * (p.tiles.width + kSide - 1) + 1, 12 * kSize + 16 * kTile);
-  const Meeting<kOfKeys> meeting(p, table);
+  SHARED_VIEW(unsigned, met, met_size(p.tiles), 12 * kSize + 16 * kTile);
+  SHARED_VIEW(float, table, table_size(p.tiles), 12 * kSize + 16 * kTile + 4 * met_size(p.tiles));
+  const Meeting<kOfKeys> meeting(p, met, table);
   const Tile own = meeting.own;
-  const long out_row = p.sizes.heads * kDim;
-  const auto load_queries = [&](SharedPointer<bf16> to, const Tile& tile) {  // Q and dO
-    load<kDim>(to, p.part(0), p.row(), p.tiles, tile);
-    load<kDim>(to + kSize, gradient.dout + p.out(), out_row, p.tiles, tile);
+  const int row = p.row(), out_row = static_cast<int>(p.sizes.heads) * kDim;
+  const bf16 *const q = p.part(0), *const k = p.part(1), *const v = p.part(2), *const dout = gradient.dout + p.out();
+  const auto load_queries = [&](SharedPointer<bf16> to, const Tile& tile) {
+    const Share<kDim> share(p.tiles, tile);
+    share.load(to, q, row), share.load(to + kSize, dout, out_row);
   };
-  const auto load_keys = [&](SharedPointer<bf16> to, const Tile& tile) {  // K and V
-    load<kDim>(to, p.part(1), p.row(), p.tiles, tile), load<kDim>(to + kSize, p.part(2), p.row(), p.tiles, tile);
+  const auto load_keys = [&](SharedPointer<bf16> to, const Tile& tile) {
+    const Share<kDim> share(p.tiles, tile);
+    share.load(to, k, row), share.load(to + kSize, v, row);
   };
   const auto begin = [&](int i, int stage) {
-    const Tile tile = p.tiles[i];
+    const Tile tile = meeting.tile(i);
     const SharedPointer<bf16> to = tiles + (2 + 2 * stage) * kSize;
     if constexpr (kOfKeys) {
       load_queries(to, tile);
@@ -145,8 +190,9 @@ __global__ void __launch_bounds__(kThreads, 2) flash_backward(const __grid_const
   if (i < count) begin(i, 0);
   Rows<kDim> left, left_of_weights;  // Q and dO, or K and V
   Query mine[2];
-  UNROLL for (int r = 0; r < 2; ++r) if constexpr (!kOfKeys) mine[r] =
-      gradient.query(p, own, kGroup * warp() + 8 * r + lane() / 4);
+  UNROLL
+  for (int r = 0; r < 2; ++r)
+    if constexpr (!kOfKeys) mine[r] = gradient.query(p, own, kGroup * warp() + 8 * r + lane() / 4);
   Sums<kDim> sums, sums_of_weights;  // dQ and nothing, or dK and dV
   for (int stage = 0, first = 1; i < count; stage = 1 - stage, first = 0) {
     const int next = meeting.next(i);
@@ -159,14 +205,16 @@ __global__ void __launch_bounds__(kThreads, 2) flash_backward(const __grid_const
       left.load(tiles + kGroup * warp() * kRow<kDim>);
       left_of_weights.load(tiles + (kSize + kGroup * warp() * kRow<kDim>));
     }
-    const Tile other = p.tiles[i];
+    const Other other = meeting.other(i);
     for (int g = 0; g < kGroups; ++g) {
-      if (!meeting.meets(other, g)) continue;
+      if (!(other.met >> g & 1)) continue;
       const SharedPointer<bf16> rows = tiles + ((2 + 2 * stage) * kSize + kGroup * g * kRow<kDim>);
       float weights[2][4], ds[2][4];
       left.times(rows, weights), left_of_weights.times(rows + kSize, ds);
       meeting.add_bias(other, g, weights);
-      UNROLL for (int n = 0; n < 2; ++n) UNROLL for (int e = 0; e < 4; ++e) {
+      UNROLL
+      for (int n = 0; n < 2; ++n) UNROLL
+      for (int e = 0; e < 4; ++e) {
         const int slot = 2 * stage * kTile + kGroup * g + 8 * n + lane() % 4 * 2 + e % 2;
         const Query query = kOfKeys ? Query{of_queries[slot], of_queries[slot + kTile]} : mine[e / 2];
         weights[n][e] = cuda::exp2_approximate(weights[n][e] - query.lse2);
@@ -194,6 +242,7 @@ Flash flash_of(const Problem& p) {
           .key = p.bias.key,
           .prefix = p.bias.prefix,
           .scale = p.scale,
+          .scale2 = p.scale * kLog2E,
           .views = {}};
   if (!biased) return f;
   for (long h = 0; h < std::min<long>(p.sizes.heads, kMostHeads); ++h) {
@@ -203,15 +252,17 @@ Flash flash_of(const Problem& p) {
   return f;
 }
 
-long table_bytes(const Tiles& tiles) { return 4L * ((tiles.height + kSide - 1) * (tiles.width + kSide - 1) + 1); }
+long table_bytes(const Tiles& tiles) { return 4L * (met_size(tiles) + table_size(tiles)); }
+
+bool aligned(const void* x) { return reinterpret_cast<std::uintptr_t>(x) % 16 == 0; }
 
 template <class Problem>
 bool takes(const Problem& p) {
   const AttentionSizes& z = p.sizes;
-  const auto aligned = [](const void* x) { return reinterpret_cast<std::uintptr_t>(x) % 16 == 0; };
-  constexpr long kMostGrid = 65535, kMostBytes = 96 * 1024;
-  return (z.head_dim == 16 || z.head_dim == 32 || z.head_dim == 64) && z.images <= kMostGrid && z.heads <= kMostGrid &&
-         (p.bias.window == 0 || z.heads <= kMostHeads) && aligned(p.qkv) && aligned(p.out) && !p.bias.shift &&
+  constexpr long kMostGrid = 65535, kMostBytes = 96 * 1024, kMostPlaces = std::numeric_limits<int>::max();
+  return z.tokens * z.head_stride() <= kMostPlaces && (z.head_dim == 16 || z.head_dim == 32 || z.head_dim == 64) &&
+         z.images <= kMostGrid && z.heads <= kMostGrid && (p.bias.window == 0 || z.heads <= kMostHeads) &&
+         aligned(p.qkv) && aligned(p.out) && !p.bias.shift &&
          table_bytes(flash::tiles_of(z.grid, z.prefix(), true)) <= kMostBytes;
 }
 
@@ -230,7 +281,9 @@ dim3 grid_of(const Flash& f) {
 }  // namespace
 
 bool flash_takes(const Attention<bf16>& p) { return takes(p); }
-bool flash_takes(const AttentionBackward<bf16>& p) { return takes(p) && !p.drelative && !p.dprefix; }
+bool flash_takes(const AttentionBackward<bf16>& p) {
+  return takes(p) && aligned(p.dout) && aligned(p.dqkv) && !p.drelative && !p.dprefix;
+}
 long flash_workspace(const AttentionSizes& z) { return z.images * z.heads * z.tokens; }
 
 void attention_flash(Cuda cuda, const Attention<bf16>& p) {
@@ -247,16 +300,12 @@ void attention_flash_backward(Cuda cuda, const AttentionBackward<bf16>& p) {
   if (z.images == 0 || z.heads == 0 || z.tokens == 0) return;
   const Flash f = flash_of(p);
   float* const delta = p.workspace;
-  cuda::for_each(cuda, flash_workspace(z), [p, z, delta] __device__(long i) {
-    const bf16 *dy = p.dout + i * z.head_dim, *y = p.out + i * z.head_dim;  // of (image, token, head)
-    float sum = 0;
-    for (long d = 0; d < z.head_dim; ++d) sum += static_cast<float>(dy[d]) * static_cast<float>(y[d]);
-    const long token = i / z.heads % z.tokens, image = i / z.heads / z.tokens;
-    delta[(image * z.heads + i % z.heads) * z.tokens + token] = sum;
-  });
   const Gradient gradient{.dout = p.dout, .lse = p.lse, .delta = delta, .dqkv = p.dqkv};
   with_dim(z.head_dim, [&]<int kDim>() {
     const long bytes = 12 * kTileSize<kDim> + 16 * kTile + table_bytes(f.tiles);
+    const long threads = flash_workspace(z) * (kDim / 8);
+    LAUNCH(find_delta<kDim>, dim3(static_cast<unsigned>((threads + kThreads - 1) / kThreads)), dim3(kThreads), cuda, z,
+           p.dout, p.out, delta);
     const auto of_queries = flash_backward<kDim, false>, of_keys = flash_backward<kDim, true>;
     LAUNCH_WITH_SHARED(of_queries, grid_of(f), dim3(kThreads), bytes, cuda, f, gradient);
     LAUNCH_WITH_SHARED(of_keys, grid_of(f), dim3(kThreads), bytes, cuda, f, gradient);

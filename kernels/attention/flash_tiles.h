@@ -37,16 +37,18 @@ struct Tiles {
   int height, width;  // of the grid, in patches; 0 if no token's place matters
   int prefix;         // tokens before the patches
   HOST_DEVICE int across() const { return (width + kSide - 1) / kSide; }
-  HOST_DEVICE int of_patches() const { return (height + kSide - 1) / kSide * across(); }
+  HOST_DEVICE int down() const { return (height + kSide - 1) / kSide; }
+  HOST_DEVICE int of_patches() const { return down() * across(); }
   HOST_DEVICE int count() const { return of_patches() + (prefix + kTile - 1) / kTile; }
   HOST_DEVICE Tile operator[](int i) const {
-    const auto least = [](int a, int b) { return a < b ? a : b; };
-    if (i >= of_patches()) {
-      const int first = (i - of_patches()) * kTile;
-      return {false, 0, 0, 0, 0, first, least(kTile, prefix - first)};
-    }
-    const int y = i / across() * kSide, x = i % across() * kSide;
-    return {true, y, x, least(kSide, height - y), least(kSide, width - x), 0, 0};
+    return i < of_patches() ? square(i / across() * kSide, i % across() * kSide) : run(i);
+  }
+  HOST_DEVICE Tile square(int y, int x) const {
+    return {true, y, x, height - y < kSide ? height - y : kSide, width - x < kSide ? width - x : kSide, 0, 0};
+  }
+  HOST_DEVICE Tile run(int i) const {  // of tokens before the patches
+    const int first = (i - of_patches()) * kTile;
+    return {false, 0, 0, 0, 0, first, prefix - first < kTile ? prefix - first : kTile};
   }
   // The token at tile's [slot], which it has.
   HOST_DEVICE long token(const Tile& tile, int slot) const {

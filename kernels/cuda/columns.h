@@ -5,8 +5,8 @@
 #pragma once
 #include <algorithm>
 
+#include "kernels/cuda/cuda.h"
 #include "kernels/cuda/device.h"
-#include "kernels/cuda/map.h"
 
 namespace kernels::cuda {
 
@@ -52,12 +52,14 @@ void for_each_column(Cuda cuda, const ColumnSums<A, kSums>& p, F f) {
   ColumnSums<A, kSums> of_parts{.sums = {}, .rows = p.rows, .cols = p.cols, .accumulate = false};
   for (int s = 0; s < kSums; ++s) of_parts.sums[s] = scratch.get() + s * parts * p.cols;
   LAUNCH(column_sums, dim3(blocks, static_cast<unsigned>(parts)), dim3(kColumns, kRowGroups), cuda, of_parts, f);
-  for_each(cuda, kSums * p.cols, [p, of_parts, parts] __device__(long i) {
-    const long s = i / p.cols, column = i % p.cols;
-    A total = p.accumulate ? p.sums[s][column] : A(0);
-    for (long part = 0; part < parts; ++part) total += of_parts.sums[s][part * p.cols + column];
-    p.sums[s][column] = total;
-  });
+  const auto add = [of_parts] __device__(long part, long column, A* sum) {
+    UNROLL
+    for (int s = 0; s < kSums; ++s) sum[s] += of_parts.sums[s][part * of_parts.cols + column];
+  };
+  ColumnSums<A, kSums> of_all = p;
+  of_all.rows = parts;
+  const auto add_parts = sum_columns<A, kSums, decltype(add)>;
+  LAUNCH(add_parts, dim3(blocks), dim3(kColumns, kRowGroups), cuda, of_all, add);
 }
 
 }  // namespace kernels::cuda

@@ -188,7 +188,8 @@ void Bench::run() const {
   announce();
   ViT model(model_without_data(recipe, classes), static_cast<std::uint64_t>(valid.seed), Dtype::f32, on);
   const ViTConfig& config = model.config();
-  const Tensor images = random_images(config, valid.batch_size, static_cast<std::uint64_t>(valid.seed));
+  // On the device: a run copies a batch there beside the update before.
+  const Tensor images = random_images(config, valid.batch_size, static_cast<std::uint64_t>(valid.seed)).to(on);
   Measured measured;
   if (what == "step") {
     SyntheticStep step(model, valid);

@@ -63,9 +63,9 @@ inline float exp2_approximate(float value) {  // nothing below the smallest norm
   const float power = std::exp2(value);
   return power < std::numeric_limits<float>::min() ? 0 : power;
 }
-inline unsigned to_tf32(float value) {  // a NaN stays the one that it was, quiet (as on an H200)
+inline unsigned to_tf32(float value) {  // of a NaN the lower bits go (as on an H200)
   const auto bits = std::bit_cast<unsigned>(value);
-  return (value != value ? bits | 0x400000U : bits + 0x1000U) & ~0x1FFFU;
+  return (value != value ? bits : bits + 0x1000U) & ~0x1FFFU;
 }
 
 }  // namespace kernels::emulator
