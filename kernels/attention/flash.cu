@@ -149,7 +149,7 @@ struct Gradient {
 
 // dQ, or dK and dV, of the block's own tile. `of_queries`: 64 of lse2, then 64 of δ, for each stage.
 template <int kDim, bool kOfKeys>
-__global__ void __launch_bounds__(kThreads, 2) flash_backward(const __grid_constant__ Flash p, Gradient gradient) {
+__global__ void __launch_bounds__(kThreads, 3) flash_backward(const __grid_constant__ Flash p, Gradient gradient) {
   constexpr int kSize = kTileSize<kDim>;
   SHARED_VIEW(bf16, tiles, 6 * kSize, 0);  // its own of two kinds; two stages of the others'
   SHARED_VIEW(float, of_queries, 4 * kTile, 12 * kSize);
