@@ -58,12 +58,6 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
   Tensor lse = empty({sizes.images, sizes.heads, sizes.tokens}, acc, device);
   const double scale = 1 / std::sqrt(static_cast<double>(sizes.head_dim));
   const std::shared_ptr<const kernels::AttentionPlan> plan = plan_of(heads, sizes);
-  const auto workspace = [=](const Tensor& like) {
-    long values = 0;
-    dispatch_mixed(like, [&]<class T>(auto ctx) { values = kernels::attention_workspace<T>(ctx, *plan, sizes); });
-    return empty({values}, acc, device);
-  };
-  Tensor forward_workspace = workspace(out);
   const Tensor table = learned.defined() ? learned.value() : Tensor();
   const Tensor front = prefix.defined() ? prefix.value() : Tensor();
   const auto bias = [heads, table, front]<class T>(T*) {
@@ -73,39 +67,41 @@ Var record_attention(Version version, const Var& qkv, const kernels::AttentionSi
     return b;
   };
   dispatch_mixed(out, [&]<class T>(auto ctx) {
-    const kernels::Attention<T> problem{.out = out.data<T>(),
-                                        .lse = lse.data<Acc<T>>(),
-                                        .qkv = qkv.value().data<T>(),
-                                        .bias = bias(static_cast<T*>(nullptr)),
-                                        .sizes = sizes,
-                                        .scale = static_cast<Acc<T>>(scale),
-                                        .plan = plan.get(),
-                                        .workspace = forward_workspace.data<Acc<T>>()};
+    kernels::Attention<T> problem{.out = out.data<T>(),
+                                  .lse = lse.data<Acc<T>>(),
+                                  .qkv = qkv.value().data<T>(),
+                                  .bias = bias(static_cast<T*>(nullptr)),
+                                  .sizes = sizes,
+                                  .scale = static_cast<Acc<T>>(scale),
+                                  .plan = plan.get()};
     if constexpr (!std::is_same_v<T, bf16>)
       if (version == Version::naive) return kernels::attention_naive(ctx, problem);
+    Tensor workspace = empty({kernels::attention_workspace(ctx, problem)}, acc, device);
+    problem.workspace = workspace.data<Acc<T>>();
     kernels::attention(ctx, problem);
   });
   std::vector<Var> inputs{qkv};
   if (learned.defined()) inputs.push_back(learned);
   if (prefix.defined()) inputs.push_back(prefix);
   return Var::record("attention", out, inputs, [=, qkv = qkv.value()](const Tensor& dy) {
-    Tensor dqkv = empty_like(qkv), dtable = table.defined() ? empty_like(table) : Tensor(), memory = workspace(dy);
+    Tensor dqkv = empty_like(qkv), dtable = table.defined() ? empty_like(table) : Tensor();
     Tensor dfront = front.defined() ? empty_like(front) : Tensor();
     dispatch_mixed(dy, [&]<class T>(auto ctx) {
-      const kernels::AttentionBackward<T> problem{.dqkv = dqkv.data<T>(),
-                                                  .drelative = dtable.defined() ? dtable.data<Acc<T>>() : nullptr,
-                                                  .dprefix = dfront.defined() ? dfront.data<Acc<T>>() : nullptr,
-                                                  .dout = dy.data<T>(),
-                                                  .out = out.data<T>(),
-                                                  .qkv = qkv.data<T>(),
-                                                  .lse = lse.data<Acc<T>>(),
-                                                  .bias = bias(static_cast<T*>(nullptr)),
-                                                  .sizes = sizes,
-                                                  .scale = static_cast<Acc<T>>(scale),
-                                                  .plan = plan.get(),
-                                                  .workspace = memory.data<Acc<T>>()};
+      kernels::AttentionBackward<T> problem{.dqkv = dqkv.data<T>(),
+                                            .drelative = dtable.defined() ? dtable.data<Acc<T>>() : nullptr,
+                                            .dprefix = dfront.defined() ? dfront.data<Acc<T>>() : nullptr,
+                                            .dout = dy.data<T>(),
+                                            .out = out.data<T>(),
+                                            .qkv = qkv.data<T>(),
+                                            .lse = lse.data<Acc<T>>(),
+                                            .bias = bias(static_cast<T*>(nullptr)),
+                                            .sizes = sizes,
+                                            .scale = static_cast<Acc<T>>(scale),
+                                            .plan = plan.get()};
       if constexpr (!std::is_same_v<T, bf16>)
         if (version == Version::naive) return kernels::attention_naive_backward(ctx, problem);
+      Tensor workspace = empty({kernels::attention_workspace(ctx, problem)}, acc, device);
+      problem.workspace = workspace.data<Acc<T>>();
       kernels::attention_backward(ctx, problem);
     });
     Grads grads{dqkv};

@@ -1,8 +1,8 @@
 // Multi-head attention with a LookHere bias, forward and backward, in O(tokens) extra memory:
 //   P = softmax(Q·Kᵀ·scale + bias),  O = P·V   per image and head.
-// On a GPU `attention` is masked_softmax.h, with a bounded part of the logits in memory at a time.
-// Tokens are the prefix (the class token), then the patches in row-major order. A prefix token sees and is seen by all,
-// with bias 0. A query that sees nothing gets output 0 and gradient 0.
+// On a GPU `attention` is flash.h or masked_softmax.h, the latter with a bounded part of the logits in memory at a
+// time. Tokens are the prefix (the class token), then the patches in row-major order. A prefix token sees and is seen
+// by all, with bias 0. A query that sees nothing gets output 0 and gradient 0.
 #pragma once
 #include <memory>
 #include <span>
@@ -39,15 +39,8 @@ std::shared_ptr<const AttentionPlan> make_attention_plan(std::span<const LookHer
                                                          const AttentionPlan* like = nullptr);
 // Was it made for such sizes? Without a bias only the number of tokens matters.
 bool plan_fits(const AttentionPlan& plan, const AttentionSizes& sizes, bool biased);
-// How many values of Acc<T> `attention` and `attention_backward` want as workspace: on the CPU as many as the program
-// has threads now, on a GPU a bounded part of the logits (masked_softmax.h).
+// How many values of Acc<T> both passes want as workspace on the CPU: for as many threads as the program has now.
 long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes);
-template <class T>
-long attention_workspace(Cpu, const AttentionPlan& plan, const AttentionSizes& sizes) {
-  return attention_workspace(plan, sizes);
-}
-template <class T>
-long attention_workspace(Cuda, const AttentionPlan&, const AttentionSizes& sizes);
 // How many (query, key) pairs it computes for one head of an image, empty lanes included: its work, counted.
 long computed_pairs(const AttentionPlan& plan, long head);
 long computed_pairs(const LookHereHead& head, Grid grid, long prefix, long head_dim = 64);
@@ -77,8 +70,15 @@ struct Attention {
   AttentionSizes sizes;
   Acc<T> scale;                         // 1 / sqrt(head_dim)
   const AttentionPlan* plan = nullptr;  // of these heads, grid and prefix; only the CPU reads it
-  Acc<T>* workspace = nullptr;          // (attention_workspace<T>(context, *plan, sizes))
+  Acc<T>* workspace = nullptr;          // (attention_workspace(context, this))
 };
+template <class T>
+long attention_workspace(Cpu, const Attention<T>& p) {
+  return attention_workspace(*p.plan, p.sizes);
+}
+// On a GPU nothing, or a bounded part of the logits.
+template <class T>
+long attention_workspace(Cuda, const Attention<T>&);
 template <class T>
 void attention(Cpu, const Attention<T>&);
 template <class T>
@@ -99,8 +99,14 @@ struct AttentionBackward {
   AttentionSizes sizes;
   Acc<T> scale;
   const AttentionPlan* plan = nullptr;
-  Acc<T>* workspace = nullptr;  // (attention_workspace<T>(context, *plan, sizes))
+  Acc<T>* workspace = nullptr;  // (attention_workspace(context, this))
 };
+template <class T>
+long attention_workspace(Cpu, const AttentionBackward<T>& p) {
+  return attention_workspace(*p.plan, p.sizes);
+}
+template <class T>
+long attention_workspace(Cuda, const AttentionBackward<T>&);
 template <class T>
 void attention_backward(Cpu, const AttentionBackward<T>&);
 template <class T>
