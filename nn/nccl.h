@@ -5,7 +5,7 @@
 namespace lookhere {
 
 // By NVIDIA's NCCL, for a GPU of each rank; all ranks call it at the same time. Throws kernels::cuda::DeviceError where
-// NCCL is missing or fails. Not yet run on hardware.
+// NCCL is missing or fails. Run on one GPU so far, not on several.
 DeviceSum sum_by_nccl(Communicator& team);
 
 }  // namespace lookhere
