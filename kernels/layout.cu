@@ -1,4 +1,4 @@
-// Token layout on a GPU: a thread for each value that is written.
+// Token layout on a GPU: a thread for each value that is written, or for each vector of them.
 #include "kernels/layout.h"
 
 #include <cmath>
@@ -8,35 +8,41 @@
 namespace kernels {
 namespace {
 
-// Where value i of the patches stands in the images.
+// Where line i of all patches, `patch` values, begins in the images.
 template <class T>
-__device__ long pixel_of(const Patchify<T>& p, long i) {
-  const long area = p.patch * p.patch, columns = p.channels * area, width = p.grid.x * p.patch;
-  const long column = i % columns, token = i / columns;
-  const long c = column / area, dy = column % area / p.patch, dx = column % p.patch;
-  const long x = token % p.grid.x, y = token / p.grid.x % p.grid.y, b = token / (p.grid.x * p.grid.y);
-  return ((b * p.channels + c) * p.grid.y * p.patch + y * p.patch + dy) * width + x * p.patch + dx;
+__device__ long pixel_of(const Patchify<T>& p, unsigned i) {
+  const auto patch = static_cast<unsigned>(p.patch), channels = static_cast<unsigned>(p.channels);
+  const auto grid_x = static_cast<unsigned>(p.grid.x), grid_y = static_cast<unsigned>(p.grid.y);
+  const unsigned dy = i % patch, c = i / patch % channels, token = i / patch / channels;
+  const unsigned x = token % grid_x, y = token / grid_x % grid_y, b = token / grid_x / grid_y;
+  return (((long{b} * channels + c) * grid_y + y) * patch + dy) * grid_x * patch + x * patch;
 }
-template <class T>
-long values_of(const Patchify<T>& p) {
-  return p.images * p.grid.patches() * p.channels * p.patch * p.patch;
+template <class T, class F>
+void for_each_line(Cuda cuda, const Patchify<T>& p, F f) {
+  const long lines = p.images * p.grid.patches() * p.channels * p.patch;
+  cuda::for_each_in_rows<T>(cuda, lines, p.patch, cuda::aligned(p.patches, p.image), f);
 }
 
 }  // namespace
 
 template <class T>
 void patchify(Cuda cuda, const Patchify<T>& p) {
-  cuda::for_each(cuda, values_of(p), [p] __device__(long i) { p.patches[i] = p.image[pixel_of(p, i)]; });
+  for_each_line(cuda, p, [p] __device__<int kN>(unsigned line, long x) {
+    cuda::store(p.patches + line * p.patch + x, cuda::load<kN>(p.image + pixel_of(p, line) + x));
+  });
 }
 template <class T>
 void unpatchify(Cuda cuda, const Patchify<T>& p) {
-  cuda::for_each(cuda, values_of(p), [p] __device__(long i) { p.image[pixel_of(p, i)] = p.patches[i]; });
+  for_each_line(cuda, p, [p] __device__<int kN>(unsigned line, long x) {
+    cuda::store(p.image + pixel_of(p, line) + x, cuda::load<kN>(p.patches + line * p.patch + x));
+  });
 }
 
 template <class T>
 void copy_blocks(Cuda cuda, const CopyBlocks<T>& p) {
-  cuda::for_each(cuda, p.count * p.size, [p] __device__(long i) {
-    p.to[i / p.size * p.to_stride + i % p.size] = p.from[i / p.size * p.from_stride + i % p.size];
+  const bool vectors = (p.to_stride | p.from_stride) % cuda::kLanes<T> == 0 && cuda::aligned(p.to, p.from);
+  cuda::for_each_in_rows<T>(cuda, p.count, p.size, vectors, [p] __device__<int kN>(unsigned block, long i) {
+    cuda::store(p.to + block * p.to_stride + i, cuda::load<kN>(p.from + block * p.from_stride + i));
   });
 }
 

@@ -9,33 +9,39 @@ namespace {
 
 template <class T, class Function>
 void activate_by(Cuda cuda, const Activate<T>& p, Function f) {
-  cuda::for_each(cuda, p.n,
-                 [p, f] __device__(long i) { p.y[i] = static_cast<T>(f.value(static_cast<Acc<T>>(p.x[i]))); });
+  const auto value = [f] __device__(Acc<T> x) { return f.value(x); };
+  cuda::map(cuda, p.n, value, p.y, p.x);
 }
 template <class T, class Function>
 void activate_backward_by(Cuda cuda, const ActivateBackward<T>& p, Function f) {
   using A = Acc<T>;
-  cuda::for_each(cuda, p.n, [p, f] __device__(long i) {
-    p.dx[i] = static_cast<T>(static_cast<A>(p.dy[i]) * f.slope(static_cast<A>(p.x[i])));
-  });
+  const auto gradient = [f] __device__(A dy, A x) { return dy * f.slope(x); };
+  cuda::map(cuda, p.n, gradient, p.dx, p.dy, p.x);
 }
 template <class T, class Function>
 void gate_by(Cuda cuda, const Gate<T>& p, Function f) {
   using A = Acc<T>;
-  cuda::for_each(cuda, p.rows * p.cols, [p, f] __device__(long i) {
-    const long a = i + i / p.cols * p.cols, b = a + p.cols;  // of x, whose rows are twice as long
-    p.y[i] = static_cast<T>(f.value(static_cast<A>(p.x[a])) * static_cast<A>(p.x[b]));
-  });
+  const auto gate = [p, f] __device__<int kN>(unsigned row, long column) {
+    const long a = row * 2 * p.cols + column;  // of x, whose rows are twice as long
+    const auto gated = cuda::load<kN>(p.x + a), passed = cuda::load<kN>(p.x + a + p.cols);
+    cuda::Vector<A, kN> y;
+    for (int k = 0; k < kN; ++k) y[k] = f.value(gated[k]) * passed[k];
+    cuda::store(p.y + row * p.cols + column, y);
+  };
+  cuda::for_each_in_rows<T>(cuda, p.rows, p.cols, cuda::aligned(p.y, p.x), gate);
 }
 template <class T, class Function>
 void gate_backward_by(Cuda cuda, const GateBackward<T>& p, Function f) {
   using A = Acc<T>;
-  cuda::for_each(cuda, p.rows * p.cols, [p, f] __device__(long i) {
-    const long a = i + i / p.cols * p.cols, b = a + p.cols;
-    const A dy = static_cast<A>(p.dy[i]), gated = static_cast<A>(p.x[a]), passed = static_cast<A>(p.x[b]);
-    p.dx[a] = static_cast<T>(dy * passed * f.slope(gated));
-    p.dx[b] = static_cast<T>(dy * f.value(gated));
-  });
+  const auto gate = [p, f] __device__<int kN>(unsigned row, long column) {
+    const long a = row * 2 * p.cols + column, b = a + p.cols;
+    const auto gated = cuda::load<kN>(p.x + a), passed = cuda::load<kN>(p.x + b);
+    const auto dy = cuda::load<kN>(p.dy + row * p.cols + column);
+    cuda::Vector<A, kN> da, db;
+    for (int k = 0; k < kN; ++k) da[k] = dy[k] * passed[k] * f.slope(gated[k]), db[k] = dy[k] * f.value(gated[k]);
+    cuda::store(p.dx + a, da), cuda::store(p.dx + b, db);
+  };
+  cuda::for_each_in_rows<T>(cuda, p.rows, p.cols, cuda::aligned(p.dx, p.dy, p.x), gate);
 }
 
 }  // namespace

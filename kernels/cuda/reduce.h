@@ -13,12 +13,19 @@ inline unsigned threads_for(long values) {
   return static_cast<unsigned>(whole < kMost ? whole : kMost);
 }
 
+// Every lane gets op over the warp's values.
+template <class T, class Op>
+__device__ T warp_reduce(T value, Op op) {
+  for (int step = kWarp / 2; step > 0; step /= 2) value = op(value, __shfl_xor_sync(~0U, value, step));
+  return value;
+}
+
 // Every thread gets op over the block's values. blockDim: (a multiple of 32, 1, 1).
 template <class T, class Op>
 __device__ T block_reduce(T value, Op op) {
   SHARED(T, values, kMostWarps);
   const int warp = static_cast<int>(threadIdx.x) / kWarp, warps = static_cast<int>(blockDim.x) / kWarp;
-  for (int step = kWarp / 2; step > 0; step /= 2) value = op(value, __shfl_xor_sync(~0U, value, step));
+  value = warp_reduce(value, op);
   if (warps == 1) return value;
   if (threadIdx.x % kWarp == 0) values[warp] = value;
   __syncthreads();
@@ -40,6 +47,10 @@ struct Max {  // whatever if one is NaN
     return a < b ? b : a;
   }
 };
+template <class T>
+__device__ T warp_sum(T value) {
+  return warp_reduce(value, Sum{});
+}
 template <class T>
 __device__ T block_sum(T value) {
   return block_reduce(value, Sum{});

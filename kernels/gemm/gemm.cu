@@ -52,23 +52,35 @@ cuda::Product<C, T> forward_product(C* y, const Linear<T>& p, const T* w) {
 template <class T, class F>
 void finish(Cuda cuda, const Linear<T>& p, const Acc<T>* product, F f) {
   using A = Acc<T>;
-  cuda::for_each(cuda, p.rows * p.out, [p, product, f] __device__(long i) {
-    const long column = i % p.out;
-    const A y = p.b ? product[i] + p.b[column] : product[i];
-    if (p.sum) {
-      const A keep = p.keep ? p.keep[i / p.out / p.tokens] : A(1), gamma = p.gamma ? p.gamma[column] : A(1);
-      p.sum[i] = p.residual[i] + gamma * y * keep;
+  const bool vectors = cuda::aligned(p.y, p.activated, p.sum, p.b, p.residual, p.gamma, product);
+  cuda::for_each_in_rows<T>(cuda, p.rows, p.out, vectors, [p, product, f] __device__<int kN>(unsigned row, long c) {
+    const long i = row * p.out + c;
+    auto y = cuda::load<kN>(product + i);
+    if (p.b) {
+      const auto b = cuda::load<kN>(p.b + c);
+      for (int k = 0; k < kN; ++k) y[k] += b[k];
     }
-    if (p.y) p.y[i] = static_cast<T>(y);
-    if (p.activated) p.activated[i] = static_cast<T>(f.value(y));
+    if (p.sum) {
+      const A keep = p.keep ? p.keep[row / static_cast<unsigned>(p.tokens)] : A(1);
+      const auto residual = cuda::load<kN>(p.residual + i);
+      const auto gamma = p.gamma ? cuda::load<kN>(p.gamma + c) : cuda::all<kN>(A(1));
+      cuda::Vector<A, kN> sum;
+      for (int k = 0; k < kN; ++k) sum[k] = residual[k] + gamma[k] * y[k] * keep;
+      cuda::store(p.sum + i, sum);
+    }
+    if (p.y) cuda::store(p.y + i, y);
+    if (p.activated) {
+      for (int k = 0; k < kN; ++k) y[k] = f.value(y[k]);
+      cuda::store(p.activated + i, y);
+    }
   });
 }
 
 template <class T, class F>
 void multiply_slope(Cuda cuda, const LinearInputGradient<T>& p, const Acc<T>* product, F f) {
-  cuda::for_each(cuda, p.rows * p.in, [p, product, f] __device__(long i) {
-    p.dx[i] = static_cast<T>(product[i] * f.slope(static_cast<Acc<T>>(p.pre[i])));
-  });
+  using A = Acc<T>;
+  const auto multiply = [f] __device__(A dx, A pre) { return dx * f.slope(pre); };
+  cuda::map(cuda, p.rows * p.in, multiply, p.dx, product, p.pre);
 }
 
 }  // namespace

@@ -206,9 +206,9 @@ step_bench() {
 }
 
 step_pytorch() {
-  [ -e "$here/rivals/gpu_step.py" ] || { echo "the bundle has no rivals/gpu_step.py" && return 77; }
+  [ -e "$here/rivals/$1.py" ] || { echo "the bundle has no rivals/$1.py" && return 77; }
   python3 -c 'import torch' 2>/dev/null || { echo "python3 has no torch" && return 77; }
-  python3 "$here/rivals/gpu_step.py" --quick 2>&1 && echo "the table above"
+  python3 "$here/rivals/$1.py" "${@:2}" 2>&1 && echo "the table above"
 }
 
 # -- All of them -------------------------------------------------------------------------------------------------------
@@ -267,7 +267,8 @@ check_all() {
   check "nano on the processor" 40 nano cpu
   check "nano on the GPU" 30 nano cuda
   check "kernels" 90 bench
-  check "against PyTorch" 100 pytorch
+  check "attention against PyTorch" 90 pytorch gpu_attention
+  check "training steps against PyTorch" 100 pytorch gpu_step --quick
   echo "$failed failed" | tee -a "$file"
   [ $failed = 0 ]
 }

@@ -53,6 +53,8 @@ void for_each_case(Context, F f) {
       for (const long rows : {1, 5})
         for (const double center : {0., 1000.}) f(Case<T>(rows, cols, center));
     f(Case<T>(300, 192, 0.5));  // large enough to run on several threads, in several parts of rows
+    if (kGpu)
+      for (const long cols : {768, 772, 1536, 1540}) f(Case<T>(2, cols, 0.5));  // what a warp keeps in f64 and in f32
   });
 }
 
@@ -91,6 +93,23 @@ void expect_forward_matches(Context context, const Case<T>& t) {
 TEST(LayerNorm, MatchesSumsInF64) {
   for_each_context([](auto context) {
     for_each_case(context, [&]<class T>(const Case<T>& t) { expect_forward_matches(context, t); });
+  });
+}
+
+// A GPU reads rows as vectors only where they may begin, and adds in the same order elsewhere.
+TEST(LayerNorm, SameBitsWhereverRowsLie) {
+  for_each_schedule([] {
+    for_each_type_and_bf16([]<class T>(T) {
+      const Case<T> t(3, 192, 1);
+      std::vector<T> y(t.x.size()), later_y(t.x.size());
+      std::vector<Acc<T>> mean(3), rstd(3), later_mean(3), later_rstd(3), later_x{0};
+      kernels::layer_norm<T>(kernels::Cuda{}, forward_of(t, y, mean, rstd));
+      later_x.insert(later_x.end(), t.x.begin(), t.x.end());
+      auto later = forward_of(t, later_y, later_mean, later_rstd);
+      later.x = later_x.data() + 1;
+      kernels::layer_norm<T>(kernels::Cuda{}, later);
+      EXPECT_TRUE(same_bits(later_y, y) && same_bits(later_mean, mean) && same_bits(later_rstd, rstd));
+    });
   });
 }
 

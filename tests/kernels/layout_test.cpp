@@ -57,6 +57,13 @@ TEST(Layout, CopyBlocks) {
     kernels::copy_blocks<float>(
         context, {.to = to.data(), .from = from.data(), .count = 3, .size = 2, .to_stride = 2, .from_stride = 0});
     EXPECT_EQ(to, (std::vector<float>{1, 2, 1, 2, 1, 2, 0}));
+    for (const long stride : {8, 9}) {  // a GPU takes vectors of the first
+      const std::vector<float> x = random_values<float>(5 * stride, 1);
+      std::vector<float> y(5 * 8);
+      kernels::copy_blocks<float>(
+          context, {.to = y.data(), .from = x.data(), .count = 5, .size = 8, .to_stride = 8, .from_stride = stride});
+      for (long i = 0; i < 40; ++i) EXPECT_EQ(y[i], x[i / 8 * stride + i % 8]);
+    }
   });
 }
 

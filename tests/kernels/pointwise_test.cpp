@@ -24,11 +24,15 @@ void expect_pointwise(Context, double rounding_errors, Kernel kernel, F f) {
   for (const long n : kCounts) {
     if (std::is_same_v<Context, kernels::Cuda> && n > kMostEmulated) continue;
     const std::vector<T> x = random_values<T>(n, 1, -6, 6);
-    std::vector<T> y = x;
     std::vector<double> want(n);
     for (long i = 0; i < n; ++i) want[i] = f(as_f64(x[i]), i);
-    kernel(y.data(), n);
-    EXPECT_LT(worst_error(y, want), tolerance<T>(rounding_errors)) << n;
+    for (const long before : {0, 1}) {  // where no vector of a GPU may begin
+      std::vector<T> y(before + n);
+      std::copy(x.begin(), x.end(), y.begin() + before);
+      kernel(y.data() + before, n);
+      y.erase(y.begin(), y.begin() + before);
+      EXPECT_LT(worst_error(y, want), tolerance<T>(rounding_errors)) << n << " after " << before;
+    }
   }
 }
 
@@ -44,7 +48,7 @@ TEST(Pointwise, Add) {
 
 TEST(Pointwise, AddBroadcasts) {
   for_each_context_and_type([]<class T>(auto context, T) {
-    for (const auto& [rows, period] : {std::pair{7L, 1L}, {1L, 5L}, {300L, 129L}}) {
+    for (const auto& [rows, period] : {std::pair{7L, 1L}, {1L, 5L}, {300L, 129L}, {5L, 64L}, {2L, 4104L}}) {
       std::vector<T> y = random_values<T>(rows * period, 1);
       const std::vector<T> a = y, b = random_values<T>(period, 2);
       kernels::add<T>(context, {.y = y.data(), .a = y.data(), .b = b.data(), .n = rows * period, .period = period});
@@ -80,7 +84,7 @@ TEST(Pointwise, ScaleByWhatStandsInMemory) {
 TEST(Pointwise, Fill) {
   for_each_context([](auto context) {
     const auto expect = [&]<class T>(T value) {
-      for (const long n : {0, 1, 33, 30001}) {
+      for (const long n : {0, 1, 33, 64, 30001}) {
         std::vector<T> y(n + 1, T(7));
         kernels::fill<T>(context, {.y = y.data(), .n = n, .value = value});
         EXPECT_TRUE(std::all_of(y.begin(), y.end() - 1, [&](T got) { return same_bits(std::vector{got}, {value}); }));
@@ -242,6 +246,18 @@ TEST(Pointwise, DropPathDrawsWhatRngDraws) {
     for (const double p : {0.0, 0.1, 0.5, 0.999})
       for (const long n : {1, 3, 4, 129, 1000})
         for (const bool is_live : {false, true}) expect(0.F, p, n, is_live), expect(0.0, p, n, is_live);
+  });
+}
+
+TEST(Pointwise, DropoutIsTheSameWhereverItsNumbersLie) {
+  for_each_context_and_type([]<class T>(auto context, T) {
+    const std::vector<T> x = random_values<T>(1000, 1);
+    std::vector<T> later(1001);
+    std::copy(x.begin(), x.end(), later.begin() + 1);
+    kernels::dropout<T>(
+        context, {.y = later.data() + 1, .x = later.data() + 1, .n = 1000, .keep = 0.5F, .seed = 5, .a = 1, .b = 0});
+    later.erase(later.begin());
+    EXPECT_TRUE(same_bits(later, dropped(context, x, 0.5F, 5, 1)));
   });
 }
 
