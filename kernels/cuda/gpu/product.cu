@@ -18,9 +18,10 @@ cublasHandle_t handle_on(Cuda cuda) {
   const cublasHandle_t handle = handles.get([] {
     cublasHandle_t made = nullptr;
     // Parts of a sum stay in f32 also where the result is bf16.
-    constexpr auto kExact = static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
-                                                      CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
-    if (cublas().create(&made) != CUBLAS_STATUS_SUCCESS || cublas().set_math_mode(made, kExact) != CUBLAS_STATUS_SUCCESS)
+    constexpr auto kExact =
+        static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
+    if (cublas().create(&made) != CUBLAS_STATUS_SUCCESS ||
+        cublas().set_math_mode(made, kExact) != CUBLAS_STATUS_SUCCESS)
       throw DeviceError("cuda: cuBLAS cannot start");
     return made;
   });
