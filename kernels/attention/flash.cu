@@ -233,8 +233,13 @@ __global__ void __launch_bounds__(kThreads, 3) flash_backward(const __grid_const
 }
 
 template <class Problem>
+bool is_biased(const Problem& p) {
+  return p.bias.relative || p.bias.key;
+}
+
+template <class Problem>
 Flash flash_of(const Problem& p) {
-  const bool biased = p.bias.relative || p.bias.key;
+  const bool biased = is_biased(p);
   Flash f{.qkv = p.qkv,
           .sizes = p.sizes,
           .tiles = flash::tiles_of(p.sizes.grid, p.sizes.prefix(), biased),
@@ -259,11 +264,12 @@ bool aligned(const void* x) { return reinterpret_cast<std::uintptr_t>(x) % 16 ==
 template <class Problem>
 bool takes(const Problem& p) {
   const AttentionSizes& z = p.sizes;
-  constexpr long kMostGrid = 65535, kMostBytes = 96 * 1024, kMostPlaces = std::numeric_limits<int>::max();
+  constexpr long kMostGrid = 65535, kMostPlaces = std::numeric_limits<int>::max();
+  constexpr long kMostBytes = 40 * 1024;  // beside the tiles: a block has 99 KB on the least GPUs from sm_80 on
   return z.tokens * z.head_stride() <= kMostPlaces && (z.head_dim == 16 || z.head_dim == 32 || z.head_dim == 64) &&
          z.images <= kMostGrid && z.heads <= kMostGrid && (p.bias.window == 0 || z.heads <= kMostHeads) &&
          aligned(p.qkv) && aligned(p.out) && !p.bias.shift &&
-         table_bytes(flash::tiles_of(z.grid, z.prefix(), true)) <= kMostBytes;
+         table_bytes(flash::tiles_of(z.grid, z.prefix(), is_biased(p))) <= kMostBytes;
 }
 
 template <class F>

@@ -131,7 +131,10 @@ TEST(Flash, LeavesWhatItCannot) {
   bf16 values[16];
   EXPECT_TRUE(takes([](auto&) {}));
   EXPECT_FALSE(takes([](auto& a) { a.sizes.head_dim = 24; }));
-  EXPECT_FALSE(takes([](auto& a) { a.sizes.grid = {150, 150}; }));
+  EXPECT_TRUE(takes([](auto& a) { a.sizes.grid = {150, 150}, a.sizes.tokens = 150 * 150 + 1; }));
+  EXPECT_FALSE(takes([&](auto& a) {
+    a.sizes.grid = {150, 150}, a.sizes.tokens = 150 * 150 + 1, a.bias.relative = &gradient;  // too large a table
+  }));
   EXPECT_FALSE(takes([&](auto& a) { a.bias.shift = &gradient; }));
   EXPECT_FALSE(takes([&](auto& a) { a.drelative = &gradient; }));
   EXPECT_FALSE(takes([&](auto& a) { a.dprefix = &gradient; }));
