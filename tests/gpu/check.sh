@@ -167,22 +167,23 @@ variants="$(printf -- '--position %s\n' lh180 lh90 lh45 alibi manhattan axial le
 --learned-slopes layer
 --fill zero --distance sqrt
 --position pape --attention sigmoid"
-step_variant() { # OPTIONS in one word
-  local device said end name=${1//[^a-z0-9]/}
+step_variant() { # DTYPE MOST OPTIONS, these in one word
+  local device said end name=$1${3//[^a-z0-9]/}
   for device in cpu cuda; do
     # shellcheck disable=SC2086
-    tiny "$work/$name-$device" --device $device $1 || { echo "$1: no run on $device" && return 1; }
+    tiny "$work/$name-$device" --dtype "$1" --device $device $3 || { echo "$3: no run on $device" && return 1; }
   done
-  said=$(differences "$work/$name-cpu/metrics.jsonl" "$work/$name-cuda/metrics.jsonl" 1e-4)
+  said=$(differences "$work/$name-cpu/metrics.jsonl" "$work/$name-cuda/metrics.jsonl" "$2")
   end=$?
-  echo "$1: $said"
+  echo "$3: $said"
   return $end
 }
-step_variants() {
+step_variants() { # DTYPE MOST
   local end
-  echo "$variants" | xargs -P $(($(nproc) / 2 + 1)) -d '\n' -n 1 "$here/check.sh" step variant 2>&1 | tee "$work/variants"
+  echo "$variants" | xargs -P $(($(nproc) / 2 + 1)) -d '\n' -n 1 "$here/check.sh" step variant "$1" "$2" 2>&1 |
+    tee "$work/variants-$1"
   end=${PIPESTATUS[1]}
-  echo "$(grep -c 'worst' "$work/variants") of $(echo "$variants" | wc -l) have trained on both"
+  echo "$(grep -c 'worst' "$work/variants-$1") of $(echo "$variants" | wc -l) have trained on both"
   return "$end"
 }
 
@@ -263,7 +264,8 @@ check_all() {
   check "training in bf16, cuda twice" 10 repeated bf16
   check "training as a CUDA graph" 30 graph
   check "training with --devices 0" 10 devices
-  check "encodings in f32, cpu against cuda" 60 variants
+  check "encodings in f32, cpu against cuda" 60 variants f32 1e-4
+  check "encodings in bf16, cpu against cuda" 60 variants bf16 1e-2
   check "nano on the processor" 40 nano cpu
   check "nano on the GPU" 30 nano cuda
   check "kernels" 90 bench

@@ -86,6 +86,8 @@ TEST(Flash, Windows) {
   };
   for (const long size : {1, 3, 8, 11})
     expect_formula({9, 17}, 1, 16, {windows_of(size, {}), windows_of(size, view_of("tri_up & left"))}, size);
+  // Four groups a window, each with the four of its own, and the prefix.
+  EXPECT_EQ(kernels::flash_pairs(windows_of(8, {}).view, {32, 32}, 1), (16 * 4 * 4 + 2 * 64 + 1) * 256);
 }
 
 TEST(Flash, PrefixBias) {
