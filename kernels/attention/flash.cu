@@ -15,6 +15,8 @@
 
 #include "kernels/attention/flash_block.h"
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/reduce.h"
+#include "kernels/cuda/vector.h"
 
 namespace kernels {
 namespace {
@@ -24,6 +26,18 @@ using namespace flash;
 // What a block knows of pairs of tiles, in values of 4 bytes.
 __host__ __device__ int met_size(const Tiles& tiles) { return (tiles.count() + 3) / 4 * 4; }
 __host__ __device__ int table_size(const Tiles& tiles) { return table_rows(tiles) * table_columns(tiles); }
+
+// Begins the copy of what the block meets after tile i, if anything, and waits for that of tile i. Returns which it is.
+template <class M, class F>
+__device__ int begin_next(const M& meeting, int i, int stage, F begin) {
+  const int next = meeting.next(i);
+  if (next < meeting.p.tiles.count())
+    begin(next, stage), cuda::cp_async_wait<1>();
+  else
+    cuda::cp_async_wait<0>();
+  __syncthreads();
+  return next;
+}
 
 template <int kDim>
 __global__ void __launch_bounds__(kThreads, 4) flash_forward(const __grid_constant__ Flash p, bf16* out, float* lse) {
@@ -39,20 +53,14 @@ __global__ void __launch_bounds__(kThreads, 4) flash_forward(const __grid_consta
     share.load(to, all_k, row), share.load(to + kTileSize<kDim>, all_v, row);
     cuda::cp_async_commit();
   };
-  const int count = p.tiles.count();
   int i = meeting.next(-1);
   Share<kDim>(p.tiles, meeting.own).load(tiles, p.part(0), p.row());
-  if (i < count) begin(i, 0);
+  if (i < p.tiles.count()) begin(i, 0);
   Rows<kDim> q;
   Sums<kDim> sums;
   float max[2] = {-kInfinity, -kInfinity}, sum[2] = {0, 0};
-  for (int stage = 0, first = 1; i < count; stage = 1 - stage, first = 0) {
-    const int next = meeting.next(i);
-    if (next < count)
-      begin(next, 1 - stage), cuda::cp_async_wait<1>();
-    else
-      cuda::cp_async_wait<0>();
-    __syncthreads();
+  for (int stage = 0, first = 1; i < p.tiles.count(); stage = 1 - stage, first = 0) {
+    const int next = begin_next(meeting, i, 1 - stage, begin);
     if (first) q.load(tiles + kGroup * warp() * kRow<kDim>);
     const Other other = meeting.other(i);
     const SharedPointer<bf16> k = tiles + (1 + 2 * stage) * kTileSize<kDim>, v = k + kTileSize<kDim>;
@@ -100,7 +108,7 @@ __global__ void __launch_bounds__(kThreads, 4) flash_forward(const __grid_consta
   float factor[2];
   UNROLL
   for (int r = 0; r < 2; ++r) {
-    sum[r] = over_row(sum[r], [](float a, float b) { return a + b; });
+    sum[r] = over_row(sum[r], cuda::Sum{});
     factor[r] = sum[r] == 0 ? 0.F : 1 / sum[r];
     const int slot = kGroup * warp() + 8 * r + lane() / 4;
     if (lane() % 4 == 0 && meeting.own.has(slot))
@@ -113,17 +121,14 @@ __global__ void __launch_bounds__(kThreads, 4) flash_forward(const __grid_consta
 // δ of a (image, token, head) by as many lanes as it has 16 bytes.
 template <int kDim>
 __global__ void find_delta(AttentionSizes z, const bf16* dout, const bf16* out, float* delta) {
-  struct alignas(16) Eight {
-    bf16 values[8];
-  };
   constexpr int kLanes = kDim / 8;
   const long i = static_cast<long>(blockIdx.x) * kThreads + threadIdx.x, row = i / kLanes;
   const bool there = row < z.images * z.tokens * z.heads;
   float sum = 0;
   if (there) {
-    const Eight dy = reinterpret_cast<const Eight*>(dout)[i], y = reinterpret_cast<const Eight*>(out)[i];
+    const auto dy = cuda::load<8>(dout + 8 * i), y = cuda::load<8>(out + 8 * i);
     UNROLL
-    for (int d = 0; d < 8; ++d) sum += static_cast<float>(dy.values[d]) * static_cast<float>(y.values[d]);
+    for (int d = 0; d < 8; ++d) sum += dy[d] * y[d];
   }
   UNROLL
   for (int step = 1; step < kLanes; step *= 2) sum += __shfl_xor_sync(~0U, sum, step);
@@ -185,22 +190,16 @@ __global__ void __launch_bounds__(kThreads, 3) flash_backward(const __grid_const
     load_keys(tiles, own);
   else
     load_queries(tiles, own);
-  const int count = p.tiles.count();
   int i = meeting.next(-1);
-  if (i < count) begin(i, 0);
+  if (i < p.tiles.count()) begin(i, 0);
   Rows<kDim> left, left_of_weights;  // Q and dO, or K and V
   Query mine[2];
   UNROLL
   for (int r = 0; r < 2; ++r)
     if constexpr (!kOfKeys) mine[r] = gradient.query(p, own, kGroup * warp() + 8 * r + lane() / 4);
   Sums<kDim> sums, sums_of_weights;  // dQ and nothing, or dK and dV
-  for (int stage = 0, first = 1; i < count; stage = 1 - stage, first = 0) {
-    const int next = meeting.next(i);
-    if (next < count)
-      begin(next, 1 - stage), cuda::cp_async_wait<1>();
-    else
-      cuda::cp_async_wait<0>();
-    __syncthreads();
+  for (int stage = 0, first = 1; i < p.tiles.count(); stage = 1 - stage, first = 0) {
+    const int next = begin_next(meeting, i, 1 - stage, begin);
     if (first) {
       left.load(tiles + kGroup * warp() * kRow<kDim>);
       left_of_weights.load(tiles + (kSize + kGroup * warp() * kRow<kDim>));
@@ -259,8 +258,6 @@ Flash flash_of(const Problem& p) {
 
 long table_bytes(const Tiles& tiles) { return 4L * (met_size(tiles) + table_size(tiles)); }
 
-bool aligned(const void* x) { return reinterpret_cast<std::uintptr_t>(x) % 16 == 0; }
-
 template <class Problem>
 bool takes(const Problem& p) {
   const AttentionSizes& z = p.sizes;
@@ -268,7 +265,7 @@ bool takes(const Problem& p) {
   constexpr long kMostBytes = 40 * 1024;  // beside the tiles: a block has 99 KB on the least GPUs from sm_80 on
   return z.tokens * z.head_stride() <= kMostPlaces && (z.head_dim == 16 || z.head_dim == 32 || z.head_dim == 64) &&
          z.images <= kMostGrid && z.heads <= kMostGrid && (p.bias.window == 0 || z.heads <= kMostHeads) &&
-         aligned(p.qkv) && aligned(p.out) && !p.bias.shift &&
+         cuda::aligned(p.qkv, p.out) && !p.bias.shift &&
          table_bytes(flash::tiles_of(z.grid, z.prefix(), is_biased(p))) <= kMostBytes;
 }
 
@@ -288,7 +285,7 @@ dim3 grid_of(const Flash& f) {
 
 bool flash_takes(const Attention<bf16>& p) { return takes(p); }
 bool flash_takes(const AttentionBackward<bf16>& p) {
-  return takes(p) && aligned(p.dout) && aligned(p.dqkv) && !p.drelative && !p.dprefix;
+  return takes(p) && cuda::aligned(p.dout, p.dqkv) && !p.drelative && !p.dprefix;
 }
 long flash_workspace(const AttentionSizes& z) { return z.images * z.heads * z.tokens; }
 

@@ -18,7 +18,7 @@ import common
 
 SHAPES = [(256, 197), (64, 577), (32, 1025), (8, 4097)]  # images and tokens; 12 heads of 64
 HEADS, HEAD_DIM = 12, 64
-WARM_UP, RUNS = 3, 10
+RUNS = 10
 
 
 def parse():
@@ -47,18 +47,9 @@ def run_ours(bench):
     return found
 
 
-def seconds_of(run):
-    """The median of several runs, one behind the other, by the GPU's events."""
-    import torch
-    for _ in range(WARM_UP):
-        run()
-    events = [torch.cuda.Event(enable_timing=True) for _ in range(RUNS + 1)]
-    events[0].record()
-    for event in events[1:]:
-        run()
-        event.record()
-    torch.cuda.synchronize()
-    return common.median([begin.elapsed_time(end) for begin, end in zip(events, events[1:])])
+def milliseconds_of(run):
+    from gpu_step import seconds_of_steps
+    return 1e3 * common.median(seconds_of_steps(run, RUNS, "cuda"))
 
 
 def flex(layout, tokens, side):
@@ -102,8 +93,8 @@ def run_torch(attend, images, tokens):
         out = attend(q, k, v)
         gradient = torch.randn_like(out)
         with torch.no_grad():
-            forward = seconds_of(lambda: attend(q, k, v))
-        backward = seconds_of(lambda: torch.autograd.grad(out, (q, k, v), gradient, retain_graph=True))
+            forward = milliseconds_of(lambda: attend(q, k, v))
+        backward = milliseconds_of(lambda: torch.autograd.grad(out, (q, k, v), gradient, retain_graph=True))
         return forward, backward
     except Exception as error:  # too little memory, no compiler: reported, not fatal
         return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -195,12 +195,7 @@ TEST(Attention, Bf16IsF32Rounded) {
     for (const long head_dim : {8, 9, 24, 64}) {
       const bool pairs = kernels::isa() == kernels::Isa::avx512_bf16 && head_dim % 2 == 0;
       Problem<float> p(grid, 1, head_dim, heads);
-      const auto round = [](std::vector<float>& values) {
-        std::vector<bf16> rounded;
-        for (float& v : values) rounded.emplace_back(v), v = static_cast<float>(rounded.back());
-        return rounded;
-      };
-      const std::vector<bf16> qkv = round(p.qkv), dout = round(p.dout);
+      const std::vector<bf16> qkv = rounded(p.qkv), dout = rounded(p.dout);
       const auto plan = p.plan();
       std::vector<float> workspace(kernels::attention_workspace(*plan, p.sizes), kNaN<float>), want_out, lse;
       std::vector<bf16> out(dout.size()), dqkv(qkv.size());
@@ -226,7 +221,7 @@ TEST(Attention, Bf16IsF32Rounded) {
         EXPECT_LT(error, 9e-6 * squares);  // 2^-9 of a value, rounded twice
       } else {
         EXPECT_TRUE(same_bits(lse, want.lse));
-        EXPECT_TRUE(out == round(want.out));
+        EXPECT_TRUE(out == rounded(want.out));
       }
       kernels::attention_backward(Cpu{}, kernels::AttentionBackward<bf16>{.dqkv = dqkv.data(),
                                                                           .dout = dout.data(),

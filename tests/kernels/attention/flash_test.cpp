@@ -10,37 +10,16 @@ namespace {
 
 using kernels::Cuda;
 
-std::vector<bf16> rounded(std::vector<float>& values) {
-  std::vector<bf16> all;
-  for (float& v : values) all.emplace_back(v), v = static_cast<float>(all.back());
-  return all;
-}
-
-// `p` with inputs that bf16 has exactly: flash attention of it, as floats.
 Result<float> flash(Problem<float>& p, long window = 0) {
-  const std::vector<bf16> qkv = rounded(p.qkv), dout = rounded(p.dout);
-  std::vector<bf16> out(dout.size(), bf16(kNaN<float>)), dqkv(qkv.size(), bf16(kNaN<float>));
-  std::vector<float> lse(p.sizes.images * p.sizes.heads * p.sizes.tokens, kNaN<float>),
-      workspace(kernels::flash_workspace(p.sizes), kNaN<float>);
-  kernels::AttentionBias<bf16> bias;
-  bias.heads = p.bias().heads, bias.relative = p.bias().relative, bias.key = p.bias().key,
-  bias.prefix = p.bias().prefix;
-  bias.window = window;
-  const kernels::Attention<bf16> forward{
-      .out = out.data(), .lse = lse.data(), .qkv = qkv.data(), .bias = bias, .sizes = p.sizes, .scale = p.scale()};
-  const kernels::AttentionBackward<bf16> backward{.dqkv = dqkv.data(),
-                                                  .dout = dout.data(),
-                                                  .out = out.data(),
-                                                  .qkv = qkv.data(),
-                                                  .lse = lse.data(),
-                                                  .bias = bias,
-                                                  .sizes = p.sizes,
-                                                  .scale = p.scale(),
-                                                  .workspace = workspace.data()};
-  EXPECT_TRUE(kernels::flash_takes(forward) && kernels::flash_takes(backward));
-  kernels::attention_flash(Cuda{}, forward), kernels::attention_flash_backward(Cuda{}, backward);
-  const auto floats = [](const std::vector<bf16>& values) { return std::vector<float>(values.begin(), values.end()); };
-  return {.out = floats(out), .lse = lse, .dqkv = floats(dqkv), .drelative = {}, .dprefix = {}};
+  const auto run = [](auto attend) {
+    return [=](const auto& problem) {
+      EXPECT_TRUE(kernels::flash_takes(problem));
+      attend(problem);
+    };
+  };
+  return run_in_bf16(p, run([](const auto& a) { kernels::attention_flash(Cuda{}, a); }),
+                     run([](const auto& a) { kernels::attention_flash_backward(Cuda{}, a); }),
+                     kernels::flash_workspace(p.sizes), window);
 }
 
 void expect_close(const Result<float>& got, const Result<float>& want) {
@@ -100,16 +79,7 @@ TEST(Flash, PrefixBias) {
 }
 
 TEST(Flash, BlindHeadGivesZeros) {
-  Problem<float> p({3, 9}, 0, 16, {LookHereHead{}, LookHereHead{}});
-  p.heads.clear();
-  std::fill_n(p.relative.begin(), kernels::relative_size(p.sizes.grid), -kInf<float>);  // head 0 of two
-  const Result<float> got = flash(p);
-  for (std::size_t i = 0; i < got.out.size(); ++i) ASSERT_EQ(got.out[i] == 0, i % 32 < 16) << i;
-  for (std::size_t i = 0; i < got.dqkv.size(); ++i) {
-    ASSERT_TRUE(std::isfinite(got.dqkv[i])) << i;
-    ASSERT_TRUE(got.dqkv[i] == 0 || i % 32 >= 16) << i;
-  }
-  for (long i = 0; i < p.sizes.tokens; ++i) ASSERT_EQ(got.lse[i], -kInf<float>);
+  expect_zeros_of_a_blind_head({3, 9}, 16, [](Problem<float>& p) { return flash(p); });
 }
 
 TEST(Flash, NanStaysVisible) {

@@ -101,4 +101,57 @@ struct Problem {
   }
 };
 
+// `values` rounded to bf16, in place as well.
+inline std::vector<bf16> rounded(std::vector<float>& values) {
+  std::vector<bf16> all;
+  for (float& v : values) all.emplace_back(v), v = static_cast<float>(all.back());
+  return all;
+}
+
+// Both passes of `p` in bf16, with its inputs rounded, as floats. `workspace`: how many values.
+template <class Forward, class Backward>
+Result<float> run_in_bf16(Problem<float>& p, Forward forward, Backward backward, long workspace, long window = 0) {
+  const std::vector<bf16> qkv = rounded(p.qkv), dout = rounded(p.dout);
+  std::vector<bf16> out(dout.size(), bf16(kNaN<float>)), dqkv(qkv.size(), bf16(kNaN<float>));
+  std::vector<float> lse(p.sizes.images * p.sizes.heads * p.sizes.tokens, kNaN<float>), memory(workspace, kNaN<float>);
+  const kernels::AttentionBias<float> same = p.bias();
+  kernels::AttentionBias<bf16> bias;
+  bias.heads = same.heads, bias.relative = same.relative, bias.key = same.key, bias.prefix = same.prefix;
+  bias.window = window;
+  forward(kernels::Attention<bf16>{.out = out.data(),
+                                   .lse = lse.data(),
+                                   .qkv = qkv.data(),
+                                   .bias = bias,
+                                   .sizes = p.sizes,
+                                   .scale = p.scale(),
+                                   .workspace = memory.data()});
+  backward(kernels::AttentionBackward<bf16>{.dqkv = dqkv.data(),
+                                            .dout = dout.data(),
+                                            .out = out.data(),
+                                            .qkv = qkv.data(),
+                                            .lse = lse.data(),
+                                            .bias = bias,
+                                            .sizes = p.sizes,
+                                            .scale = p.scale(),
+                                            .workspace = memory.data()});
+  const auto floats = [](const std::vector<bf16>& values) { return std::vector<float>(values.begin(), values.end()); };
+  return {.out = floats(out), .lse = lse, .dqkv = floats(dqkv), .drelative = {}, .dprefix = {}};
+}
+
+// Of two heads the first sees nothing: attend(problem) gives it zeros, and the other one values.
+template <class F>
+void expect_zeros_of_a_blind_head(Grid grid, long head_dim, F attend) {
+  Problem<float> p(grid, 0, head_dim, {LookHereHead{}, LookHereHead{}});
+  p.heads.clear();
+  std::fill_n(p.relative.begin(), kernels::relative_size(p.sizes.grid), -kInf<float>);
+  const Result<float> got = attend(p);
+  const auto blind = [&](std::size_t i) { return static_cast<long>(i) % (2 * head_dim) < head_dim; };
+  for (std::size_t i = 0; i < got.out.size(); ++i) ASSERT_EQ(got.out[i] == 0, blind(i)) << i;
+  for (std::size_t i = 0; i < got.dqkv.size(); ++i) {
+    ASSERT_TRUE(std::isfinite(got.dqkv[i])) << i;
+    ASSERT_TRUE(got.dqkv[i] == 0 || !blind(i)) << i;
+  }
+  for (long i = 0; i < p.sizes.tokens; ++i) ASSERT_EQ(got.lse[i], -kInf<float>);
+}
+
 }  // namespace lookhere
