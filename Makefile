@@ -41,7 +41,7 @@ FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) 
 # Of static programs: nothing but a Linux kernel is needed where they run. libgomp warns of dlopen, which it uses for
 # accelerators alone; the linker's own option for that would hide symbols that are missing, too.
 WITHOUT_WARNINGS = 2>$(DIR)/$(@F).log || { cat $(DIR)/$(@F).log >&2; exit 1; }
-STATIC := -static -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
+STATIC := -static -Wl,--gc-sections -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
   -ljpeg -lpng -larchive -lz
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lfreetype -ljpeg -lpng -larchive -lz
@@ -61,10 +61,11 @@ endif
 ISAS := $(if $(filter x86_64,$(MACHINE)),avx2 avx512 avx512_bf16)
 MARCH_avx2        := -march=x86-64-v3
 MARCH_avx512      := -march=x86-64-v4 -mprefer-vector-width=512
-MARCH_avx512_bf16 := $(MARCH_avx512) -mavx512bf16
+MARCH_avx512_bf16 := $(MARCH_avx512) -mavx512bf16 -DKERNELS_OF_PAIRS_ALONE
 sources = $(sort $(shell find $(1) -name '*.cpp'))
 KERNELS := $(filter-out kernels/bench/% kernels/cuda/%,$(call sources,kernels))
 VECTOR_KERNELS := $(shell grep -lw KERNELS_ISA $(KERNELS))
+VECTOR_KERNELS_avx512_bf16 := $(shell grep -lw KERNEL_OF_PAIRS $(KERNELS))
 # tests/gpu/portable.cpp: what Debian has no archive of (libfmt).
 LIBRARY := $(if $(ARM),tests/gpu/portable.cpp) $(KERNELS) $(filter-out vit/cli/main.cpp tensor/world/mpi.cpp,$(call sources,tensor autograd nn vit))
 FAULTS  := $(wildcard tests/faults/*.cpp)
@@ -78,14 +79,16 @@ endif
 EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
 BENCHES := $(patsubst kernels/bench/%.cpp,%,$(wildcard kernels/bench/*.cpp))
 objects = $(patsubst %.cpp,$(DIR)/%.o,$(1))
-KERNEL_OBJECTS := $(call objects,$(KERNELS)) $(foreach isa,$(ISAS),$(VECTOR_KERNELS:%.cpp=$(DIR)/%.$(isa).o))
+KERNEL_OBJECTS := $(call objects,$(KERNELS)) $(foreach isa,$(ISAS),$(patsubst %.cpp,$(DIR)/%.$(isa).o,$(or $(VECTOR_KERNELS_$(isa)),$(VECTOR_KERNELS))))
 KERNEL_FLAGS := $(if $(ISAS),-DKERNELS_EVERY_ISA)
 # The rungs below a kernel's best are compiled with the bench, for this machine alone.
 BENCH_FLAGS := -march=native -DKERNELS_ISA=native
 $(DIR)/kernels/%.o: FLAGS += $(KERNEL_FLAGS)
 $(DIR)/kernels/bench/%.o: FLAGS += $(BENCH_FLAGS)
-# What runs once for each command, or waits for kernels: a third less code in three quarters of the time.
-$(DIR)/vit/cli/% $(DIR)/vit/compare/% $(DIR)/vit/model/% $(DIR)/vit/show/% $(DIR)/vit/train/%: FLAGS += -Os
+# What runs once for each command, or waits for kernels: half the code in three quarters of the time.
+WAITS := $(foreach f,tensor autograd nn $(addprefix vit/,cli compare model show train),$f/%) \
+  $(foreach f,idx_folder image_files sources tar_index webdataset,vit/data/$f.o)
+$(addprefix $(DIR)/,$(WAITS)): FLAGS += -Os
 # Tests are compiled more often than run: half the compiler's time is the optimiser's.
 TEST_FLAGS := $(if $(SAN),,-O1)
 $(DIR)/tests/%: FLAGS += $(TEST_FLAGS)

@@ -112,10 +112,10 @@ void own_linear_weight_gradient(const LinearWeightGradient<T>& p) {
 
 KERNEL(own_gemm, Gemm, float);
 KERNEL(own_linear, Linear, float);
-KERNEL(own_linear, Linear, bf16);
+KERNEL_OF_PAIRS(own_linear, Linear);
 KERNEL(own_linear_input_gradient, LinearInputGradient, float);
-KERNEL(own_linear_input_gradient, LinearInputGradient, bf16);
+KERNEL_OF_PAIRS(own_linear_input_gradient, LinearInputGradient);
 KERNEL(own_linear_weight_gradient, LinearWeightGradient, float);
-KERNEL(own_linear_weight_gradient, LinearWeightGradient, bf16);
+KERNEL_OF_PAIRS(own_linear_weight_gradient, LinearWeightGradient);
 
 }  // namespace kernels

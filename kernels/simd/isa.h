@@ -31,10 +31,18 @@ const char* isa_problem();
 
 // KERNEL(layer_norm, LayerNorm, float); at namespace kernels' scope: makes layer_norm(Cpu, const LayerNorm<float>&) out
 // of the template KERNELS_ISA::layer_norm(const LayerNorm<T>&) of every instruction set.
-#if !defined(KERNELS_PORTABLE)
+// KERNEL_OF_PAIRS(attention, Attention); does so for bf16, where AVX512_BF16 multiplies pairs (simd/pairs.h). It has no
+// other instructions, so that all other kernels are AVX-512's there: half a million instructions less.
+#if defined(KERNELS_OF_PAIRS_ALONE)
+#define KERNEL(name, Problem, T) static_assert(true)
+#define KERNEL_OF_PAIRS(name, Problem) template void KERNELS_ISA::name(const Problem<bf16>&)
+#elif !defined(KERNELS_PORTABLE)
 #define KERNEL(name, Problem, T) template void KERNELS_ISA::name(const Problem<T>&)
+#define KERNEL_OF_PAIRS(name, Problem) KERNEL(name, Problem, bf16)
 #elif defined(KERNELS_EVERY_ISA)
-#define KERNEL(name, Problem, T)                                                                           \
+#define KERNEL(name, Problem, T) KERNEL_UP_TO(avx512, name, Problem, T)
+#define KERNEL_OF_PAIRS(name, Problem) KERNEL_UP_TO(avx512_bf16, name, Problem, bf16)
+#define KERNEL_UP_TO(best, name, Problem, T)                                                               \
   namespace avx2 {                                                                                         \
   template <class U>                                                                                       \
   void name(const Problem<U>&);                                                                            \
@@ -51,11 +59,12 @@ const char* isa_problem();
   template <>                                                                                              \
   void name(Cpu, const Problem<T>& p) {                                                                    \
     constexpr void (*kVersions[])(const Problem<T>&) = {portable::name<T>, avx2::name<T>, avx512::name<T>, \
-                                                        avx512_bf16::name<T>};                             \
+                                                        best::name<T>};                                    \
     kVersions[static_cast<int>(isa())](p);                                                                 \
   }                                                                                                        \
   static_assert(true)
 #else
+#define KERNEL_OF_PAIRS(name, Problem) KERNEL(name, Problem, bf16)
 #define KERNEL(name, Problem, T)                   \
   template void portable::name(const Problem<T>&); \
   template <>                                      \

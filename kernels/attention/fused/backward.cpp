@@ -327,6 +327,6 @@ void attention_backward(const AttentionBackward<S>& p) {
 
 KERNEL(attention_backward, AttentionBackward, float);
 KERNEL(attention_backward, AttentionBackward, double);
-KERNEL(attention_backward, AttentionBackward, bf16);
+KERNEL_OF_PAIRS(attention_backward, AttentionBackward);
 
 }  // namespace kernels

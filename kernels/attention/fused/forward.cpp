@@ -198,6 +198,6 @@ void attention(const Attention<S>& p) {
 
 KERNEL(attention, Attention, float);
 KERNEL(attention, Attention, double);
-KERNEL(attention, Attention, bf16);
+KERNEL_OF_PAIRS(attention, Attention);
 
 }  // namespace kernels
