@@ -9,7 +9,9 @@
 namespace lookhere {
 
 bool decays(const std::string& name, const Shape& shape) {
-  return shape.rank() > 1 && !name.ends_with("_token") && name.find("pos_embed") == std::string::npos;
+  constexpr const char* kPositions[] = {"pos_embed", "relative_position_bias_table", "attn.freqs"};
+  return shape.rank() > 1 && !name.ends_with("_token") &&
+         std::ranges::none_of(kPositions, [&](const char* each) { return name.find(each) != std::string::npos; });
 }
 
 ParameterArena::ParameterArena(const std::vector<Parameter>& parameters) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -47,6 +48,9 @@ inline Tensor random(const Shape& shape, std::uint64_t seed, Dtype dtype = Dtype
   return t.to(dtype);
 }
 
+// The larger error; NaN counts as infinite, so that it stays the worst whatever comes after it.
+inline double worse(double worst, double error) { return std::isnan(error) ? HUGE_VAL : std::max(worst, error); }
+
 // max |a - b| / max(|b|, floor) over all elements.
 inline double max_relative_error(const Tensor& a, const Tensor& b, double floor = 1e-3) {
   EXPECT_EQ(a.shape(), b.shape());
@@ -54,8 +58,7 @@ inline double max_relative_error(const Tensor& a, const Tensor& b, double floor 
   double worst = 0;
   for (long i = 0; i < x.numel(); ++i) {
     const double want = y.host<double>()[i], got = x.host<double>()[i];
-    const double error = std::abs(got - want) / std::max(std::abs(want), floor);
-    if (!(error <= worst)) worst = error;  // NaN counts as the worst
+    worst = worse(worst, std::abs(got - want) / std::max(std::abs(want), floor));
   }
   return worst;
 }
@@ -140,7 +143,7 @@ void expect_gradients(F function, const std::vector<Tensor>& inputs, double tole
       }
       const double got = grads[input].template host<double>()[i];
       const double error = std::abs(got - want) / std::max(std::abs(want), floor);
-      if (!(error <= worst.error)) worst = {error, got, want, input, i};  // NaN counts as the worst
+      if (const double bad = worse(0, error); bad > worst.error) worst = {bad, got, want, input, i};
     }
   }
   EXPECT_LE(worst.error, tolerance) << result.op() << ": gradient of input " << worst.input << " at element "

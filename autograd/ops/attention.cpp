@@ -34,6 +34,7 @@ std::shared_ptr<const kernels::AttentionPlan> plan_of(const AttentionHeads& head
 kernels::AttentionSizes sizes_of(const Shape& shape, long head_count, const AttentionHeads& heads) {
   check(shape.rank() == 3 && head_count >= 1 && shape[2] % (3 * head_count) == 0,
         "attention: wanted [batch, tokens, 3·", head_count, "·head size], got ", shape);
+  check(shape[0] >= 1, "attention: wanted at least one image, got ", shape);
   const kernels::AttentionSizes sizes{.images = shape[0],
                                       .tokens = shape[1],
                                       .heads = head_count,
@@ -175,7 +176,7 @@ Var attention_naive(const Var& qkv, long head_count, const AttentionHeads& heads
 Var attention_learned(const Var& qkv, long head_count, const AttentionHeads& heads, const Var& relative,
                       const Var& prefix) {
   AttentionHeads all = heads;
-  if (all.heads.empty()) all.heads.resize(head_count);  // without a plan for plain attention: the table needs the grid
+  if (all.heads.empty()) all.heads.resize(head_count), all.plan = nullptr;  // plain attention's knows no tables
   const kernels::AttentionSizes sizes = sizes_of(qkv.shape(), head_count, all);
   check(all.heads[0].view.window == 0 && !heads.key.defined(),
         "attention_learned: a table says nothing of windows and of distances from the grid centre");

@@ -72,8 +72,7 @@ double worst_error(const std::vector<A>& got, const std::vector<B>& want, double
   double worst = 0;
   for (std::size_t i = 0; i < std::min(got.size(), want.size()); ++i) {
     const double w = as_f64(want[i]), error = std::abs(as_f64(got[i]) - w);
-    const double relative = error / std::max(std::abs(w), floor);
-    if (!(relative <= worst)) worst = std::isnan(relative) ? kInf<double> : relative;
+    worst = worse(worst, error / std::max(std::abs(w), floor));
   }
   return worst;
 }

@@ -115,7 +115,9 @@ TEST(AdamW, WhatDecays) {
                                                         {"norm.weight", {4}, false},
                                                         {"blocks.1.ls1.gamma", {4}, false},
                                                         {"cls_token", {1, 1, 4}, false},
-                                                        {"pos_embed", {1, 9, 4}, false}};
+                                                        {"pos_embed", {1, 9, 4}, false},
+                                                        {"blocks.0.attn.relative_position_bias_table", {9, 4}, false},
+                                                        {"blocks.0.attn.freqs", {2, 4, 8}, false}};
   for (const auto& [name, shape, want] : cases) EXPECT_EQ(decays(name, shape), want) << name;
 }
 

@@ -33,6 +33,25 @@ Matrix weights_of(const Tensor& qkv, long heads, long h, const std::vector<Named
   return p;
 }
 
+// GPSA's: (1 - g)·p + g·softmax(P), P by offset and 0 beside the class token.
+void add_by_position(Matrix& p, const LayerPosition& position, long h, Grid grid) {
+  const float* table = position.by_position.value().host<float>() + h * (2 * grid.y - 1) * (2 * grid.x - 1);
+  const double share = static_cast<double>(position.share.value().host<float>()[h]);
+  for (std::size_t q = 0; q < p.size(); ++q) {
+    std::vector<double> weights(p.size(), 1);
+    double sum = 0;
+    for (std::size_t k = 0; k < p.size(); ++k) {
+      if (q > 0 && k > 0) {
+        const long i = static_cast<long>(q) - 1, j = static_cast<long>(k) - 1;
+        const long dy = j / grid.x - i / grid.x, dx = j % grid.x - i % grid.x;
+        weights[k] = std::exp(static_cast<double>(table[(grid.y - 1 - dy) * (2 * grid.x - 1) + grid.x - 1 - dx]));
+      }
+      sum += weights[k];
+    }
+    for (std::size_t k = 0; k < p.size(); ++k) p[q][k] = (1 - share) * p[q][k] + share * weights[k] / sum;
+  }
+}
+
 struct Case {
   const char* position;
   Pooling pool;
@@ -66,11 +85,12 @@ TEST_P(Attend, RowsAndRolloutAreTheFormulas) {
   for (long t = 0; t < tokens; ++t) product[t][t] = 1;
   long layer = 0;
   double largest_unseen = 0;
-  Pass pass{.on_attention = [&](const Tensor& qkv, const LayerPosition&) {
+  Pass pass{.on_attention = [&](const Tensor& qkv, const LayerPosition& position) {
     const std::vector<NamedHead> named = config.position->bias(config.position_sizes(), layer);
     Matrix step(tokens, std::vector<double>(tokens, 0));
     for (long h = 0; h < 6; ++h) {
-      const Matrix p = weights_of(qkv, 6, h, named, grid);
+      Matrix p = weights_of(qkv, 6, h, named, grid);
+      if (position.by_position.defined()) add_by_position(p, position, h, grid);
       double sum = 0;
       for (long k = 0; k < tokens; ++k) {
         double want = 0;
@@ -110,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(Positions, Attend,
                                          Case{"learned", Pooling::mean, {}}, Case{"none", Pooling::mean, 19},
                                          Case{"none", Pooling::cls, {}}, Case{"rope", Pooling::cls, 0},
                                          Case{"window", Pooling::cls, {}}, Case{"pape", Pooling::mean, {}},
-                                         Case{"rope-mixed", Pooling::cls, {}}));
+                                         Case{"rope-mixed", Pooling::cls, {}}, Case{"gpsa", Pooling::cls, 7}));
 
 TEST(AttentionMaps, TheNumberOfThreadsChangesNoBit) {
   ViT model(small_config(position_preset("lh90"), 6), 1);

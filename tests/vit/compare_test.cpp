@@ -1,6 +1,7 @@
 // A comparison's parts by themselves: variants, its file, the numbers of a run, means over seeds, the paper's rows.
 #include "vit/compare/comparison.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/testing.h"
@@ -8,6 +9,7 @@
 #include "vit/compare/paper.h"
 #include "vit/compare/results.h"
 #include "vit/compare/tune.h"
+#include "vit/data/sources.h"
 #include "vit/data/subset.h"
 #include "vit/model/position/lookhere.h"
 
@@ -230,6 +232,23 @@ TEST(Subset, IsEvenlySpread) {
   EXPECT_EQ(subset(data, 0).size(), 10);
   EXPECT_EQ(subset(data, 11).hash(), hash);
   EXPECT_ERROR(subset(data, -1), "wanted a count from 0");
+}
+
+// Classes that take turns, as drawn sets have them, must not fall in step with the choice.
+TEST(Subset, HasItsShareOfEveryClass) {
+  const Dataset data = load_dataset("glyphs", false, {.glyphs_size = 8, .glyphs_test = 460});
+  const auto fewest_and_most = [&](const Dataset& some) {
+    std::vector<long> of_class(data.classes, 0);
+    for (const std::int32_t label : some.labels) ++of_class[label];
+    const auto [fewest, most] = std::ranges::minmax(of_class);
+    return std::pair(fewest, most);
+  };
+  for (const long count : {46, 92, 200, 230, 400}) {
+    SCOPED_TRACE(count);
+    EXPECT_EQ(fewest_and_most(subset(data, count)), std::pair(count / 46, (count + 45) / 46));
+    EXPECT_EQ(fewest_and_most(hold_out(data, static_cast<double>(count) / 920).held),
+              std::pair(count / 92, (count / 2 + 45) / 46));
+  }
 }
 
 }  // namespace

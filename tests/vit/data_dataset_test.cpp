@@ -39,6 +39,13 @@ TEST(Data, MissingSetsSayWhatToDo) {
   EXPECT_ERROR(load_dataset("cifar10", true), "wanted cifar10 with its 10 classes, got 100");
 }
 
+TEST(Data, FoldersHaveTitles) {
+  for (const char* path : {"/data/photos", "/data/photos/", "photos", "photos//", "./photos/.", "x/../photos"})
+    EXPECT_EQ(title_of_dataset(path), "photos") << path;
+  EXPECT_EQ(title_of_dataset("."), std::filesystem::current_path().filename());
+  EXPECT_EQ(title_of_dataset("fashion"), "fashion");
+}
+
 TEST(Data, ATestSplitNeedsNoTraining) {
   const TemporaryFolder folder;
   const std::string path = folder.path().string();

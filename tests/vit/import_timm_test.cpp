@@ -88,7 +88,7 @@ double worst_difference(ViT& model, const Row& row) {
     const Tensor images = by_rule({1, 1, grid.y * patch, grid.x * patch}, 3, 1);
     const std::vector<float> got = to_vector<float>(model(Var(images)).value());
     const double largest = std::max(std::abs(row.logits[first]), std::abs(row.logits[first + 1]));
-    for (long i = 0; i < 2; ++i) worst = std::max(worst, std::abs(got[i] - row.logits[first + i]) / largest);
+    for (long i = 0; i < 2; ++i) worst = worse(worst, std::abs(got[i] - row.logits[first + i]) / largest);
   }
   return worst;
 }

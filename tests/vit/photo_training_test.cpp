@@ -7,6 +7,7 @@
 #include "tests/vit/photo_folder.h"
 #include "tests/vit/tiny_run.h"
 #include "vit/cli/test_image.h"
+#include "vit/compare/subject.h"
 #include "vit/data/photo/decode.h"
 #include "vit/eval/test_set.h"
 #include "vit/model/preprocessing.h"
@@ -95,6 +96,20 @@ TEST(PhotoTraining, IsTheSameForAnyWorkersAndGoesOnAsItBegan) {
     EXPECT_NE(read_file(folder / "other/metrics.jsonl"),
               read_file(folder / "1/metrics.jsonl").substr(0, read_file(folder / "other/metrics.jsonl").size()));
     std::filesystem::remove_all(folder / "other");
+  }
+}
+
+// The paper's evaluation: photographs are cropped as in training at the model's own size alone.
+TEST(PhotoTraining, NothingIsCroppedAtOtherSizes) {
+  const TemporaryFolder folder;
+  Recipe recipe = photo_recipe(make_photos(folder));
+  recipe.holdout = 0.25;
+  train(recipe, folder / "run", 1);
+  Subject subject(folder / "run/last.safetensors", 0);
+  const long side = subject.model().config().height;
+  for (const Images which : {Images::test, Images::held_out}) {
+    EXPECT_EQ(subject.images(side, which).crop_ratio, 0.875);
+    EXPECT_EQ(subject.images(2 * side, which).crop_ratio, 1);
   }
 }
 

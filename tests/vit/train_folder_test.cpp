@@ -103,7 +103,7 @@ TEST(RunFolder, DataIsFoundFromAnywhere) {
   const TemporaryFolder folder;
   write_idx_folder(folder / "data", 64);
   Words command = tiny_training("run");
-  *std::ranges::find(command, "shapes") = "data/../data";
+  *std::ranges::find(command, "shapes") = "data/../data/";
   EXPECT_EQ(run_program(command + Words{"--max-steps", "1"}, {.working_folder = folder.path().string()}).code, 0);
   EXPECT_EQ(recipe_of(Safetensors(folder / "run/last.safetensors")).data, folder / "data");
   const Finished end = run_program({"train", "--resume", folder / "run"});

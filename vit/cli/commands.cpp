@@ -54,11 +54,10 @@ ViTConfig with_global_slope(ViTConfig config, double slope) {
 
 Recipe with_absolute_data(Recipe recipe) {
   std::error_code ignored;
-  const auto settle = [](std::string& path) { path = std::filesystem::absolute(path).lexically_normal().string(); };
   if (!is_named_dataset(recipe.data) &&
       (std::filesystem::is_directory(recipe.data, ignored) || names_archives(recipe.data)))
-    settle(recipe.data);
-  if (std::filesystem::exists(recipe.class_map, ignored)) settle(recipe.class_map);
+    recipe.data = absolute_path(recipe.data);
+  if (std::filesystem::exists(recipe.class_map, ignored)) recipe.class_map = absolute_path(recipe.class_map);
   return recipe;
 }
 

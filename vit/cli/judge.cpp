@@ -60,7 +60,7 @@ void judge_model(const Judged& asked) {
   Judging judging = judging_of(asked, model, subject);
   // Nothing but tuning needs training images.
   const bool tunes = judging.groups.empty() || judging.groups.contains("tuned");
-  const long held_out = tunes && recipe.holdout > 0 ? load_held_out(recipe).size() : 0;
+  const long held_out = tunes && recipe.holdout > 0 ? load_training_split(recipe).held.size() : 0;
   judging.held_out = held_out > 0;
   check(judging.held_out || !judging.groups.contains("tuned"),
         "--metrics tuned: wanted training images that were held out (train --holdout), got a model whose run has none");

@@ -96,7 +96,7 @@ class Watcher : public TrainObserver {
 std::string default_folder(const Recipe& recipe) {
   const std::time_t now = std::time(nullptr);
   char stamp[32];
-  const std::string data = std::filesystem::path(recipe.data).filename().string();
+  const std::string data = title_of_dataset(recipe.data);
   std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
   if (!recipe.initial_checkpoint.empty()) return fmt::format("runs/{}-fine-tuned-{}", stamp, data);
   return fmt::format("runs/{}-{}-{}-{}", stamp, recipe.model, recipe.position, data);

@@ -36,9 +36,9 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
     require_free();
   c.recipe.shards = shards_of(c.recipe);
   runs_ = runs_of(c);
-  const Dataset train = load_training_data(c.recipe);
+  const auto [train, held_out] = load_training_split(c.recipe);
   const Dataset test = load_test_set(c.recipe.data, train, dataset_options(c.recipe));
-  images_ = {.train = train.size(), .test = test.size(), .held_out = load_held_out(c.recipe).size()};
+  images_ = {.train = train.size(), .test = test.size(), .held_out = held_out.size()};
   if (c.test_images > 0) images_.test = std::min(images_.test, c.test_images);
   for (const ComparedRun& run : runs_) {
     const Recipe& r = run.recipe;

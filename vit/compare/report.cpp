@@ -116,9 +116,8 @@ void Report::say_what(HtmlPage& page) const {
       "{} variants of {}, {} each, trained alike on {} images of {} for {} epochs, judged on {} test images that were "
       "not trained on. The weights are those of the last epoch{}.{}",
       c_.variants.size(), r.model.empty() ? file_name(r.initial_checkpoint) : r.model,
-      c_.seeds == 1 ? "one seed" : fmt::format("{} seeds", c_.seeds), folder_.images().train,
-      is_named_dataset(r.data) ? r.data : file_name(r.data), r.epochs, folder_.images().test,
-      r.model_ema_decay > 0 ? ", averaged over the updates" : "",
+      c_.seeds == 1 ? "one seed" : fmt::format("{} seeds", c_.seeds), folder_.images().train, title_of_dataset(r.data),
+      r.epochs, folder_.images().test, r.model_ema_decay > 0 ? ", averaged over the updates" : "",
       c_.seeds == 1 ? "" : " ± is the standard deviation over seeds."));
   if (done < std::ssize(results_))
     page.paragraph(fmt::format("Not complete: {} of {} runs are done.", done, results_.size()));

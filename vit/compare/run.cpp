@@ -73,7 +73,8 @@ void require_recipe(const ComparedRun& run, const std::string& folder) {
 }
 
 Measurements measurements_of(const Comparison& comparison, const ComparedRun& run, const std::string& folder) {
-  return {folder + "/" + run.folder + "/measurements.json", concat("test_images ", comparison.test_images)};
+  return {folder + "/" + run.folder + "/measurements.json",
+          concat("test_images ", comparison.test_images, " by class")};
 }
 
 RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "tensor/file.h"
 #include "tensor/machine.h"
@@ -73,12 +72,11 @@ void write_run_report(const std::string& folder, long test_images,
   const Recipe& recipe = subject.recipe();
   const ViTConfig& config = subject.model().config();
   const TrainingState state = training_state_of(Safetensors(checkpoint));
-  const std::string data =
-      is_named_dataset(recipe.data) ? recipe.data : std::filesystem::path(recipe.data).filename().string();
-  HtmlPage page(fmt::format("{} on {}", recipe.position.empty() ? "A run" : recipe.position, data),
-                fmt::format("{} parameters, {} blocks of {} features and {} heads, {}x{} patches; {} of {} epochs",
-                            subject.model().parameter_count(), config.depth, config.dim, config.heads, config.grid().y,
-                            config.grid().x, state.epoch, recipe.epochs));
+  HtmlPage page(
+      fmt::format("{} on {}", recipe.position.empty() ? "A run" : recipe.position, title_of_dataset(recipe.data)),
+      fmt::format("{} parameters, {} blocks of {} features and {} heads, {}x{} patches; {} of {} epochs",
+                  subject.model().parameter_count(), config.depth, config.dim, config.heads, config.grid().y,
+                  config.grid().x, state.epoch, recipe.epochs));
   page.heading("Training");
   page.charts({training_curve(read_summary_so_far(folder + "/summary.csv"), true)});
   const long total = subject.images(config.height).size();

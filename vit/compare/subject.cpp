@@ -39,12 +39,12 @@ const Dataset& Subject::images(long size, Images which) {
   Recipe drawn = recipe_;  // sets that are drawn, at this size
   drawn.img_size = size;
   if (which == Images::held_out) {
-    images_ = load_held_out(drawn);
+    images_ = load_training_split(drawn).held;
     if (const auto own = preprocessing_of(file_, images_->channels)) take(*images_, *own);
   } else {
     images_ = subset(load_test_set(recipe_.data, file_, dataset_options(drawn)), test_images_);
   }
-  if (size != model_.config().height) images_->crop_ratio = std::min(images_->crop_ratio, 1.0);
+  if (size != model_.config().height && images_->crop_ratio > 0) images_->crop_ratio = 1;
   size_ = size, which_ = which;
   return *images_;
 }

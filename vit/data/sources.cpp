@@ -134,6 +134,12 @@ const char* source_help() {
 bool is_named_dataset(const std::string& source) {
   return std::ranges::find(kNamed, source, &Named::source) != kNamed.end();
 }
+std::string absolute_path(const std::string& path) {
+  return (fs::absolute(path) / "").lexically_normal().parent_path().string();
+}
+std::string title_of_dataset(const std::string& source) {
+  return is_named_dataset(source) ? source : fs::path(absolute_path(source)).filename().string();
+}
 
 Dataset load_test_set(const std::string& source, const Dataset& training, const DatasetOptions& options) {
   Dataset test = load_dataset(source, false, options);

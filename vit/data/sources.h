@@ -35,6 +35,10 @@ const char* source_help();
 
 // Is this the name of a set, rather than a folder?
 bool is_named_dataset(const std::string& source);
+// From the root, the same for a folder with and without a last /.
+std::string absolute_path(const std::string& path);
+// For people: a set's name, or what the folder or file is called.
+std::string title_of_dataset(const std::string& source);
 
 // The test split that belongs to a training split: described by it. Throws Error if they do not fit together.
 Dataset load_test_set(const std::string& source, const Dataset& training, const DatasetOptions& options = {});

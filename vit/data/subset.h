@@ -4,8 +4,8 @@
 
 namespace lookhere {
 
-// `count` of its images, evenly spread over it and in its order: image i is image i * size / count of the set. All of
-// them for a count of 0 or one that the set does not exceed.
+// `count` of its images, in its order: of each class as many as its share of them, to one more or less, evenly spread
+// over those of the class. All images for a count of 0 or one that the set does not exceed.
 Dataset subset(Dataset data, long count);
 
 struct Split {

@@ -36,13 +36,13 @@ AttentionMaps attention_maps(ViT& model, const Tensor& image, std::optional<long
   maps.rows = empty({rows.depth(), rows.heads(), rows.tokens()}, Dtype::f32, Device::cpu);
   float* out = maps.rows.host<float>();
   for (long layer = 0; layer < rows.depth(); ++layer)
-    for (const Weights& row : rows.mixed(layer, readers))
+    for (const Weights& row : rows.mixed(layer, readers, AttentionRows::Of::weights))
       for (const double weight : row) *out++ = static_cast<float>(weight);
   maps.rollout = readers;
   for (long layer = rows.depth(); layer-- > 0;) {
     for (double& weight : maps.rollout) weight /= 2;  // the identity's half
     const Weights above = maps.rollout;
-    for (const Weights& row : rows.mixed(layer, above))
+    for (const Weights& row : rows.mixed(layer, above, AttentionRows::Of::shares))
       for (std::size_t t = 0; t < row.size(); ++t) maps.rollout[t] += row[t] / static_cast<double>(rows.heads());
   }
   return maps;

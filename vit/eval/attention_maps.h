@@ -10,10 +10,11 @@ namespace lookhere {
 struct AttentionMaps {
   Grid grid;
   Tensor logits;  // f32 [1, classes]
-  // f32 [layers, heads, tokens]: what each head gives every token, the patches last. Rows sum to 1.
+  // f32 [layers, heads, tokens]: what each head gives every token, the patches last. Rows sum to 1, but for sigmoid
+  // attention.
   Tensor rows;
-  // (tokens): the row of Π (mean of the heads + I) / 2 over the layers (Abnar & Zuidema 2020, arXiv 2005.00928). A row
-  // of either summand sums to 1, so their mean is normalised.
+  // (tokens): the row of Π (mean of the heads + I) / 2 over the layers (Abnar & Zuidema 2020, arXiv 2005.00928), of
+  // heads as AttentionRows::shares. A row of either summand sums to 1, so their mean is normalised.
   std::vector<double> rollout;
 };
 

@@ -2,6 +2,7 @@
 #include "vit/eval/attention_rows.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "kernels/attention/row.h"
 #include "tensor/finite.h"
@@ -67,13 +68,19 @@ void AttentionRows::row(long layer, long head, long query, std::vector<double>& 
   if (share != 0) add(share, {.relative = values(l.by_position)}, 0);
 }
 
-std::vector<std::vector<double>> AttentionRows::mixed(long layer, const std::vector<double>& readers) const {
+void AttentionRows::shares(long layer, long head, long query, std::vector<double>& weights) const {
+  row(layer, head, query, weights);
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  for (double& weight : weights) weight = sum > 0 ? weight / sum : 0;
+}
+
+std::vector<std::vector<double>> AttentionRows::mixed(long layer, const std::vector<double>& readers, Of of) const {
   std::vector<std::vector<double>> rows(heads(), std::vector<double>(tokens(), 0));
   parallel_tasks(heads(), [&](long head) {
     std::vector<double> weights;
     for (long query = 0; query < tokens(); ++query) {
       if (readers[query] == 0) continue;
-      row(layer, head, query, weights);
+      of == Of::shares ? shares(layer, head, query, weights) : row(layer, head, query, weights);
       for (long key = 0; key < tokens(); ++key) rows[head][key] += readers[query] * weights[key];
     }
   });

@@ -25,8 +25,11 @@ class AttentionRows {
 
   // P[query] of one head: what it gives each token, the patches last. Adds up to 1, but for sigmoid attention.
   void row(long layer, long head, long query, std::vector<double>& weights) const;
-  // Of each head, Σ readers[query] · P[query].
-  std::vector<std::vector<double>> mixed(long layer, const std::vector<double>& readers) const;
+  // The same as shares of what the query gives in all, which adds up to 1 for sigmoid attention too; 0 of nothing.
+  void shares(long layer, long head, long query, std::vector<double>& weights) const;
+  // Of each head, Σ readers[query] · P[query], or of the shares.
+  enum class Of { weights, shares };
+  std::vector<std::vector<double>> mixed(long layer, const std::vector<double>& readers, Of of) const;
 
  private:
   // What attention in a layer was given, in host memory.

@@ -77,13 +77,10 @@ std::vector<LayerStatistics> layer_statistics(ViT& model, const Tensor& image) {
       std::vector<std::vector<double>> of_heads(heads);
       for (long head = 0; head < heads; ++head) {
         std::vector<double>& row = of_heads[head];
-        rows.row(layer, head, query, row);
+        rows.shares(layer, head, query, row);
         if (query >= prefix)
           of[query].distance +=
               mean_distance({row.begin() + prefix, row.end()}, grid, query - prefix) / static_cast<double>(heads);
-        double sum = 0;  // sigmoid attention's is not 1
-        for (const double weight : row) sum += weight;
-        for (double& weight : row) weight = sum > 0 ? weight / sum : 0;
       }
       of[query].diversity = jensen_shannon(of_heads);
     });

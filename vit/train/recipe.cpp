@@ -10,7 +10,6 @@
 #include "tensor/file.h"
 #include "tensor/machine.h"
 #include "tensor/text.h"
-#include "vit/data/subset.h"
 #include "vit/model/json.h"
 #include "vit/model/preprocessing.h"
 #include "vit/train/recipe_file.h"
@@ -247,17 +246,13 @@ std::optional<AugmentOptions> augmentation_of(const Recipe& r, const Dataset& da
   return o;
 }
 
-namespace {
-Split load_split(const Recipe& r) {
+Split load_training_split(const Recipe& r) {
   Dataset data = load_dataset(r.data, true, dataset_options(r));
   if (r.crop_pct > 0) data.crop_ratio = r.crop_pct;
   if (data.crop_ratio > 0) data.interpolation = interpolation_from_name(r.interpolation);
   return hold_out(std::move(data), r.holdout);
 }
-}  // namespace
-
-Dataset load_training_data(const Recipe& r) { return load_split(r).kept; }
-Dataset load_held_out(const Recipe& r) { return load_split(r).held; }
+Dataset load_training_data(const Recipe& r) { return load_training_split(r).kept; }
 
 LoaderOptions evaluation_loader(const Recipe& r, const ViTConfig& model) {
   return {.batch_size = r.eval_batch_size,

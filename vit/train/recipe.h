@@ -10,6 +10,7 @@
 #include "nn/schedule.h"
 #include "vit/data/loader.h"
 #include "vit/data/sources.h"
+#include "vit/data/subset.h"
 #include "vit/model/vit.h"
 
 namespace lookhere {
@@ -195,10 +196,9 @@ LoaderOptions training_loader(const Recipe& recipe, const ViTConfig& model, cons
 LoaderOptions training_loader(const Recipe& recipe, const Dataset& data);
 // What training images go through; nothing if crop_padding and hflip are all.
 std::optional<AugmentOptions> augmentation_of(const Recipe& recipe, const Dataset& data);
-// The data as the recipe has it; the test split is described by the training split.
-Dataset load_training_data(const Recipe& recipe);
-// What --holdout has left out of it.
-Dataset load_held_out(const Recipe& recipe);
+// The training images as the recipe has them, and what --holdout leaves out; the test split is described by them.
+Split load_training_split(const Recipe& recipe);
+Dataset load_training_data(const Recipe& recipe);  // without what is left out
 LoaderOptions evaluation_loader(const Recipe& recipe, const ViTConfig& model);
 DatasetOptions dataset_options(const Recipe& recipe);
 AdamWOptions optimizer_options(const Recipe& recipe);

@@ -28,8 +28,8 @@ Interval columns_seen(const HalfPlanes& planes, const GroupBounds& bounds, long 
   for (int i = 0; i < 3; ++i) {
     const HalfPlane& p = planes.plane[i];
     const long rest = bounds.least[i] - p.a * y;  // b·x >= rest
-    if (p.b > 0)
-      columns.begin = std::max(columns.begin, rest);
+    if (p.b > 0)                                  // 2 in the sum of a half-plane and a diagonal one beside it
+      columns.begin = std::max(columns.begin, rest > 0 ? (rest + p.b - 1) / p.b : 0);
     else if (p.b < 0)
       columns.end = std::min(columns.end, 1 - rest);
     else if (rest > 0)

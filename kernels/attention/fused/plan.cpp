@@ -264,7 +264,7 @@ std::shared_ptr<const AttentionPlan> make_attention_plan(std::span<const LookHer
 
 bool plan_fits(const AttentionPlan& plan, const AttentionSizes& z, bool biased) {
   return plan.head_count == z.heads && plan.grid.patches() + plan.prefix == z.tokens &&
-         (!biased || plan.grid == z.grid);
+         (!biased || (plan.grid == z.grid && plan.table_stride > 0));
 }
 
 long attention_workspace(const AttentionPlan& plan, const AttentionSizes& sizes) {

@@ -57,6 +57,19 @@ TEST(Attention, EveryNumberOfTokens) {
   });
 }
 
+TEST(Attention, EveryPairOfHalfPlanes) {
+  std::vector<LookHereHead> heads;
+  const auto for_each_half_plane = [](auto f) {
+    for (const int a : {-1, 0, 1})
+      for (const int b : {-1, 0, 1}) f(kernels::HalfPlane{a, b});
+  };
+  for_each_half_plane([&](kernels::HalfPlane first) {
+    for_each_half_plane([&](kernels::HalfPlane second) { heads.push_back({.view = {first, second}, .slope = 0.1}); });
+  });
+  for (const Grid grid : {Grid{8, 8}, {1, 9}, {9, 1}, {5, 13}})
+    expect_rungs_agree(Problem<double>(grid, 1, 4, heads), 1e-12);
+}
+
 TEST(Attention, EveryHeadOnEveryGrid) {
   for_each_type([]<class T>(T) {
     for (const Grid grid : {Grid{1, 1}, {1, 37}, {37, 1}, {5, 5}, {13, 9}, {8, 12}})
@@ -181,6 +194,14 @@ TEST(Attention, SameBitsForAnyThreads) {
     expect_same_for_any_threads([&] { return p.fast().lse; });
     expect_same_for_any_threads([&] { return p.fast().dqkv; });
     expect_same_for_any_threads([&] { return p.tiled().dqkv; });
+    Problem<T> learned({11, 12}, 3, 20, {LookHereHead{}, LookHereHead{.view = {}, .slope = 0.5}});
+    learned.prefix = {0.5, -1, 2, 0.25};
+    // So few images and heads that threads share one.
+    expect_same_for_any_threads([&] { return learned.fast(true).out; });
+    expect_same_for_any_threads([&] { return learned.fast(true).lse; });
+    expect_same_for_any_threads([&] { return learned.fast(true).dqkv; });
+    expect_same_for_any_threads([&] { return learned.fast(true).drelative; });
+    expect_same_for_any_threads([&] { return learned.fast(true).dprefix; });
   });
 }
 

@@ -125,6 +125,10 @@ TEST(AttentionPlan, KnowsWhatItFits) {
   EXPECT_FALSE(plan_fits(*biased, longer, true));
   EXPECT_TRUE(plan_fits(*plain, turned, false));
   EXPECT_FALSE(plan_fits(*plain, longer, false));
+  // Tables want a plan with room for them, also where a plain one has the same grid.
+  kernels::AttentionSizes line = sizes;
+  line.grid = {1, 13};
+  EXPECT_FALSE(plan_fits(*make_attention_plan({}, 2, {1, 13}, 0, 4), line, true));
 }
 
 }  // namespace

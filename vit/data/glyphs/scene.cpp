@@ -43,8 +43,10 @@ void put_other(GlyphScene& scene, const HalfBox& taken, Rng& rng) {
   scene.other.outline = nullptr;
 }
 
-// What the paper becomes under a glyph of this contrast, lighter or darker, whichever there is room for.
-float ink_on(float paper, float contrast, bool lighter) {
+// What the paper becomes under a glyph of at least this contrast, lighter or darker, whichever there is room for.
+float ink_on(float paper, float least, Rng& rng) {
+  const bool lighter = rng.below(2) == 1;
+  const float contrast = rng.uniform(least, 0.5F);
   const float wanted = lighter ? paper + contrast : paper - contrast;
   return wanted >= 0 && wanted <= 1 ? wanted : lighter ? paper - contrast : paper + contrast;
 }
@@ -67,8 +69,8 @@ GlyphScene make_glyph_scene(const Fonts& fonts, const Zoom& zoom, std::uint64_t 
   scene.other.place.angle = between(rng, -kTurn, kTurn);
   // At least one side of the paper has room for half of all greys.
   scene.paper = rng.uniform();
-  scene.glyph.ink = ink_on(scene.paper, rng.uniform(0.3F, 0.5F), rng.below(2) == 1);
-  scene.other.ink = ink_on(scene.paper, rng.uniform(0.2F, 0.5F), rng.below(2) == 1);
+  scene.glyph.ink = ink_on(scene.paper, 0.3F, rng);
+  scene.other.ink = ink_on(scene.paper, 0.2F, rng);
   scene.gradient_x = rng.uniform(-0.1F, 0.1F);
   scene.gradient_y = rng.uniform(-0.1F, 0.1F);
   put_other(scene, taken, rng);

@@ -62,7 +62,10 @@ class LookHere : public PositionEncoding {
   void set(std::string_view option, const PositionValue& value) override;
   HeadsInWords in_words(const PositionSizes& sizes, long layer) const override;
   std::shared_ptr<const PositionEncoding> as_trained(std::span<const Var> parameters) const override;
-  std::optional<TunableNumber> tunable() const override { return TunableNumber{"global-slope", config_.global_slope}; }
+  std::optional<TunableNumber> tunable() const override {
+    if (!pays_for_distance(config_)) return std::nullopt;
+    return TunableNumber{"global-slope", config_.global_slope};
+  }
 
  private:
   LookHereConfig config_;

@@ -186,6 +186,14 @@ std::vector<Head> layout(const LookHereConfig& config, long heads, long depth, l
 
 }  // namespace
 
+bool pays_for_distance(const LookHereConfig& config) {
+  return std::ranges::any_of(config.directions, [](const std::string& text) {
+    return std::ranges::any_of(split(text), [](const std::string& name) {
+      return std::ranges::any_of(four_heads(name), [](const Direction& d) { return d.from != DistanceFrom::nothing; });
+    });
+  });
+}
+
 // NumPy's linspace: first + layer · step, the last element exact.
 double layer_slope(const std::array<double, 2>& slopes, long depth, long layer) {
   if (depth == 1 || layer < depth - 1)

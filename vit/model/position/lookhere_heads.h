@@ -41,6 +41,9 @@ LookHereConfig lookhere_preset(const std::string& name);
 // from the front.
 std::vector<LookHereHead> lookhere_heads(const LookHereConfig& config, long heads, long depth, long layer);
 
+// Does any direction have a distance, so that slopes matter? Throws Error for an unknown direction name.
+bool pays_for_distance(const LookHereConfig& config);
+
 // The slope of a layer by those of the first and the last.
 double layer_slope(const std::array<double, 2>& slopes, long depth, long layer);
 
