@@ -5,6 +5,10 @@
 #   make fuzz K=recipe   feed one parser or writer any bytes     make ARM=1 test         for arm64, in an emulator
 #   make gpu-check       all that a GPU proves              make gpu-bundle           the same as a folder to take there
 .DEFAULT_GOAL := all
+# Each of these builds in a make of its own, with all cores; two at once would write the same files.
+ifneq ($(word 2,$(filter all demo test bench fuzz dist install lint gpu-check gpu-bundle deps%,$(MAKECMDGOALS))),)
+.NOTPARALLEL:
+endif
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -139,13 +143,13 @@ all: deps-demo
 
 # Into PREFIX, below DESTDIR: the program, its page for man, what bash completes, the licence.
 PREFIX ?= /usr/local
-SHARE   = $(DESTDIR)$(PREFIX)/share
+INTO    = $(DESTDIR)$(PREFIX)
 install: $(PROGRAM)
-	install -D -s $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/lookhere
-	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions
-	$(PROGRAM) manual >$(SHARE)/man/man1/lookhere.1
-	$(PROGRAM) manual --format bash >$(SHARE)/bash-completion/completions/lookhere
-	install -D -m 644 LICENSE $(SHARE)/doc/lookhere/copyright
+	install -D -s $(PROGRAM) "$(INTO)/bin/lookhere"
+	install -d "$(INTO)/share/man/man1" "$(INTO)/share/bash-completion/completions"
+	$(PROGRAM) manual >"$(INTO)/share/man/man1/lookhere.1"
+	$(PROGRAM) manual --format bash >"$(INTO)/share/bash-completion/completions/lookhere"
+	install -D -m 644 LICENSE "$(INTO)/share/doc/lookhere/copyright"
 
 define link
 	@mkdir -p $(@D)
@@ -266,14 +270,14 @@ DEMO := $(OUT)/demo
 demo: deps-demo
 	@$(PARALLEL) $(OUT)/lookhere
 	$(call try-install,$(DATA_DEPS))
-	@rm -rf $(DEMO)
+	@rm -rf "$(DEMO)"
 	@data=$(or $(DATA),$$(test -d /usr/share/datasets/fashion-mnist && echo fashion || echo shapes)) && set -e && \
 	  $(OUT)/lookhere compare --data $$data --positions lh180,learned --seeds 1 --epochs 5 --scale 0.15 1 --test-images 2000 --metrics accuracy,heads,fgsm --holdout 0 \
-	    --output $(DEMO) $(FLAGS_DEMO) && \
-	  $(OUT)/lookhere predict --model $(DEMO)/runs/lh180-seed42/best.safetensors $$data:0
+	    --output "$(DEMO)" $(FLAGS_DEMO) && \
+	  $(OUT)/lookhere predict --model "$(DEMO)/runs/lh180-seed42/best.safetensors" $$data:0
 
 bench: deps-test
-	@$(if $(K),,echo "make bench K=KERNEL, one of: $(BENCHES)" && false)
+	@$(if $(filter $(BENCHES),$(K)),,echo "make bench K=KERNEL, one of: $(BENCHES)" && false)
 	@$(PARALLEL) $(OUT)/bench/$(K)
 	@JSON='$(JSON)' $(OUT)/bench/$(K) $(ARGS)
 

@@ -45,15 +45,18 @@ bool Communicator::all_arrived(std::vector<Transfer>& transfers) {
 void Communicator::wait(std::vector<Transfer>& transfers) {
   using Clock = std::chrono::steady_clock;
   std::size_t before = transfers.size();
-  auto last = Clock::now();  // when something arrived
+  double waited = 0;  // since something arrived; what a process that was stopped has missed is not waiting
+  auto last = Clock::now();
   for (long asked = 0; !all_arrived(transfers); ++asked) {
-    if (transfers.size() < before) before = transfers.size(), last = Clock::now();
+    const auto now = Clock::now();
+    waited += std::min(std::chrono::duration<double>(now - last).count(), 1.0), last = now;
+    if (transfers.size() < before) before = transfers.size(), waited = 0;
     if (asked < 1000) {
       std::this_thread::yield();
       continue;
     }
     std::this_thread::sleep_for(std::chrono::microseconds(std::min(asked - 999, 200L)));
-    if (std::chrono::duration<double>(Clock::now() - last).count() < patience_) continue;
+    if (waited < patience_) continue;
     const Transfer& missing = transfers.front();
     throw Error(concat("rank ", missing.peer, missing.sent ? " has taken" : " has sent", " nothing for ", patience_,
                        " s: it, or its machine, is gone or stands still"),

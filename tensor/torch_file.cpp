@@ -61,7 +61,7 @@ void gather(char* to, const char* from, const Shape& shape, const std::vector<lo
 // twice, as of expand(), there are no more of them than that.
 void check_view(const Shape& shape, const std::vector<long>& strides, long offset, long elements) {
   check(std::ssize(strides) == shape.rank(), shape.rank(), " sizes, but ", strides.size(), " strides");
-  check(offset >= 0, "it begins at element ", offset);
+  check(0 <= offset && offset <= elements, "it begins at element ", offset, " of a storage of ", elements, " elements");
   const long count = shape.numel();
   check(count <= elements, shape, " of a storage of ", elements, " elements");
   if (count == 0) return;

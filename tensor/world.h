@@ -9,6 +9,7 @@ namespace lookhere {
 // program cannot speak to others.
 Communicator& world();
 long rank_in_world() noexcept;  // 0 as long as none were joined
+long ranks_on_machine();        // of them, on this machine: they share its memory
 // How many there are, as mpirun (Open MPI, MPICH) tells whom it starts; nullptr: started otherwise. What srun starts
 // may be runs of their own.
 const char* started_together();

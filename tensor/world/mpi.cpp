@@ -12,6 +12,7 @@
 
 #include "tensor/error.h"
 #include "tensor/machine.h"
+#include "tensor/text.h"
 #include "tensor/world.h"
 
 namespace lookhere {
@@ -35,8 +36,12 @@ class MpiWorld : public Communicator {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);
+    const char* started = started_together();
+    check_io(size_ > 1 || !started || std::atoi(started) <= 1, "mpirun has started ", started ? started : "",
+             " processes, and this program's MPI knows of one: wanted the mpirun of the MPI that it was built with");
     share_machine();
   }
+  long on_machine() const { return on_machine_; }
   long rank() const override { return rank_; }
   long size() const override { return size_; }
 
@@ -63,15 +68,24 @@ class MpiWorld : public Communicator {
   }
 
  private:
+  // Rank's own of the GPUs that the user or the cluster has listed, or of all. A list that is too short for that says
+  // something else.
+  static void choose_gpu(int rank, int ranks) {
+    const char* listed = std::getenv("CUDA_VISIBLE_DEVICES");
+    const std::vector<std::string> gpus = listed ? split(listed, ',') : std::vector<std::string>();
+    if (listed && static_cast<int>(gpus.size()) < ranks) return;
+    setenv("CUDA_VISIBLE_DEVICES", (listed ? gpus[rank] : std::to_string(rank)).c_str(), 1);
+  }
   // Ranks of one machine that are not bound to processors of their own would each start a thread for every one, and all
   // would work with its first GPU.
-  static void share_machine() {
+  void share_machine() {
     MPI_Comm here = MPI_COMM_NULL;
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
     int ranks = 1, rank = 0;
     MPI_Comm_size(here, &ranks), MPI_Comm_rank(here, &rank);
     MPI_Comm_free(&here);
-    if (ranks > 1) setenv("CUDA_VISIBLE_DEVICES", std::to_string(rank).c_str(), 0);  // unless the user says otherwise
+    on_machine_ = ranks;
+    if (ranks > 1) choose_gpu(rank, ranks);
     if (std::getenv("OMP_NUM_THREADS")) return;
     const int processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
     if (thread_count() * ranks > processors) set_thread_count(std::max(processors / ranks, 1));
@@ -86,7 +100,7 @@ class MpiWorld : public Communicator {
     free_.pop_back();
     return {.id = id, .peer = peer, .sent = sent};
   }
-  int rank_ = 0, size_ = 1;
+  int rank_ = 0, size_ = 1, on_machine_ = 1;
   std::vector<MPI_Request> requests_;  // by id
   std::vector<long> free_;             // ids without a transfer
 };
@@ -100,11 +114,22 @@ bool running() {
 
 }  // namespace
 
-Communicator& world() {
+namespace {
+MpiWorld* world_of_mpi() {
   static const bool one = !started_together() && !std::getenv("PMIX_RANK");  // srun's
-  if (one) return alone();                                                   // and MPI need not be waited for
+  if (one) return nullptr;                                                   // and MPI need not be waited for
   static MpiWorld all;
-  return all;
+  return &all;
+}
+}  // namespace
+
+Communicator& world() {
+  MpiWorld* const all = world_of_mpi();
+  return all ? static_cast<Communicator&>(*all) : alone();
+}
+long ranks_on_machine() {
+  const MpiWorld* const all = world_of_mpi();
+  return all ? all->on_machine() : 1;
 }
 long rank_in_world() noexcept {
   int rank = 0;

@@ -52,6 +52,20 @@ const std::string& whole() {
   return path;
 }
 
+// Before the first run begins.
+TEST(CompareRun, EveryVariantIsLookedAtFirst) {
+  const TemporaryFolder folder;
+  for (const auto& [variant, message] :
+       {std::pair{"lh90:heads=7", "variant \"lh90:heads=7\": model: dim must be a multiple of heads, got 16 and 7"},
+        {"lh90:directions=foo", "variant \"lh90:directions=foo\": lookhere: unknown direction name"},
+        {"lh90:activation=foo", "variant \"lh90:activation=foo\": "}}) {
+    const Finished end = run_program(comparison(folder / "new", {"--positions", concat("none,", variant)}));
+    EXPECT_EQ(end.code, 2);
+    EXPECT_NE(end.err.find(message), std::string::npos) << end.err;
+    EXPECT_FALSE(std::filesystem::exists(folder / "new"));
+  }
+}
+
 TEST(CompareRun, MeasuresEverythingForEveryRun) {
   const Comparison c = comparison_in(whole());
   const std::vector<RunResult> results = results_of(c, whole());

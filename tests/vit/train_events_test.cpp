@@ -202,6 +202,17 @@ TEST(Events, AndMetricsComeAsOftenAsAsked) {
   EXPECT_EQ(read_file(folder / "run/summary.csv"), read_file(folder / "all/summary.csv"));
 }
 
+// TensorBoard reads files in the order of their names, and a clock may have been set back.
+TEST(Events, ALaterFileHasALaterName) {
+  const TemporaryFolder folder;
+  write_file(folder / "events.out.tfevents.8999999999.other.2.0", "before");
+  const RunFolder run(folder.path().string());
+  const EventFile events(run, 5);
+  const std::vector<std::string> files = event_files(folder.path().string());
+  ASSERT_EQ(files.size(), 2U);
+  EXPECT_NE(files[1].find("/events.out.tfevents.9000000000."), std::string::npos) << files[1];
+}
+
 TEST(Events, ANewRunWantsAFolderWithoutThem) {
   const TemporaryFolder folder;
   write_file(folder / "events.out.tfevents.1.other.2.3", "mine");

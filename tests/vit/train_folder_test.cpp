@@ -37,6 +37,31 @@ TEST(RunFolder, RefusesToOverwriteTheRecipeItReads) {
   EXPECT_EQ(read_file(config), text);
 }
 
+// A copy of an older checkpoint is not resumed beside the newer one, however it is named.
+TEST(RunFolder, ACopyIsNotResumedOverTheLastCheckpoint) {
+  const TemporaryFolder folder;
+  train(tiny_recipe(), folder / "run", 2);
+  fs::copy_file(folder / "run/last.safetensors", folder / "run/step2.safetensors");
+  const std::string last = read_file(folder / "run/last.safetensors");
+  for (const std::string& name :
+       {std::string("step2.safetensors"), std::string("./step2.safetensors"), folder / "run/step2.safetensors"}) {
+    const Finished end = run_program({"train", "--resume", name}, {.working_folder = folder / "run"});
+    EXPECT_EQ(end.code, 2) << name;
+    EXPECT_NE(end.err.find("last.safetensors would be overwritten"), std::string::npos) << end.err;
+    EXPECT_TRUE(read_file(folder / "run/last.safetensors") == last);
+  }
+}
+
+// Options that want another model are told as that, and not as a best model that is another run's.
+TEST(RunFolder, AnotherModelIsToldBeforeTheBestOne) {
+  const TemporaryFolder folder;
+  train(tiny_recipe(), folder / "run");
+  ASSERT_TRUE(fs::exists(folder / "run/best.safetensors"));
+  const Finished end = run_program({"train", "--resume", folder / "run", "--epochs", "9", "--position", "learned"});
+  EXPECT_EQ(end.code, 2);
+  EXPECT_NE(end.err.find("last.safetensors: holds a model with"), std::string::npos) << end.err;
+}
+
 TEST(RunFolder, KeepsWhatOnlyLooksLikeALeftover) {
   const TemporaryFolder folder;
   const std::vector<std::string> strangers{"thesis.tmp-draft.txt", "notes.tmp-1-2", "last.safetensors.tmp-old"};

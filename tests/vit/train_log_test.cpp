@@ -51,6 +51,16 @@ TEST(Summary, IsReadBack) {
   EXPECT_TRUE(std::isnan(read_summary(path)[0].train_cross_entropy));
 }
 
+// A full disk or a kill while it was written: a resumed run cuts it off.
+TEST(Summary, ARowThatWasCutShortIsNone) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "summary.csv", row = to_csv({});
+  for (std::size_t end = 0; end < row.size(); ++end) {
+    write_file(path, kSummaryHeader + row + row.substr(0, end));
+    EXPECT_EQ(read_summary(path).size(), 1U) << end;
+  }
+}
+
 TEST(Summary, NamesTheLineThatIsNone) {
   const TemporaryFolder folder;
   const std::string path = folder / "summary.csv", header = kSummaryHeader, row = "0,1,2,3,4,5,6\n";
@@ -66,7 +76,6 @@ TEST(Summary, NamesTheLineThatIsNone) {
       {header + row + row + "0,1,2,x,4,5,6\n", "line 4 is no row of seven numbers"},
       {header + "0,1,2,3,4,5,6,7\n", "line 2 is no row of seven numbers"},
       {header + "0;1;2;3;4;5;6\n", "line 2 is no row of seven numbers"},
-      {header + row + "1,2.5,3", "line 3 is no row of seven numbers"},
       {kTimmsHeader + row, "line 2 is no row of six numbers"},
       {kTimmsHeader + std::string("0,1,2,3,4\n"), "line 2 is no row of six numbers"},
   };

@@ -84,7 +84,9 @@ std::string man_page() {
   }
   return page + ".SH EXIT STATUS\n" + kExitCodes +
          "\n.SH ENVIRONMENT\n.TP\n.B OMP_NUM_THREADS\nThreads.\n.TP\n.B LOOKHERE_ISA\nInstruction set of the kernels: "
-         "portable, avx2, avx512 or avx512_bf16.\n.TP\n.B LOOKHERE_GEMM\nWhat multiplies: own, openblas or onednn.\n";
+         "portable, avx2, avx512 or avx512_bf16.\n.TP\n.B LOOKHERE_GEMM\nWhat multiplies: own, openblas or onednn.\n"
+         ".TP\n.B LOOKHERE_DATA\nFolder of the data sets that have names, instead of /usr/share/datasets.\n.TP\n.B "
+         "LOOKHERE_FONTS\nFolder of the fonts that glyphs are drawn with, instead of /usr/share/fonts.\n";
 }
 
 // Commands, then their options; anything else is the name of a file.

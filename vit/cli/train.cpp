@@ -149,7 +149,7 @@ void TrainCommand::read_run(const std::string& run) {
   const std::filesystem::path path(checkpoint_);
   const std::string folder = path.parent_path().string();
   if (world().rank() == 0) folder_ = std::make_shared<RunFolder>(RunFolder::existing(folder));
-  const std::string last = folder + "/last.safetensors";
+  const std::string last = (path.parent_path() / "last.safetensors").string();  // of a bare name: here
   check(path.filename() == "last.safetensors" || !std::filesystem::exists(last), "--resume ", run, ": ", last,
         " would be overwritten: resume that, or a copy in a folder of its own");
   recipe = recipe_of(Safetensors(checkpoint_));
@@ -184,7 +184,8 @@ void TrainCommand::foresee(const Trainer::Beginning& run, const Communicator& te
   Pool::of(device_of(own)).release_kept();
   const RunNeeds needs = needs_of_run(step, own, model, team.size(), updates, run.test_images);
   const bool host = device_of(own) == Device::cpu;  // who knows what a GPU has finds out at the first step
-  const double most = mem_limit > 0 ? mem_limit * kGiga : host ? static_cast<double>(memory_of_machine()) : INFINITY;
+  const double here = static_cast<double>(memory_of_machine()) / static_cast<double>(ranks_on_machine());
+  const double most = mem_limit > 0 ? mem_limit * kGiga : host ? here : INFINITY;
   if (needs.bytes > most)
     throw Error(fmt::format("--mem-limit: updates of {} images need about {:.3g} GB, and {:.3g} are allowed: a smaller "
                             "--batch-size with a larger --grad-accum-steps needs less",
@@ -234,6 +235,7 @@ void TrainCommand::run() const {
 void TrainCommand::train_in(Communicator& team) const {
   check(team.alone() || dump_batches == 0, "--dump-batches: wanted one rank, got ", team.size());
   team.rank() == 0 ? lead(team) : follow(team);
+  team.any(false);  // the first rank saves last: others that left before would be taken for dead ends (leave_world)
 }
 
 void TrainCommand::lead(Communicator& team) const {

@@ -30,10 +30,9 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
     : path_(std::move(path)), comparison_(std::move(asked)) {
   comparison_.validate();
   Comparison& c = comparison_;
-  if (file_exists(file(kComparisonFile)))
-    require_same_comparison();
-  else
-    require_free();
+  const long asked_shards = c.recipe.shards;
+  const bool is_new = !file_exists(file(kComparisonFile));
+  is_new ? require_free() : require_same_comparison();
   c.recipe.shards = shards_of(c.recipe);
   runs_ = runs_of(c);
   const auto [train, held_out] = load_training_split(c.recipe);
@@ -45,9 +44,14 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
     check(r.batch_size * r.grad_accum_steps <= images_.train, run.variant, ": wanted updates of at most the ",
           images_.train, " training images, got ", r.batch_size * r.grad_accum_steps,
           " (--batch-size, --grad-accum-steps)");
-    std::optional<ViTConfig> begun;
-    if (!r.initial_checkpoint.empty()) begun = config_of(Safetensors(r.initial_checkpoint));
-    models_.push_back(model_config(r, train, begun));
+    try {
+      std::optional<ViTConfig> begun;
+      if (!r.initial_checkpoint.empty()) begun = config_of(Safetensors(r.initial_checkpoint));
+      models_.push_back(model_config(r, train, begun));
+      models_.back().validate();
+    } catch (const Error& error) {
+      throw Error(concat("variant ", shown(run.variant), ": ", error.what()), error.code());
+    }
   }
   if (c.sizes.empty()) c.sizes = usual_sizes(models_[0].height, models_[0].patch);
   for (std::size_t i = 0; i < runs_.size(); ++i) {
@@ -65,6 +69,11 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
               .held_out = images_.held_out > 0,
               .masks = static_cast<bool>(test.masks),
               .groups = {c.metrics.begin(), c.metrics.end()}};
+  if (is_new && file_exists(file(kComparisonFile))) {  // another machine, with other threads, has begun it meanwhile
+    c.recipe.shards = asked_shards;
+    require_same_comparison();
+    runs_ = runs_of(c);
+  }
   make_folders(path_);
   write_atomically(file(kComparisonFile), [&](FileWriter& out) { out.write(to_json(c)); });
 }

@@ -16,7 +16,9 @@ Measurements::Measurements(std::string path, std::string made_with)
   const MappedFile file(path_);
   const nlohmann::json json = parse_object(file.text(), path_);
   try {
-    if (json.at("made_with").get<std::string>() != made_with_) return;
+    const auto other = json.at("made_with").get<std::string>();
+    check(other == made_with_, path_, ": wanted numbers of ", shown(made_with_), ", got those of ", shown(other),
+          ": remove it, and they are measured anew");
     for (const nlohmann::json& row : json.at("values")) {
       const Measurement m{row.at(0).get<std::string>(), row.at(1).get<long>(), row.at(2).get<double>()};
       check(row.size() == 3 && !find(m.metric, m.size), path_, ": wanted [metric, size, value], each once, got ",

@@ -16,8 +16,7 @@ struct Measurement {
 class Measurements {
  public:
   // Without a path they are in memory alone. Else reads the file if it is there. made_with: what the numbers depend on
-  // beside the run; those that were made with something else are forgotten. Throws Error for a file that this class has
-  // not written.
+  // beside the run. Throws Error for a file that this class has not written, and for numbers made with something else.
   Measurements(std::string path, std::string made_with);
 
   std::optional<double> find(const std::string& metric, long size) const;

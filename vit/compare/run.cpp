@@ -73,8 +73,10 @@ void require_recipe(const ComparedRun& run, const std::string& folder) {
 }
 
 Measurements measurements_of(const Comparison& comparison, const ComparedRun& run, const std::string& folder) {
+  // Which images are tested with, and which are held out to tune with: those are chosen by class.
+  const bool all = comparison.test_images == 0 && comparison.recipe.holdout == 0;
   return {folder + "/" + run.folder + "/measurements.json",
-          concat("test_images ", comparison.test_images, " by class")};
+          concat("test_images ", comparison.test_images, all ? "" : " by class")};
 }
 
 RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 
 #include "vit/show/png.h"
 
@@ -48,15 +50,28 @@ std::string event(long step, const std::string& what) {
   return event_record(double_field(1, now.count()) + number_field(2, step) + what);
 }
 
-// events.out.tfevents.TIME.HOST.PROCESS.NUMBER: TensorBoard reads a folder's files in the order of their names.
+// The seconds in the name of the newest event file; 0: there is none.
+long newest_in(const RunFolder& folder) {
+  constexpr std::string_view kPrefix = kEventFilePrefix;
+  long newest = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder.path(), error), end; !error && it != end; it.increment(error))
+    if (const std::string name = it->path().filename().string(); name.starts_with(kPrefix))
+      newest = std::max(newest, std::atol(name.c_str() + kPrefix.size()));
+  check_system(error, "list", folder.path());
+  return newest;
+}
+
+// events.out.tfevents.TIME.HOST.PROCESS.NUMBER: TensorBoard reads a folder's files in the order of their names. A clock
+// that was set back must not put a run's later steps before its first.
 std::string free_name(const RunFolder& folder) {
   std::string name = host_name();
   for (char& c : name)
     if (c == '/') c = '-';
   const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const long time = std::max(std::chrono::duration_cast<std::chrono::seconds>(now).count(), newest_in(folder) + 1);
   const std::string start =
-      fmt::format("{}{:010}.{}.{}.", kEventFilePrefix, std::chrono::duration_cast<std::chrono::seconds>(now).count(),
-                  name.empty() ? "localhost" : name, process_number());
+      fmt::format("{}{:010}.{}.{}.", kEventFilePrefix, time, name.empty() ? "localhost" : name, process_number());
   long number = 0;
   while (folder.has(start + std::to_string(number))) ++number;
   return folder.file(start + std::to_string(number));

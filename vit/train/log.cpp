@@ -37,6 +37,7 @@ std::string to_csv(const EpochRow& row, bool with_cross_entropy) {
                      with_cross_entropy ? fmt::format(",{:.6g}", row.train_cross_entropy) : "");
 }
 
+// A last line without its end is left out: a full disk or a kill may cut one short, and a resumed run removes it.
 std::vector<EpochRow> read_summary(const std::string& path) {
   std::ifstream in(path);
   check_system(in.good(), "open", path);
@@ -45,7 +46,7 @@ std::vector<EpochRow> read_summary(const std::string& path) {
   std::getline(in, line);
   const bool all = is_whole_header(line, path);
   std::vector<EpochRow> rows;
-  while (std::getline(in, line)) {
+  while (std::getline(in, line) && !in.eof()) {
     EpochRow r;
     int end = 0, end_of_all = 0;
     std::sscanf(line.c_str(), "%ld,%lf,%lf,%lf,%lf,%lf%n,%lf%n", &r.epoch, &r.train_loss, &r.eval_loss, &r.eval_top1,

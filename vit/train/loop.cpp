@@ -121,10 +121,10 @@ void Trainer::go_on(const Safetensors& checkpoint) {
   const Recipe saved = recipe_of(checkpoint);
   at_ = training_state_of(checkpoint);
   require_same_data(checkpoint, train_, test_);
-  require_own_files(folder_, saved, recipe_, model_.config());
   check(recipe_.freeze || !saved.freeze, "--no-freeze: this run trains the head alone; begin another with ",
         "--initial-checkpoint ", checkpoint.path());
   restore(checkpoint, model_, optimizer_);
+  require_own_files(folder_, saved, recipe_, model_.config());  // options that want another model are told by then
   check(at_.images_in_epoch <= train_.size(), checkpoint.path(), ": stands at image ", at_.images_in_epoch,
         " of its epoch, which has ", train_.size());
   check(at_.images_in_epoch == 0 || saved.seed == recipe_.seed, "--seed ", recipe_.seed, ": the run stands at image ",
