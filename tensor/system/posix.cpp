@@ -37,6 +37,12 @@ Descriptor open_folder(const std::string& path) {
   return folder;
 }
 
+Descriptor open_lock_file(const std::string& path) {
+  Descriptor file(retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT, 0644); }));
+  check_system(file >= 0, "open", path);
+  return file;
+}
+
 bool make_new_folder(const std::string& path) {
   return retry([&] { return ::mkdir(path.c_str(), 0777); }) == 0;
 }

@@ -48,8 +48,10 @@ enum class Lock { held, taken_elsewhere, not_supported };
 // Not every file system has locks.
 Lock lock(const Descriptor& file);
 
-// A folder that can be locked. Throws Error (Exit::io).
+// A folder that can be locked, where the file system is this machine's own. Throws Error (Exit::io).
 Descriptor open_folder(const std::string& path);
+// An empty file, made where it is missing, that can be locked on NFS, too. Throws Error (Exit::io).
+Descriptor open_lock_file(const std::string& path);
 // False, and errno says why, unless it is new.
 bool make_new_folder(const std::string& path);
 void remove_empty_folder(const std::string& path) noexcept;  // does nothing where there is a file in it

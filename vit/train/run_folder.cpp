@@ -46,6 +46,8 @@ RunFolder RunFolder::of_first_rank(const std::string& path) {
 std::optional<RunFolder> RunFolder::if_free(const std::string& path) {
   RunFolder folder;
   folder.make(path);
+  folder.lock_file_ = open_lock_file(path + ".lock");
+  if (lock(folder.lock_file_) == Lock::taken_elsewhere) return std::nullopt;
   return folder.take() ? std::optional(std::move(folder)) : std::nullopt;
 }
 

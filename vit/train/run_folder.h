@@ -17,7 +17,8 @@ class RunFolder {
   RunFolder(const std::string& path);  // NOLINT(google-explicit-constructor): a path will do
   // The same for a folder that must be there.
   static RunFolder existing(const std::string& path);
-  // As the constructor does; nothing if another process has the folder.
+  // As the constructor does; nothing if another process has the folder, maybe on another machine: the file PATH.lock,
+  // which stays, tells them, since NFS has no locks for folders.
   static std::optional<RunFolder> if_free(const std::string& path);
   // For other ranks than the one that has it: nothing is created, locked or removed.
   static RunFolder of_first_rank(const std::string& path);
@@ -42,7 +43,7 @@ class RunFolder {
   bool take();  // false if another process has it
   void open();
   std::string path_;
-  Descriptor folder_;
+  Descriptor folder_, lock_file_;
   bool created_ = false;
 };
 
