@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernels/cuda/all_reduce.h"
+#include "tensor/access.h"
 
 namespace lookhere {
 
@@ -13,7 +14,10 @@ DeviceSum sum_by_nccl(Communicator& team) {
   if (team.rank() == 0) ids[0] = AllReduce::make_id();
   team.share(ids);
   const auto group = std::make_shared<AllReduce>(ids[0], static_cast<int>(team.rank()), static_cast<int>(team.size()));
-  return [group](const Tensor& gradients) { group->sum(gradients.data<float>(), gradients.numel()); };
+  return [group](const Tensor& gradients) {
+    const Access access(gradients.device());
+    group->sum(gradients.data<float>(), gradients.numel());
+  };
 }
 
 }  // namespace lookhere

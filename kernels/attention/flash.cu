@@ -256,13 +256,16 @@ Flash flash_of(const Problem& p) {
   return f;
 }
 
+template <int kDim>
+constexpr long backward_bytes = 12 * kTileSize<kDim> + 16 * kTile;  // beside the table: more than forward's
 long table_bytes(const Tiles& tiles) { return 4L * (met_size(tiles) + table_size(tiles)); }
 
 template <class Problem>
 bool takes(const Problem& p) {
   const AttentionSizes& z = p.sizes;
   constexpr long kMostGrid = 65535, kMostPlaces = std::numeric_limits<int>::max();
-  constexpr long kMostBytes = 40 * 1024;  // beside the tiles: a block has 99 KB on the least GPUs from sm_80 on
+  constexpr long kOfBlock = 99 * 1024;  // on the least GPUs from sm_80 on
+  constexpr long kMostBytes = kOfBlock - backward_bytes<64>;
   return z.tokens * z.head_stride() <= kMostPlaces && (z.head_dim == 16 || z.head_dim == 32 || z.head_dim == 64) &&
          z.images <= kMostGrid && z.heads <= kMostGrid && (p.bias.window == 0 || z.heads <= kMostHeads) &&
          cuda::aligned(p.qkv, p.out) && !p.bias.shift &&
@@ -305,7 +308,7 @@ void attention_flash_backward(Cuda cuda, const AttentionBackward<bf16>& p) {
   float* const delta = p.workspace;
   const Gradient gradient{.dout = p.dout, .lse = p.lse, .delta = delta, .dqkv = p.dqkv};
   with_dim(z.head_dim, [&]<int kDim>() {
-    const long bytes = 12 * kTileSize<kDim> + 16 * kTile + table_bytes(f.tiles);
+    const long bytes = backward_bytes<kDim> + table_bytes(f.tiles);
     const long threads = flash_workspace(z) * (kDim / 8);
     LAUNCH(find_delta<kDim>, dim3(static_cast<unsigned>((threads + kThreads - 1) / kThreads)), dim3(kThreads), cuda, z,
            p.dout, p.out, delta);

@@ -10,6 +10,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/cuda/columns.h"
 #include "kernels/cuda/map.h"
 #include "kernels/cuda/product.h"
 #include "kernels/cuda/reduce.h"
@@ -213,27 +214,28 @@ dim3 grid_of(const Chunk& chunk) {
   return {static_cast<unsigned>(chunk.rows), static_cast<unsigned>(chunk.heads), static_cast<unsigned>(chunk.images)};
 }
 
-// Each offset's thread adds dS over all pairs of the chunk that have it, image after image.
+// dS over all pairs of the chunk that have an offset: a column of rows of queries, image after image.
 template <class T>
 void add_bias_gradient(Cuda cuda, const AttentionBackward<T>& p, const Chunk& chunk, const Acc<T>* ds) {
   using A = Acc<T>;
   const AttentionSizes z = p.sizes;
   const long per_head = relative_size(z.grid);
   const bool first = chunk.image == 0 && chunk.row == 0;
-  A* const out = p.drelative + chunk.head * per_head;
-  cuda::for_each(cuda, chunk.heads * per_head, [=] __device__(long i) {
+  const cuda::ColumnSums<A, 1> all{.sums = {p.drelative + chunk.head * per_head},
+                                   .rows = chunk.images * z.grid.y,
+                                   .cols = chunk.heads * per_head,
+                                   .accumulate = !first};
+  cuda::for_each_column(cuda, all, [=] __device__(long queries, long i, A* sum) {
     const long head = i / per_head, wide = 2 * z.grid.x - 1;
     const long dy = z.grid.y - 1 - i % per_head / wide, dx = z.grid.x - 1 - i % wide;
-    A sum = first ? A(0) : out[i];
-    for (long image = 0; image < chunk.images; ++image)
-      for (long y = dy < 0 ? -dy : 0; y < z.grid.y && y + dy < z.grid.y; ++y)
-        for (long x = dx < 0 ? -dx : 0; x < z.grid.x && x + dx < z.grid.x; ++x) {
-          const long row = z.prefix() + y * z.grid.x + x - chunk.row;
-          if (row < 0 || row >= chunk.rows) continue;
-          const long key = z.prefix() + (y + dy) * z.grid.x + x + dx;
-          sum += ds[((image * chunk.heads + head) * chunk.rows + row) * row_stride(z.tokens) + key];
-        }
-    out[i] = sum;
+    const long image = queries / z.grid.y, y = queries % z.grid.y;
+    if (y + dy < 0 || y + dy >= z.grid.y) return;
+    for (long x = dx < 0 ? -dx : 0; x < z.grid.x && x + dx < z.grid.x; ++x) {
+      const long row = z.prefix() + y * z.grid.x + x - chunk.row;
+      if (row < 0 || row >= chunk.rows) continue;
+      const long key = z.prefix() + (y + dy) * z.grid.x + x + dx;
+      sum[0] += ds[((image * chunk.heads + head) * chunk.rows + row) * row_stride(z.tokens) + key];
+    }
   });
 }
 
@@ -243,16 +245,15 @@ void add_prefix_gradient(Cuda cuda, const AttentionBackward<T>& p, const Chunk& 
   using A = Acc<T>;
   const AttentionSizes z = p.sizes;
   const bool first = chunk.image == 0 && chunk.row == 0;
-  A* const out = p.dprefix + 2 * chunk.head;
-  cuda::for_each(cuda, 2 * chunk.heads, [=] __device__(long i) {
-    A sum = first ? A(0) : out[i];
-    for (long image = 0; image < chunk.images; ++image)
-      for (long row = 0; row < chunk.rows; ++row) {
-        if ((chunk.row + row < z.prefix()) != (i % 2 == 1)) continue;
-        const A* from = ds + ((image * chunk.heads + i / 2) * chunk.rows + row) * row_stride(z.tokens);
-        for (long key = 0; key < z.prefix(); ++key) sum += from[key];
-      }
-    out[i] = sum;
+  const cuda::ColumnSums<A, 1> all{.sums = {p.dprefix + 2 * chunk.head},
+                                   .rows = chunk.images * chunk.rows,
+                                   .cols = 2 * chunk.heads,
+                                   .accumulate = !first};
+  cuda::for_each_column(cuda, all, [=] __device__(long query, long i, A* sum) {
+    const long image = query / chunk.rows, row = query % chunk.rows;
+    if ((chunk.row + row < z.prefix()) != (i % 2 == 1)) return;
+    const A* from = ds + ((image * chunk.heads + i / 2) * chunk.rows + row) * row_stride(z.tokens);
+    for (long key = 0; key < z.prefix(); ++key) sum[0] += from[key];
   });
 }
 

@@ -107,6 +107,10 @@ TEST(Flash, LeavesWhatItCannot) {
   EXPECT_FALSE(takes([&](auto& a) {
     a.sizes.grid = {150, 150}, a.sizes.tokens = 150 * 150 + 1, a.bias.relative = &gradient;  // too large a table
   }));
+  // 96x96 patches still have a table: 1536 pixels in patches of 16.
+  EXPECT_TRUE(takes([&](auto& a) {
+    a.sizes.grid = {96, 96}, a.sizes.tokens = 96 * 96 + 1, a.bias.relative = &gradient;
+  }));
   EXPECT_FALSE(takes([&](auto& a) { a.bias.shift = &gradient; }));
   EXPECT_FALSE(takes([&](auto& a) { a.drelative = &gradient; }));
   EXPECT_FALSE(takes([&](auto& a) { a.dprefix = &gradient; }));
