@@ -11,6 +11,7 @@
 #include "tensor/machine.h"
 #include "vit/cli/commands.h"
 #include "vit/data/format.h"
+#include "vit/data/image_folder.h"
 #include "vit/data/pixel_counts.h"
 #include "vit/model/preprocessing.h"
 #include "vit/show/console.h"
@@ -168,6 +169,8 @@ void VerifyData::run() const {
     broken += print_broken(split), images += count;
   }
   print_duplicates(all);
+  if (const std::string others = is_named_dataset(data) ? "" : passed_over(data); !others.empty())
+    print("others     {}\n", others);
   check(broken == 0, data, ": ", broken, " of ", images, " images are broken");
 }
 
