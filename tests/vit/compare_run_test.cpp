@@ -215,7 +215,7 @@ TEST(CompareRun, ARunThatDivergesIsToldOf) {
 // What is not a comparison's is not written to.
 TEST(CompareFolder, OthersFilesStay) {
   const TemporaryFolder folder;
-  for (const char* name : {"results.csv", "report.html", "accuracy.svg"}) {
+  for (const char* name : {"results.csv", "report.html", "thesis.tex"}) {
     const std::string mine = folder / concat("mine-", name);
     std::filesystem::create_directory(mine);
     write_file(mine + "/" + name, "precious");
@@ -227,8 +227,10 @@ TEST(CompareFolder, OthersFilesStay) {
     EXPECT_EQ(read_file(mine + "/" + name), "precious");
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(mine), {}), 1);
   }
+  std::filesystem::create_directories(folder / "hidden/.git");  // is nobody's
+  EXPECT_NE(run_program(comparison(folder / "hidden", {"--sizes", "18"})).err.find("--sizes: "), std::string::npos);
   const std::string run = whole() + "/runs/none-seed42";
-  EXPECT_NE(run_program(comparison(run)).err.find("holds last.safetensors"), std::string::npos);
+  EXPECT_NE(run_program(comparison(run)).err.find("holds best.safetensors"), std::string::npos);
   const Finished into = run_program({"train", "--data", "shapes", "--output", whole()});
   EXPECT_NE(into.err.find(whole() + " holds a comparison: choose another --output"), std::string::npos) << into.err;
 }
