@@ -189,6 +189,18 @@ TEST(CompareRun, GrowsAndRefusesAnotherRecipe) {
   const std::string csv = read_file(folder / "grown/results.csv");
   EXPECT_NE(csv.find("none,42,top1,48,"), std::string::npos);
   EXPECT_EQ(csv.find("none,43,"), std::string::npos);
+  // A position beside --resume joins those that are there; one that is there stays as it is.
+  const Finished joined = run_program(
+      {"compare", "--resume", folder / "grown", "--positions", "rope, none", "--metrics", "accuracy, shift"});
+  ASSERT_EQ(joined.code, 0) << joined.err;
+  EXPECT_EQ(comparison_in(folder / "grown").variants, (Words{"lh90", "none", "rope"}));
+  for (const char* line : {"lh90,42,top1,48,", "none,42,top1,48,", "rope,42,top1,48,"})
+    EXPECT_NE(read_file(folder / "grown/results.csv").find(line), std::string::npos) << line;
+  const Finished away = run_program({"compare", "--resume", folder / "grown", "--output", folder / "away"});
+  EXPECT_EQ(away.code, 2);
+  EXPECT_NE(away.err.find("a comparison that is resumed goes on in its own folder, " + (folder / "grown")),
+            std::string::npos)
+      << away.err;
   const Finished other = run_program({"compare", "--resume", folder / "grown", "--lr", "0.001"});
   EXPECT_EQ(other.code, 2);
   EXPECT_NE(other.err.find("holds a comparison with another recipe (lr 0.002 -> 0.001)"), std::string::npos)

@@ -80,7 +80,9 @@ class VerifyData : public Command {
             .summary = "Reads every image of a data set: sizes, classes, what is broken or there twice, mean and std",
             .examples = "  lookhere verify-data photographs\n  OMP_NUM_THREADS=1 lookhere verify-data cifar10"};
   }
-  void add_options(Options& o) override { o.add({.names = "data", .help = source_help(), .required = true}, data); }
+  void add_options(Options& o) override {
+    o.add({.names = "data", .help = source_help(), .required = true, .file = File::read}, data);
+  }
   void run() const override;
 
  private:
