@@ -22,10 +22,8 @@ const char* name_of(Device device) {
 Device device_from_name(const std::string& name) {
   for (const Device device : {Device::cpu, Device::cuda, Device::guarded})
     if (name == name_of(device)) return check_device(device), device;
-  fail("device: wanted ", available_devices(), ", got ", shown(name));
+  fail("device: wanted cpu or cuda, got ", shown(name));
 }
-
-std::string available_devices() { return kernels::cuda::problem().empty() ? "cpu or cuda" : "cpu"; }
 
 void check_device(Device device) {
   check(device != Device::cuda || kernels::cuda::problem().empty(), "device cuda: ", kernels::cuda::problem());

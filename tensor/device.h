@@ -17,8 +17,6 @@ inline std::ostream& operator<<(std::ostream& out, Device device) { return out <
 
 // Throws Error for names other than those of the devices that there are here, saying what is missing.
 Device device_from_name(const std::string& name);
-// Those that users choose from, for people: "cpu" or "cpu or cuda".
-std::string available_devices();
 // Throws Error if this machine or this build has no such device.
 void check_device(Device device);
 // The device of that name, as above, for all that follows; tf32: a GPU may multiply f32 as TF32

@@ -63,7 +63,7 @@ TEST(CliMalformed, OtherCommands) {
       {with(eval, {"shapes", "--img-size", "3", "--size-rule", "crop"}), kInput, "nothing is left"},
       {with(eval, {"shapes", "--img-size", "-16"}), kInput, "--img-size: wanted 0 to 16384, got -16"},
       {with(eval, {"shapes", "--workers", "4294967297"}), kInput, "--workers: wanted 1 to 256"},
-      {with(eval, {"shapes", "--batch-size", "0"}), kInput, "batch_size"},
+      {with(eval, {"shapes", "--batch-size", "0"}), kInput, "--batch-size: wanted 1 to 1048576, got 0"},
       {with(eval, {"shapes", "--use-ema"}), kInput, "has no averaged weights"},
       {with(eval, {"shapes", "--img-size", "4000000"}), kInput, "--img-size: wanted 0 to 16384, got 4000000"},
       {with(predict, {"@none.npy"}), kIo, "No such file or directory"},

@@ -203,6 +203,18 @@ TEST(CompareRun, GrowsAndRefusesAnotherRecipe) {
   const std::string csv = read_file(folder / "grown/results.csv");
   EXPECT_NE(csv.find("none,42,top1,48,"), std::string::npos);
   EXPECT_EQ(csv.find("none,43,"), std::string::npos);
+  // A position beside --resume joins those that are there; one that is there stays as it is.
+  const Finished joined = run_program(
+      {"compare", "--resume", folder / "grown", "--positions", "rope, none", "--metrics", "accuracy, shift"});
+  ASSERT_EQ(joined.code, 0) << joined.err;
+  EXPECT_EQ(comparison_in(folder / "grown").variants, (Words{"lh90", "none", "rope"}));
+  for (const char* line : {"lh90,42,top1,48,", "none,42,top1,48,", "rope,42,top1,48,"})
+    EXPECT_NE(read_file(folder / "grown/results.csv").find(line), std::string::npos) << line;
+  const Finished away = run_program({"compare", "--resume", folder / "grown", "--output", folder / "away"});
+  EXPECT_EQ(away.code, 2);
+  EXPECT_NE(away.err.find("a comparison that is resumed goes on in its own folder, " + (folder / "grown")),
+            std::string::npos)
+      << away.err;
   const Finished other = run_program({"compare", "--resume", folder / "grown", "--lr", "0.001"});
   EXPECT_EQ(other.code, 2);
   EXPECT_NE(other.err.find("holds a comparison with another recipe (lr 0.002 -> 0.001)"), std::string::npos)
@@ -229,7 +241,7 @@ TEST(CompareRun, ARunThatDivergesIsToldOf) {
 // What is not a comparison's is not written to.
 TEST(CompareFolder, OthersFilesStay) {
   const TemporaryFolder folder;
-  for (const char* name : {"results.csv", "report.html", "accuracy.svg"}) {
+  for (const char* name : {"results.csv", "report.html", "thesis.tex"}) {
     const std::string mine = folder / concat("mine-", name);
     std::filesystem::create_directory(mine);
     write_file(mine + "/" + name, "precious");
@@ -241,8 +253,10 @@ TEST(CompareFolder, OthersFilesStay) {
     EXPECT_EQ(read_file(mine + "/" + name), "precious");
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(mine), {}), 1);
   }
+  std::filesystem::create_directories(folder / "hidden/.git");  // is nobody's
+  EXPECT_NE(run_program(comparison(folder / "hidden", {"--sizes", "18"})).err.find("--sizes: "), std::string::npos);
   const std::string run = whole() + "/runs/none-seed42";
-  EXPECT_NE(run_program(comparison(run)).err.find("holds last.safetensors"), std::string::npos);
+  EXPECT_NE(run_program(comparison(run)).err.find("holds best.safetensors"), std::string::npos);
   const Finished into = run_program({"train", "--data", "shapes", "--output", whole()});
   EXPECT_NE(into.err.find(whole() + " holds a comparison: choose another --output"), std::string::npos) << into.err;
 }

@@ -14,8 +14,7 @@ TEST(Data, MissingSetsSayWhatToDo) {
   const DataFolder here(folder.path().string());
   EXPECT_ERROR(load_dataset("fashion", true), "install Debian's dataset-fashion-mnist, or use --data shapes");
   EXPECT_ERROR(load_dataset("cifar10", true), "(LOOKHERE_DATA is set): unpack its binary version");
-  EXPECT_ERROR(load_dataset("fishes", true),
-               "wanted fashion, shapes, glyphs, cifar10, cifar100, a folder or FILE.tar, got \"fishes\"");
+  EXPECT_ERROR(load_dataset("fishes", true), "wanted fashion, shapes, glyphs, cifar10, cifar100, a folder or FILE.tar");
   std::filesystem::create_directory(folder / "fashion-mnist");
   write_file(folder / "fashion-mnist/train-images-idx3-ubyte",
              std::string{0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7});
@@ -51,7 +50,7 @@ TEST(Data, ATestSplitNeedsNoTraining) {
   const std::string path = folder.path().string();
   EXPECT_ERROR(load_dataset(path, true),
                "wanted a data set of IDX (train-images-idx...), CIFAR-10 (data_batch_1.bin), CIFAR-100 (train.bin), "
-               "JPEG/PNG (train/CLASS/....jpg) or webdataset (train-0000.tar), found none");
+               "JPEG/PNG (train/CLASS/....jpg or CLASS/....jpg) or webdataset (train-0000.tar), found none");
   write_file(folder / "t10k-images.idx3-ubyte.gz", gzip(idx_header({1, 1, 2}) + "xx"));
   write_file(folder / "t10k-labels.idx1-ubyte.gz", gzip(idx_header({1}) + byte(3)));
   write_file(folder / "train-images-idx3-ubyte", "not looked at");

@@ -107,9 +107,39 @@ TEST_F(ImageFolder, OneFolderIsDivided) {
 }
 
 TEST_F(ImageFolder, TrainAloneIsDividedToo) {
-  for (int i = 0; i < 10; ++i) write(concat("train/a/", i, ".png"), photo(i));
-  EXPECT_EQ(load(true).size(), 9);
-  EXPECT_EQ(load(false).size(), 1);
+  for (int i = 0; i < 20; ++i) write(concat("Training/", i % 2, "/", i, ".png"), photo(i));
+  EXPECT_EQ(load(true).size(), 18);
+  EXPECT_EQ(load(false).size(), 2);
+}
+
+// Validation before test, and in each what has no capitals first.
+TEST_F(ImageFolder, SplitsHaveSeveralNames) {
+  write({"Train/a/1.png", "Train/b/1.png"});
+  for (const auto& [added, chosen] : std::vector<std::pair<const char*, const char*>>{{"Testing", "Testing"},
+                                                                                      {"testing", "testing"},
+                                                                                      {"TEST", "testing"},
+                                                                                      {"test", "test"},
+                                                                                      {"Valid", "Valid"},
+                                                                                      {"validation", "validation"},
+                                                                                      {"VAL", "validation"},
+                                                                                      {"val", "val"}}) {
+    write(concat(added, "/a/1.png"), photo(1));
+    EXPECT_THAT(names(load(false)), ElementsAre(concat(chosen, "/a/1.png"))) << added;
+    EXPECT_THAT(names(load(true)), ElementsAre("Train/a/1.png", "Train/b/1.png")) << added;
+  }
+  write({"train/c/1.png", "train/d/1.png"});
+  EXPECT_THAT(load(true).class_names, ElementsAre("c", "d"));
+}
+
+// A folder one level too high.
+TEST_F(ImageFolder, OneClassIsNothingToLearn) {
+  for (int i = 0; i < 10; ++i) write(concat("wrap/photos/", i % 2, "/", i, ".png"), photo(i));
+  EXPECT_ERROR(load_dataset(path("wrap"), true),
+               path("wrap") + ": wanted at least two class folders, found one, \"photos\"");
+  write("map.txt", "1\n");
+  EXPECT_ERROR(load_dataset(path("wrap/photos"), true, {.class_map = path("map.txt")}),
+               "map.txt: wanted at least two class folders, found one, \"1\"");
+  EXPECT_EQ(load_dataset(path("wrap"), false).size(), 1) << "to test with, one will do";
 }
 
 TEST_F(ImageFolder, ClassesMayBeOrderedOtherwise) {
@@ -158,7 +188,7 @@ TEST_F(ImageFolder, WhatIsNoneIsSaid) {
 }
 
 TEST_F(ImageFolder, ABadImageEndsTheRunByName) {
-  write({"train/a/1.png", "val/a/1.png"});
+  write({"train/a/1.png", "train/b/1.png", "val/a/1.png"});
   write("train/a/2.png", photo(1).substr(0, 40));
   const Dataset train = load(true);
   Loader loader(train, {.batch_size = 1, .image_height = 2, .image_width = 2});
@@ -190,6 +220,7 @@ TEST_F(ImageFolder, SkippingTakesAnotherOfTheClassAndCounts) {
 
 TEST_F(ImageFolder, ScalesLargeJpegs) {
   write("train/a/1.jpg", jpeg_file(smooth_picture(64, 80, 3), 64, 80));
+  write("train/b/1.png", photo(1));
   std::vector<std::uint8_t> buffer;
   EXPECT_EQ(load(true, {.val_split = 0}).read(0, buffer).height, 64);
   const EnoughPixels enough = [](Extent) { return Extent{30, 30}; };
@@ -249,12 +280,15 @@ TEST_F(ImageFolder, VerifyDataSaysWhatIsThere) {
   write({"train/a/1.png", "train/a/2.png", "train/b/1.png"});
   write("val/a/1.png", photo(2));  // as train/a/2.png
   write("val/a/2.png", photo(9, 8, 5));
+  for (const char* other : {"train/a/3.HEIC", "train/b/deep/4.heic", "val/a/x.gif", "val/a/notes", "val/a/.x.gif"})
+    write(other, "");
   const Finished good = run_program({"verify-data", path()});
   EXPECT_EQ(good.code, 0) << good.err;
-  for (const char* line : {"training   3 images, read in ", "classes    2\n         2 a\n         1 b\n",
-                           "sizes      1 of them, 4 to 4 pixels wide and 3 to 3 high; most often\n         3 4x3\n",
-                           "mean       0.007843", "test       2 images, read in ",
-                           "sizes      2 of them, 4 to 5 pixels wide and 3 to 8 high; most often\n", "duplicates 1\n"})
+  for (const char* line :
+       {"training   3 images, read in ", "classes    2\n         2 a\n         1 b\n",
+        "sizes      1 of them, 4 to 4 pixels wide and 3 to 3 high; most often\n         3 4x3\n", "mean       0.007843",
+        "test       2 images, read in ", "sizes      2 of them, 4 to 5 pixels wide and 3 to 8 high; most often\n",
+        "duplicates 1\n", "others     4 files passed over: .gif, .heic, without an ending\n"})
     EXPECT_THAT(good.out, testing::HasSubstr(line));
   EXPECT_THAT(good.out, testing::HasSubstr("duplicate  training " + path("train/a/2.png") + " = test " +
                                            path("val/a/1.png") + "\n"));
@@ -268,6 +302,7 @@ TEST_F(ImageFolder, VerifyDataSaysWhatIsThere) {
   const Finished none = run_program({"verify-data", path("val/a")});
   EXPECT_EQ(none.code, 2);
   EXPECT_THAT(none.err, testing::HasSubstr("wanted a data set of IDX (t10k-images-idx...)"));
+  EXPECT_THAT(none.err, testing::EndsWith(", found none; 2 pictures lie in the folder itself\n"));
   // Other formats have names for images too.
   write("idx/t10k-images-idx3-ubyte", idx_header({2, 1, 2}) + "abab");
   write("idx/t10k-labels-idx1-ubyte", idx_header({2}) + byte(3) + byte(0));

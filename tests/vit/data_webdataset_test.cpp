@@ -126,11 +126,11 @@ TEST_F(Webdataset, ShardsAndSplits) {
   EXPECT_EQ(content("", false, 0.1).size(), 3U);
   EXPECT_EQ(content("", true, 0.1).size(), 17U);
   EXPECT_EQ(content("train-{0009..0010}.tar", false, 0.1), content("", false, 0.1));
-  write("val-0000.tar", tar_of(sample("v", 50, 1)));
+  write("Valid-0000.tar", tar_of(sample("v", 50, 1)));
   EXPECT_EQ(content("", true, 0.1).size(), 20U);
   EXPECT_EQ(content("", false), (Pairs{{50, 1}}));
-  EXPECT_EQ(content("{train-0009,val-0000}.tar", false), (Pairs{{50, 1}}));
-  EXPECT_ERROR(content("val-0000.tar"), "train-0000.tar");
+  EXPECT_EQ(content("{train-0009,Valid-0000}.tar", false), (Pairs{{50, 1}}));
+  EXPECT_ERROR(content("Valid-0000.tar"), "train-0000.tar");
   const Dataset train = load_dataset(path(), true);
   EXPECT_EQ(load_test_set(path(), train).classes, 2);
   // Moved, it is the same.
@@ -187,6 +187,7 @@ TEST_F(Webdataset, BrokenSamplesAreNamed) {
       {{{"a.png", "", AE_IFLNK}}, "x.tar: \"a.png\": wanted a file, got a link"},
       {{{"a.png", "", AE_IFIFO}}, "\"a.png\": wanted a file or a folder, got a device"},
       {{{"a.txt", "x"}}, "wanted samples KEY.jpg with KEY.cls or KEY.json, found none"},
+      {sample("a", 1, 0) + sample("b", 2, 0), "x.tar: wanted samples of at least two classes, found one, \"0\""},
   };
   for (const auto& [members, message] : cases) {
     write("x.tar", tar_of(members));
@@ -261,7 +262,7 @@ TEST_F(Webdataset, BatchesAreThoseOfTheFolderForAnyWorkers) {
 }
 
 TEST_F(Webdataset, BadPicturesAreNamedAndSkipped) {
-  write("x.tar", tar_of(sample("a", 1, 0) + std::vector<Member>{{"b.png", "bad"}, {"b.cls", "0"}}));
+  write("x.tar", tar_of(sample("a", 1, 0) + std::vector<Member>{{"b.png", "bad"}, {"b.cls", "0"}} + sample("c", 3, 1)));
   EXPECT_ERROR(content("x.tar"), path("x.tar/b.png") + ": wanted a JPEG or PNG");
   const Dataset dataset = load_dataset(path("x.tar"), true, {.val_split = 0, .on_bad_image = "skip"});
   std::vector<std::uint8_t> buffer;

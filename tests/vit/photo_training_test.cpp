@@ -285,8 +285,11 @@ TEST(PhotoTraining, OptionsThatDoNotFitAreRefused) {
               r.train_crop_mode = "src", r.scale = {0.5, 1};
             }).notes(),
             std::vector<std::string>{"--scale is for --train-crop-mode rrc: not used"});
-  EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5}; }).validate(), "--scale: wanted LOW and HIGH, got [0.5]");
-  EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5, 0.4}; }).validate(), "--scale: wanted LOW and HIGH, got [0.5,0.4]");
+  EXPECT_ERROR(with([](Recipe& r) { r.scale = {0.5}; }).validate(), "--scale: wanted 0 < LOW <= HIGH, got [0.5]");
+  EXPECT_ERROR(with([](Recipe& r) {
+                 r.scale = {0.5, 0.4};
+               }).validate(),
+               "--scale: wanted 0 < LOW <= HIGH, got [0.5,0.4]");
   EXPECT_ERROR(with([](Recipe& r) { r.class_order = "random"; }).validate(), "--class-order: wanted one of plain");
   EXPECT_ERROR(with([](Recipe& r) { r.decode = "half"; }).validate(), "--decode: wanted one of full, scaled");
   EXPECT_ERROR(with([](Recipe& r) { r.on_bad_image = "stop"; }).validate(),

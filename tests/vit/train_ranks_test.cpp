@@ -313,7 +313,7 @@ TEST(TrainMpi, MistakesAreOneLine) {
               Words{"--lr", "1e-2"},
           "rank 1 has other options than rank 0");
   refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", program, "train", "--data", "nowhere"},
-          "lookhere: rank 1: data: wanted ", 5);
+          "lookhere: rank 1: data: no such folder or set, ", 5);
   refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", "-x", "LOOKHERE_ISA=portable", program} +
               training(run),
           "rank 1 has other kind of processor, kernels or BLAS than rank 0");

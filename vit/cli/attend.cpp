@@ -26,12 +26,15 @@ class Attend : public Command {
                 "  lookhere attend --model best.safetensors photo.jpg --query 3,5 --npy rows.npy"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "--model", .help = "model file", .required = true}, model);
-    o.add({.names = "image", .help = kPictureDescription, .required = true}, image);
+    o.add({.names = "--model", .help = "model file", .required = true, .file = File::model}, model);
+    o.add({.names = "image", .help = kPictureDescription, .required = true, .file = File::read}, image);
     o.add({.names = "--query", .help = "row,column of the patch that looks (default: what the classifier reads)"},
           query);
-    o.add({.names = "--output", .help = "picture (svg)"}, output);
-    o.add({.names = "--npy", .help = "also the rows that are drawn, float32 [layers, heads, tokens]"}, npy);
+    o.add({.names = "--output", .help = "picture (svg)", .file = File::written}, output);
+    o.add({.names = "--npy",
+           .help = "also the rows that are drawn, float32 [layers, heads, tokens]",
+           .file = File::written},
+          npy);
     add_picture_options(o, chosen);
     add_device(o, device);
   }

@@ -20,8 +20,8 @@ class AugmentCommand : public RecipeCommand {
                 "  lookhere augment fashion --recipe small-data --rows 4"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "data", .help = source_help(), .required = true}, recipe.data);
-    o.add({.names = "--output", .help = "PNG file"}, output);
+    o.add({.names = "data", .help = source_help(), .required = true, .file = File::read}, recipe.data);
+    o.add({.names = "--output", .help = "PNG file", .file = File::written}, output);
     o.add({.names = "--rows", .help = "images", .range = {1, 100}}, rows);
     o.add({.names = "--epochs", .help = "views of each", .range = {1, 100}}, epochs);
     add_beginnings(o);

@@ -47,7 +47,7 @@ class Bench : public RecipeCommand {
     o.add({.names = "--steps", .help = "how many to time (0: as many as fit eight seconds)", .range = {.low = 0}},
           steps);
     o.add({.names = "--classes", .help = "classes to tell apart (0: the model's)", .range = {.low = 0}}, classes);
-    o.add({.names = "--json", .help = "write the numbers to this file as well"}, json);
+    o.add({.names = "--json", .help = "write the numbers to this file as well", .file = File::written}, json);
     add_beginnings(o);
     add_fields(o, recipe,
                {kPositionGroup, "Model", "Data", "Augmentation", "workers", "batch-size", "drop", "drop-path",

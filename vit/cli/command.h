@@ -13,13 +13,17 @@ namespace lookhere {
 // default and stands in the help.
 class Options {
  public:
+  // What becomes of the file or folder that a value names. A model's is read, and a folder will not do.
+  enum class File { none, read, model, written };
   struct Option {
     std::string names;              // "-b,--batch-size", or "file" for one without dashes
     std::string help;               // with the unit, and what 0 or an empty text means
     std::string group = "Options";  // heading that it stands under in the help
     Range range = {};               // of a number; outside of it is an Error that names the option
     bool required = false;
-    bool has_no = false;  // of a flag: --no-NAME makes it false
+    bool has_no = false;             // of a flag: --no-NAME makes it false
+    File file = File::none;          // where the value names one
+    const char* not_with = nullptr;  // another option of the command, which leaves nothing for this one to say
   };
   virtual ~Options() = default;
   virtual void add(const Option& option, long& value) = 0;
@@ -45,6 +49,9 @@ class Command {
   virtual RecipeCommand* with_recipe() { return nullptr; }  // itself, if it is one
   // Results go to stdout, everything else to stderr; mistakes throw Error.
   virtual void run() const = 0;
+
+ protected:
+  using File = Options::File;
 };
 
 // A command with options of a recipe. Its words are read twice: before the second time the recipe is what the first
@@ -63,8 +70,9 @@ class RecipeCommand : public Command {
 };
 
 // One option per field of the recipe, each with timm's name where timm has it: all, or those named by themselves or by
-// their group. Their ranges are the recipe's, which Recipe::validate checks.
-void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only = {});
+// their group. Their ranges are the recipe's, which Recipe::validate checks. not_with: as Options::Option has it.
+void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only = {},
+                const char* not_with = nullptr);
 // --device and --tf32.
 struct DeviceChoice {
   std::string name = "cpu";
@@ -77,6 +85,12 @@ void add_device(Options& options, DeviceChoice& choice);
 // without LookHere.
 void add_global_slope(Options& options, double& slope);
 ViTConfig with_global_slope(ViTConfig config, double slope);
+
+// The parts between commas, without blanks around them.
+std::vector<std::string> comma_list(const std::string& text);
+
+// Throws Error if what a run writes to `output` would become a class of the images in folders that `data` names.
+void require_no_class(const std::string& output, const std::string& data);
 
 // Files by their absolute path, so that a run can be resumed from anywhere; a named data set by its name.
 Recipe with_absolute_data(Recipe recipe);

@@ -10,6 +10,8 @@
 
 #include "tensor/text.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/named_files.h"
+#include "vit/cli/nearest.h"
 #include "vit/train/checkpoint.h"
 
 namespace lookhere {
@@ -17,12 +19,56 @@ namespace {
 
 constexpr std::size_t kLongestMessage = 400;  // bytes
 
-// CLI11 takes no text for 0, and cuts a number that is too large to the largest one.
-std::string complaint_about_number(const std::string& text) { return text.empty() ? "wanted a number, got \"\"" : ""; }
+// Before CLI11 reads a number: it takes no text for 0, cuts what is too large to the largest number, and says of words
+// that they cannot be converted.
+std::string complaint_about_number(const std::string& text) {
+  char* end = nullptr;
+  std::strtold(text.c_str(), &end);
+  return text.empty() || *end ? "wanted a number, got " + shown(text) : "";
+}
 std::string complaint_about_whole_number(const std::string& text) {
+  char* end = nullptr;
   errno = 0;
-  std::strtoll(text.c_str(), nullptr, 0);
-  return errno == ERANGE ? "wanted a whole number below 2^63, got " + shown(text) : complaint_about_number(text);
+  std::strtoll(text.c_str(), &end, 0);
+  if (errno == ERANGE) return "wanted a whole number below 2^63, got " + shown(text);
+  return text.empty() || *end ? "wanted a whole number, got " + shown(text) : "";
+}
+
+std::vector<std::string> long_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+// Of the first word that is left over.
+std::string complaint_about_word(const CLI::App& app) {
+  const std::vector<std::string> left = app.remaining(true);
+  if (left.empty() || !left[0].starts_with("-"))
+    return "nothing more was wanted, got " + shown(left.empty() ? "" : left[0]);
+  const std::string name = left[0].substr(0, left[0].find('='));
+  const auto commands = app.get_subcommands();
+  const std::string meant = commands.empty() ? "" : nearest_name(name, long_names(*commands.front()));
+  return concat("there is no option ", shown(name), meant.empty() ? "" : ": did you mean " + meant + "?");
+}
+
+template <class T>
+bool is_a(const std::exception& error) {
+  return dynamic_cast<const T*>(&error) != nullptr;
+}
+
+// What CLI11 complains of, as this program says it; what it does not know stays as it is.
+std::string complaint(const CLI::App& app, const std::exception& error) {
+  std::string text = error.what();
+  if (is_a<CLI::ExtrasError>(error)) return complaint_about_word(app);
+  if (is_a<CLI::RequiredError>(error) && app.get_subcommands().empty()) return "wanted a command";
+  if (is_a<CLI::ArgumentMismatch>(error) && text.ends_with(" missing"))
+    return text.substr(0, text.find(':')) + ": wanted a value, got none";
+  constexpr std::string_view kFlag = "Could not convert: ";  // a number has been looked at before
+  const std::size_t value = text.find(" = ");
+  if (!text.starts_with(kFlag) || value == text.npos) return text;
+  return concat(text.substr(kFlag.size(), value - kFlag.size()), ": wanted true or false, got ",
+                shown(text.substr(value + 3)));
 }
 
 // What holds for the options of all commands: of an option given twice the last one counts, lists included.
@@ -50,24 +96,46 @@ void check_words(int argc, const char* const* argv) {
   }
 }
 
-// What must hold once all words have been read: the ranges of numbers.
-using Checks = std::vector<std::function<void()>>;
+// What is left to do with a command's options once all words have been read.
+struct Afterwards {
+  std::vector<std::function<void()>> ranges;                         // checks of numbers
+  std::vector<std::function<void()>> together;                       // of options, while the CLI::App is there
+  std::vector<std::function<void(std::vector<NamedFile>&)>> naming;  // each adds the files that an option names
+};
+
+std::string name_of(const Options::Option& o) {
+  const std::size_t name = o.names.find("--");
+  return o.names.substr(name == std::string::npos ? 0 : name);
+}
 
 // A command's options as CLI11 has them.
 class Words : public Options {
  public:
-  Words(CLI::App& app, const Command::Page& page, Checks& checks)
-      : sub_(app.add_subcommand(page.name, page.summary)), checks_(checks) {
+  Words(CLI::App& app, const Command::Page& page, Afterwards& afterwards)
+      : sub_(app.add_subcommand(page.name, page.summary)), afterwards_(afterwards) {
     sub_->footer(std::string("Examples:\n") + page.examples);
     sub_->option_defaults()->always_capture_default();
   }
   void add(const Option& o, long& value) override { add_number(o, value); }
   void add(const Option& o, double& value) override { add_number(o, value); }
-  void add(const Option& o, std::string& value) override { add_any(o, value); }
+  void add(const Option& o, std::string& value) override {
+    add_any(o, value);
+    if (o.file != File::none)
+      afterwards_.naming.emplace_back([option = name_of(o), use = o.file, &value](std::vector<NamedFile>& files) {
+        files.push_back({option, value, use});
+      });
+  }
   void add(const Option& o, std::vector<double>& value) override { add_any(o, value)->delimiter(','); }
-  void add(const Option& o, std::vector<std::string>& value) override { add_any(o, value); }
+  void add(const Option& o, std::vector<std::string>& value) override {
+    add_any(o, value);
+    if (o.file != File::none)
+      afterwards_.naming.emplace_back([option = name_of(o), use = o.file, &value](std::vector<NamedFile>& files) {
+        for (const std::string& each : value) files.push_back({option, each, use});
+      });
+  }
   void add(const Option& o, bool& value) override {
-    sub_->add_flag(o.has_no ? o.names + ",!--no-" + o.names.substr(2) : o.names, value, o.help)->group(o.group);
+    const std::string names = o.has_no ? o.names + ",!--no-" + o.names.substr(2) : o.names;
+    keep_apart(o, sub_->add_flag(names, value, o.help)->group(o.group));
   }
 
  private:
@@ -75,37 +143,47 @@ class Words : public Options {
   CLI::Option* add_any(const Option& o, T& value) {
     CLI::Option* option = sub_->add_option(o.names, value, o.help);
     if (!option->get_positional()) option->group(o.group);
-    if (o.required) option->required();
+    if (o.required) option->required()->default_str("");  // which would be shown as if nothing were wanted
+    keep_apart(o, option);
     return option;
+  }
+  void keep_apart(const Option& o, const CLI::Option* option) {
+    if (!o.not_with) return;
+    afterwards_.together.emplace_back([sub = sub_, option, name = name_of(o), other = o.not_with] {
+      check(option->count() == 0 || sub->get_option(other)->count() == 0, name, ": goes not with ", other,
+            ", which says all");
+    });
   }
   template <class T>
   void add_number(const Option& o, T& value) {
     add_any(o, value);
-    const std::size_t name = o.names.find("--");
-    checks_.push_back([name = o.names.substr(name == std::string::npos ? 0 : name), range = o.range, &value] {
-      check_range(name, range, value);
-    });
+    afterwards_.ranges.emplace_back([name = name_of(o), range = o.range, &value] { check_range(name, range, value); });
   }
   CLI::App* sub_;
-  Checks& checks_;
+  Afterwards& afterwards_;
 };
 
 // Every command with what its options are read into.
 struct Commands {
   std::vector<std::unique_ptr<Command>> all = all_commands();
-  std::map<std::string, Checks> checks;  // by command
+  std::map<std::string, Afterwards> afterwards;  // by command
 
   void add_to(CLI::App& app) {
     for (const auto& command : all) {
-      Words words(app, command->page(), checks[command->page().name]);
+      Words words(app, command->page(), afterwards[command->page().name]);
       command->add_options(words);
     }
     finish_options(app);
   }
   void run(const std::string& name) {
-    for (const auto& check : checks[name]) check();
+    for (const auto& check : afterwards[name].ranges) check();
     for (const auto& command : all)
       if (command->page().name == name) command->run();
+  }
+  std::vector<NamedFile> files_of(const std::string& name) {
+    std::vector<NamedFile> files;
+    for (const auto& add : afterwards[name].naming) add(files);
+    return files;
   }
 };
 
@@ -120,7 +198,9 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
   const std::string command = argc > 1 ? argv[1] : "";
   try {
     app.parse(argc, argv);
-    return app.get_subcommands().front()->get_name();
+    std::string name = app.get_subcommands().front()->get_name();
+    for (const auto& check : commands.afterwards[name].together) check();
+    return name;
   } catch (const CLI::Success& success) {
     if (help) app.exit(success);
     const auto got = app.get_subcommands();
@@ -132,7 +212,7 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
     if (!known && !command.empty())
       fail("there is no ", command.starts_with("-") ? "option" : "command", " ", shown(command),
            " (see lookhere --help)");
-    const std::string_view text = error.what();
+    const std::string text = complaint(app, error);
     fail(printable(text.substr(0, kLongestMessage)), text.size() > kLongestMessage ? "..." : "", " (see lookhere ",
          command, known ? " " : "", "--help)");
   }
@@ -163,6 +243,7 @@ std::function<void()> parse_command_line(int argc, const char* const* argv, cons
   Commands first;
   const auto commands = std::make_shared<Commands>();
   const std::string named = parse(first, argc, argv, false);
+  check_files(first.files_of(named));
   for (std::size_t i = 0; i < first.all.size(); ++i)
     if (RecipeCommand* const said = first.all[i]->with_recipe(); said && said->page().name == named)
       load(*commands->all[i]->with_recipe(), *said);

@@ -5,6 +5,8 @@
 
 #include "tensor/device.h"
 #include "tensor/machine.h"
+#include "tensor/text.h"
+#include "vit/data/image_folder.h"
 #include "vit/data/webdataset.h"
 #include "vit/show/console.h"
 
@@ -19,19 +21,32 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   return all;
 }
 
-void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only) {
+void add_fields(Options& options, Recipe& recipe, const std::set<std::string>& only, const char* not_with) {
+  using File = Options::File;
   recipe.visit([&](const RecipeOption& option, auto& field) {
     const std::string name = option.name;
     if (!only.empty() && !only.contains(name) && !only.contains(option.group)) return;
     const char* letter = name == "batch-size" ? "-b," : name == "workers" ? "-j," : "";
-    options.add({.names = letter + ("--" + name), .help = option.help, .group = option.group, .has_no = true}, field);
+    const File file = name == "initial-checkpoint"            ? File::model
+                      : name == "data" || name == "class-map" ? File::read
+                                                              : File::none;
+    options.add({.names = letter + ("--" + name),
+                 .help = option.help,
+                 .group = option.group,
+                 .has_no = true,
+                 .file = file,
+                 .not_with = not_with},
+                field);
   });
 }
 
 void RecipeCommand::add_beginnings(Options& o) {
   static const std::string presets = "options to begin with: " + preset_names() + "; the command line wins";
   o.add({.names = "--recipe", .help = presets}, preset);
-  o.add({.names = "-c,--config", .help = "read options from a TOML file; the command line wins"}, config);
+  o.add({.names = "-c,--config",
+         .help = "read options from a TOML file; the command line wins",
+         .file = Options::File::read},
+        config);
 }
 
 void add_device(Options& options, DeviceChoice& choice) {
@@ -50,6 +65,20 @@ ViTConfig with_global_slope(ViTConfig config, double slope) {
   options["global-slope"] = slope;
   config.position = with_options(config.position, options);
   return config;
+}
+
+std::vector<std::string> comma_list(const std::string& text) {
+  std::vector<std::string> parts = split(text, ',');
+  for (std::string& part : parts) {
+    const std::size_t begin = std::min(part.find_first_not_of(' '), part.size());
+    part = part.substr(begin, part.find_last_not_of(' ') + 1 - begin);
+  }
+  return parts;
+}
+
+void require_no_class(const std::string& output, const std::string& data) {
+  check(is_named_dataset(data) || !is_among_classes(data, output), "--output ", output, ": lies in the image folder ",
+        data, ", of which it would become a class: choose another place");
 }
 
 Recipe with_absolute_data(Recipe recipe) {

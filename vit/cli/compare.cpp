@@ -46,12 +46,13 @@ class Compare : public RecipeCommand {
   std::vector<double> sizes, epsilon{1, 3};
   long seeds = 3, test_images = 0, jobs = 1;
   bool is_job = false;
+  std::vector<std::string> saved_;  // variants of the comparison that this one goes on with
 };
 
 void Compare::add_options(Options& o) {
   o.add({.names = "--positions",
          .help = "what to compare, by commas: positions, each with options of its own, as lh90:global-slope=0.5 or "
-                 "'lh90:layer-slopes=0.5 1.5', or all"},
+                 "'lh90:layer-slopes=0.5 1.5', or all; with --resume: beside those that are there"},
         positions);
   o.add({.names = "--seeds", .help = "runs of each", .range = {1, 1000}}, seeds);
   o.add({.names = "--sizes", .help = "sides of the test images (none given: 1, 1.5, 2, 3 and 4 times the model's)"},
@@ -61,8 +62,10 @@ void Compare::add_options(Options& o) {
   o.add({.names = "--epsilon", .help = "of FGSM, in 1/255"}, epsilon);
   o.add({.names = "--metrics", .help = "all, or by commas some of " + joined(judging_groups())}, metrics);
   o.add({.names = "--jobs", .help = "processes side by side, which share the threads", .range = {1, 256}}, jobs);
-  o.add({.names = "--output", .help = "folder; the same command again goes on with it"}, output);
-  o.add({.names = "--resume", .help = "go on with this folder; its options hold unless given again"}, resume);
+  o.add({.names = "--output", .help = "folder; the same command again goes on with it", .file = File::written}, output);
+  o.add(
+      {.names = "--resume", .help = "go on with this folder; its options hold unless given again", .file = File::read},
+      resume);
   o.add({.names = "--job", .help = "be one of the --jobs: do runs that no other process is at, and no more"}, is_job);
   add_beginnings(o);
   add_fields(o, recipe, {"Data", "Model", "Fine-tuning", "Training", "Augmentation", "Run"});
@@ -70,7 +73,7 @@ void Compare::add_options(Options& o) {
 
 void Compare::read_run(const std::string& run) {
   const Comparison saved = comparison_in(run);
-  recipe = saved.recipe, output = run;
+  recipe = saved.recipe, output = run, saved_ = saved.variants;
   positions = joined(saved.variants, ","), metrics = saved.metrics.empty() ? "all" : joined(saved.metrics, ",");
   sizes.assign(saved.sizes.begin(), saved.sizes.end());
   seeds = saved.seeds, test_images = saved.test_images, epsilon = saved.epsilon;
@@ -78,18 +81,21 @@ void Compare::read_run(const std::string& run) {
 
 Comparison Compare::asked_for() const {
   Comparison c{.recipe = with_absolute_data(recipe),
-               .variants = {},
+               .variants = saved_,
                .seeds = seeds,
                .sizes = {},
                .test_images = test_images,
                .epsilon = epsilon,
                .metrics = {}};
-  for (const std::string& variant : split(positions, ','))
+  const auto add = [&](const std::string& variant) {
+    if (std::ranges::find(saved_, variant) == saved_.end()) c.variants.push_back(variant);
+  };
+  for (const std::string& variant : comma_list(positions))
     if (variant == "all")
-      for (const std::string& each : all_positions()) c.variants.push_back(each);
+      std::ranges::for_each(all_positions(), add);
     else
-      c.variants.push_back(variant);
-  if (metrics != "all") c.metrics = split(metrics, ',');
+      add(variant);
+  if (metrics != "all") c.metrics = comma_list(metrics);
   for (const double size : sizes) {
     check(size == std::round(size), "--sizes: wanted whole numbers, got ", size);
     c.sizes.push_back(static_cast<long>(size));
@@ -110,6 +116,11 @@ void watch_jobs(const ComparisonFolder& folder, long count, Progress& progress) 
 void Compare::run() const {
   if (is_job) end_with_parent();
   check(!output.empty(), "--output: wanted a folder's name, got \"\"");
+  std::error_code ignored;
+  check(resume.empty() || std::filesystem::equivalent(output, resume, ignored), "--output ", output,
+        ": a comparison that is resumed goes on in its own folder, ", resume,
+        "; to branch off, copy that folder and resume the copy");
+  if (resume.empty()) require_no_class(output, recipe.data);
   announce();
   const ComparisonFolder folder(output, asked_for());
   const Comparison& c = folder.comparison();

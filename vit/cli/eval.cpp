@@ -40,11 +40,11 @@ class Eval : public Command {
                 "  lookhere eval --model best.safetensors --attack pgd --epsilon 1 3 --attack-steps 10"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "--model", .help = "model file", .required = true}, model);
-    o.add({.names = "--data", .help = source_help()}, data);
+    o.add({.names = "--model", .help = "model file", .required = true, .file = File::model}, model);
+    o.add({.names = "--data", .help = source_help(), .file = File::read}, data);
     add_picture_options(o, chosen);
     add_fields(o, drawn, {"glyphs-zoom", "on-bad-image"});
-    o.add({.names = "-b,--batch-size", .help = "images at a time"}, batch_size);
+    o.add({.names = "-b,--batch-size", .help = "images at a time", .range = {1, 1 << 20}}, batch_size);
     o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
     const char* metrics_group = "Metrics";
     o.add({.names = "--metrics",
@@ -55,7 +55,11 @@ class Eval : public Command {
     o.add(
         {.names = "--sizes", .help = "of them: sides of the images (none given: the model's)", .group = metrics_group},
         sizes);
-    o.add({.names = "--curve", .help = "of them: top-1 by size (svg), for --sizes", .group = metrics_group}, curve);
+    o.add({.names = "--curve",
+           .help = "of them: top-1 by size (svg), for --sizes",
+           .group = metrics_group,
+           .file = File::written},
+          curve);
     o.add({.names = "--test-images",
            .help = "of them: look at as many, evenly spread (0: all)",
            .group = metrics_group,
@@ -73,7 +77,8 @@ class Eval : public Command {
              "attacks raise that loss",
          .group = calibration},
         bce_loss);
-    o.add({.names = "--reliability", .help = "reliability diagram (svg)", .group = calibration}, reliability);
+    o.add({.names = "--reliability", .help = "reliability diagram (svg)", .group = calibration, .file = File::written},
+          reliability);
     o.add({.names = "--attack", .help = "fgsm, or pgd (from the image itself); empty: none", .group = attacks}, attack);
     o.add({.names = "--epsilon", .help = "largest changes of a pixel, in 1/255", .group = attacks}, epsilon);
     o.add({.names = "--attack-steps", .help = "of pgd", .group = attacks, .range = {1, 10000}}, attack_steps);

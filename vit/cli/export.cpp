@@ -19,8 +19,9 @@ class Export : public Command {
             "  lookhere export --model deit3.safetensors --no-embed-class --output timm.safetensors"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "--model", .help = "model file or checkpoint (safetensors)", .required = true}, model);
-    o.add({.names = "--output", .help = "safetensors file", .required = true}, output);
+    o.add({.names = "--model", .help = "model file or checkpoint (safetensors)", .required = true, .file = File::model},
+          model);
+    o.add({.names = "--output", .help = "safetensors file", .required = true, .file = File::written}, output);
     o.add({.names = "--no-embed-class",
            .help = "pos_embed without rows for class token and registers, as in DeiT III and DINOv2"},
           no_embed_class);

@@ -18,12 +18,17 @@ class Forward : public Command {
             .examples = "  lookhere forward --model best.safetensors --images x.npy --output logits.npy"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "--model", .help = "model file", .required = true}, model);
+    o.add({.names = "--model", .help = "model file", .required = true, .file = File::model}, model);
     o.add({.names = "--images",
            .help = "npy, NCHW, float32 normalised or uint8, any height and width divisible by the patch",
-           .required = true},
+           .required = true,
+           .file = File::read},
           images);
-    o.add({.names = "--output", .help = "where the logits go (npy, images x classes)", .required = true}, output);
+    o.add({.names = "--output",
+           .help = "where the logits go (npy, images x classes)",
+           .required = true,
+           .file = File::written},
+          output);
     add_global_slope(o, global_slope);
     add_device(o, device);
   }

@@ -23,12 +23,14 @@ class Gallery : public Command {
                 "  lookhere gallery --model best.safetensors holiday/ --output holiday.svg"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "--model", .help = "model file", .required = true}, model);
-    o.add({.names = "pictures", .help = "instead of --data: " + std::string(kPictureDescription) + "; or a folder"},
+    o.add({.names = "--model", .help = "model file", .required = true, .file = File::model}, model);
+    o.add({.names = "pictures",
+           .help = "instead of --data: " + std::string(kPictureDescription) + "; or a folder",
+           .file = File::read},
           words);
-    o.add({.names = "--data", .help = source_help()}, data);
+    o.add({.names = "--data", .help = source_help(), .file = File::read, .not_with = "pictures"}, data);
     o.add({.names = "--count", .help = "how many images, from the first", .range = {.low = 1}}, count);
-    o.add({.names = "--output", .help = "picture (svg)"}, output);
+    o.add({.names = "--output", .help = "picture (svg)", .file = File::written}, output);
     add_picture_options(o, chosen);
     add_device(o, device);
   }

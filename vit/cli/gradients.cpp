@@ -24,12 +24,14 @@ class Gradients : public Command {
                 "--output grads.safetensors"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "--model", .help = "model file", .required = true}, model);
-    o.add({.names = "--images", .help = "npy, NCHW, float32 normalised or uint8", .required = true}, images);
-    o.add({.names = "--labels", .help = "npy, integers", .required = true}, labels);
+    o.add({.names = "--model", .help = "model file", .required = true, .file = File::model}, model);
+    o.add({.names = "--images", .help = "npy, NCHW, float32 normalised or uint8", .required = true, .file = File::read},
+          images);
+    o.add({.names = "--labels", .help = "npy, integers", .required = true, .file = File::read}, labels);
     o.add({.names = "--output",
            .help = "where the gradients go (safetensors; the loss is in the metadata)",
-           .required = true},
+           .required = true,
+           .file = File::written},
           output);
     add_device(o, device);
   }

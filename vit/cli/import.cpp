@@ -37,8 +37,12 @@ class Import : public Command {
 };
 
 void Import::add_options(Options& o) {
-  o.add({.names = "file", .help = "safetensors, or what torch.save wrote (.pth, .pt, .bin)", .required = true}, file);
-  o.add({.names = "--output", .help = "model file (safetensors)", .required = true}, output);
+  o.add({.names = "file",
+         .help = "safetensors, or what torch.save wrote (.pth, .pt, .bin)",
+         .required = true,
+         .file = File::model},
+        file);
+  o.add({.names = "--output", .help = "model file (safetensors)", .required = true, .file = File::written}, output);
   o.add({.names = "--model", .help = "timm's name of the architecture, for what weights do not say"}, model);
   o.add({.names = "--heads", .help = "attention heads (0: as --model or config.json says)", .range = {0, 1024}}, heads);
   o.add({.names = "--norm-eps", .help = "added to the variance in norms (0: as they say)", .range = {0, 1}}, norm_eps);

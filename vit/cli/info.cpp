@@ -50,7 +50,9 @@ class Info : public Command {
             .summary = "What is in a model or checkpoint; without a file: about this program",
             .examples = "  lookhere info\n  lookhere info best.safetensors"};
   }
-  void add_options(Options& o) override { o.add({.names = "file", .help = "safetensors file"}, file); }
+  void add_options(Options& o) override {
+    o.add({.names = "file", .help = "safetensors file", .file = File::model}, file);
+  }
   void run() const override;
 
  private:

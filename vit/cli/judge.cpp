@@ -6,6 +6,7 @@
 #include "tensor/file.h"
 #include "tensor/system/signals.h"
 #include "tensor/text.h"
+#include "vit/cli/command.h"
 #include "vit/model/json.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
@@ -25,7 +26,7 @@ Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject
     judging.sizes.push_back(static_cast<long>(size));
   }
   const std::vector<std::string> known = judging_groups();
-  for (const std::string& group : split(asked.metrics, ',')) {
+  for (const std::string& group : comma_list(asked.metrics)) {
     check(group == "all" || std::ranges::find(known, group) != known.end(), "--metrics: wanted all or some of ",
           joined(known), ", got ", shown(group));
     if (group != "all") judging.groups.insert(group);

@@ -39,7 +39,8 @@ class Listing : public Options {
 
  private:
   void take(const Option& o, const std::string& value) {
-    described_.entries.push_back({.names = o.names, .help = o.help, .group = o.group, .value = value});
+    described_.entries.push_back(
+        {.names = o.names, .help = o.help, .group = o.group, .value = o.required ? "" : value});
   }
   Described& described_;
 };

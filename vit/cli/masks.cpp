@@ -29,12 +29,12 @@ class Masks : public Command {
                 "  lookhere masks --model best.safetensors --layer all"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "--model", .help = "draw the masks of this file"}, model);
+    o.add({.names = "--model", .help = "draw the masks of this file", .file = File::model}, model);
     o.add({.names = "--grid", .help = "rows x columns of patches (default: the model's, 14x14)"}, grid);
     o.add({.names = "--query", .help = "row,column of the patch that looks (default: the centre)"}, query);
     o.add({.names = "--layer", .help = "a layer from 0, or all"}, layer);
-    o.add({.names = "--output", .help = "picture (svg)"}, output);
-    add_fields(o, recipe, {kPositionGroup, "heads", "depth"});
+    o.add({.names = "--output", .help = "picture (svg)", .file = File::written}, output);
+    add_fields(o, recipe, {kPositionGroup, "heads", "depth"}, "--model");
   }
   void run() const override;
 

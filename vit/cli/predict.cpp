@@ -20,13 +20,16 @@ class Predict : public Command {
                 "  lookhere predict --model best.safetensors photo.jpg holiday/ --output answers.svg"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "--model", .help = "model file", .required = true}, model);
+    o.add({.names = "--model", .help = "model file", .required = true, .file = File::model}, model);
     o.add({.names = "pictures",
            .help = std::string(kPictureDescription) + "; or a folder of photographs",
-           .required = true},
+           .required = true,
+           .file = File::read},
           words);
     o.add({.names = "--top-k", .help = "how many classes", .range = {.low = 1}}, top_k);
-    o.add({.names = "--output", .help = "also a picture of all with their likeliest class (svg)"}, output);
+    o.add(
+        {.names = "--output", .help = "also a picture of all with their likeliest class (svg)", .file = File::written},
+        output);
     o.add({.names = "--on-bad-image", .help = "error, or skip: go on without it"}, on_bad_image);
     add_picture_options(o, chosen);
     add_global_slope(o, global_slope);

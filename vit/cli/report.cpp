@@ -21,7 +21,7 @@ class Report : public Command {
             "  lookhere report compared"};
   }
   void add_options(Options& o) override {
-    o.add({.names = "folder", .help = "of train or compare", .required = true}, folder);
+    o.add({.names = "folder", .help = "of train or compare", .required = true, .file = File::read}, folder);
     o.add({.names = "--test-images",
            .help = "of a run: look at as many, evenly spread (0: all); a comparison has its own number",
            .range = {.low = 0}},

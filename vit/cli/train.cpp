@@ -123,8 +123,13 @@ Command::Page TrainCommand::page() const {
 }
 
 void TrainCommand::add_options(Options& o) {
-  o.add({.names = "--output", .help = "run folder (default: runs/<time>-<model>-<position>-<data>)"}, output);
-  o.add({.names = "--resume", .help = "go on with this run folder or checkpoint; its options hold unless given again"},
+  o.add({.names = "--output",
+         .help = "run folder (default: runs/<time>-<model>-<position>-<data>)",
+         .file = File::written},
+        output);
+  o.add({.names = "--resume",
+         .help = "go on with this run folder or checkpoint; its options hold unless given again",
+         .file = File::read},
         resume);
   o.add({.names = "--max-steps", .help = "save and stop after this many updates (0: no limit)", .range = {.low = 0}},
         max_steps);
@@ -139,7 +144,8 @@ void TrainCommand::add_options(Options& o) {
          .help = "write images, labels and weights of the first updates, for other programs to compare with",
          .range = {.low = 0}},
         dump_batches);
-  o.add({.names = "--dump-dir", .help = "folder for these files (npy and safetensors)"}, dump_dir);
+  o.add({.names = "--dump-dir", .help = "folder for these files (npy and safetensors)", .file = File::written},
+        dump_dir);
   add_beginnings(o);
   add_fields(o, recipe);
 }
@@ -159,6 +165,7 @@ RunFolder TrainCommand::take_folder(const Communicator& team) const {
   if (team.rank() > 0)
     return RunFolder::of_first_rank(checkpoint_.empty() ? output
                                                         : std::filesystem::path(checkpoint_).parent_path().string());
+  if (!folder_) require_no_class(output.empty() ? default_folder(recipe) : output, recipe.data);
   if (!folder_) return output.empty() ? RunFolder::fresh(default_folder(recipe)) : RunFolder(output);
   std::error_code ignored;
   check(output.empty() || std::filesystem::equivalent(output, folder_->path(), ignored), "--output ", output,
@@ -222,6 +229,7 @@ std::vector<int> TrainCommand::chosen_gpus() const {
 
 void TrainCommand::run() const {
   world().require_same(kVersion, "version of the program");
+  recipe.validate();  // before any line about it
   const std::vector<int> gpus = chosen_gpus();
   if (gpus.empty()) return train_in(world());
   const int threads = std::max(1, thread_count() / static_cast<int>(gpus.size()));

@@ -11,6 +11,7 @@
 #include "tensor/machine.h"
 #include "vit/cli/commands.h"
 #include "vit/data/format.h"
+#include "vit/data/image_folder.h"
 #include "vit/data/pixel_counts.h"
 #include "vit/model/preprocessing.h"
 #include "vit/show/console.h"
@@ -79,7 +80,9 @@ class VerifyData : public Command {
             .summary = "Reads every image of a data set: sizes, classes, what is broken or there twice, mean and std",
             .examples = "  lookhere verify-data photographs\n  OMP_NUM_THREADS=1 lookhere verify-data cifar10"};
   }
-  void add_options(Options& o) override { o.add({.names = "data", .help = source_help(), .required = true}, data); }
+  void add_options(Options& o) override {
+    o.add({.names = "data", .help = source_help(), .required = true, .file = File::read}, data);
+  }
   void run() const override;
 
  private:
@@ -168,6 +171,8 @@ void VerifyData::run() const {
     broken += print_broken(split), images += count;
   }
   print_duplicates(all);
+  if (const std::string others = is_named_dataset(data) ? "" : passed_over(data); !others.empty())
+    print("others     {}\n", others);
   check(broken == 0, data, ": ", broken, " of ", images, " images are broken");
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "tensor/file.h"
 #include "tensor/text.h"
@@ -31,8 +32,9 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
   comparison_.validate();
   Comparison& c = comparison_;
   const long asked_shards = c.recipe.shards;
+  require_own();
   const bool is_new = !file_exists(file(kComparisonFile));
-  is_new ? require_free() : require_same_comparison();
+  if (!is_new) require_same_comparison();
   c.recipe.shards = shards_of(c.recipe);
   runs_ = runs_of(c);
   const auto [train, held_out] = load_training_split(c.recipe);
@@ -78,9 +80,15 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
   write_atomically(file(kComparisonFile), [&](FileWriter& out) { out.write(to_json(c)); });
 }
 
-void ComparisonFolder::require_free() const {
-  for (const char* name : {"results.csv", "report.html", "accuracy.svg", "last.safetensors"})
-    check(!file_exists(file(name)), path_, " is no comparison's folder but holds ", name, ": choose another --output");
+// compare.json is what a comparison writes first, so that another process may have written it meanwhile, or be at it.
+void ComparisonFolder::require_own() const {
+  std::set<std::string> others;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path_, error), end; !error && it != end; it.increment(error))
+    if (std::string name = it->path().filename().string(); !name.starts_with('.') && !name.starts_with(kComparisonFile))
+      others.insert(std::move(name));
+  check(others.empty() || file_exists(file(kComparisonFile)), path_, " is no comparison's folder but holds ",
+        others.empty() ? "" : printable(*others.begin()), ": choose another --output");
 }
 
 void ComparisonFolder::require_same_comparison() {

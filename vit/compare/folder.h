@@ -12,8 +12,8 @@ class ComparisonFolder {
  public:
   // Settles what was left open (sizes, shards) and writes compare.json. Looks at the data: what is wrong with it, the
   // options or a variant's model is found before the first run begins. Throws Error also if the folder holds a
-  // comparison with another recipe or number of test images, or what is no comparison's; variants, seeds and sizes may
-  // change.
+  // comparison with another recipe or number of test images, or anything (names that begin with a dot aside) but a
+  // comparison; variants, seeds and sizes may change.
   ComparisonFolder(std::string path, Comparison asked);
 
   const Comparison& comparison() const { return comparison_; }
@@ -36,7 +36,7 @@ class ComparisonFolder {
 
  private:
   void require_same_comparison();
-  void require_free() const;
+  void require_own() const;
   double training_work(const ComparedRun& run) const;
 
   std::string path_;

@@ -20,13 +20,13 @@ namespace fs = std::filesystem;
 constexpr int kMaxDepth = 16;  // beyond it a link leads back up
 constexpr long kMaxMapBytes = 16L << 20;
 
+std::string ending_of(const std::string& name) { return lower_case(fs::path(name).extension().string()); }
+
 // torchvision's list. What is in a file its content says.
 bool is_image_name(const std::string& name) {
   static constexpr std::array<const char*, 9> kEndings{".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
                                                        ".pgm", ".tif",  ".tiff", ".webp"};
-  std::string ending = fs::path(name).extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::ranges::find(kEndings, ending) != kEndings.end();
+  return std::ranges::find(kEndings, ending_of(name)) != kEndings.end();
 }
 
 // The names in a folder that do not begin with a dot, of folders or of files; links are what they lead to.
@@ -42,16 +42,21 @@ std::vector<std::string> names_in(const std::string& folder, bool folders) {
   return names;
 }
 
-// Calls found(folder, file) for all images in root/folder and below, until a call says that it is enough.
+// Calls found(folder, file) for all files in root/folder and below, until a call says that it is enough.
 using Found = std::function<bool(const std::string& folder, std::string file)>;
-bool any_image(const std::string& root, const std::string& folder, const Found& found, int depth = 1) {
+bool any_file(const std::string& root, const std::string& folder, const Found& found, int depth = 1) {
   const std::string path = (fs::path(root) / folder).string();
   check(depth <= kMaxDepth, path, ": wanted at most ", kMaxDepth,
         " folders, one in another; is there a link to itself?");
   for (std::string& file : names_in(path, false))
-    if (is_image_name(file) && found(folder, std::move(file))) return true;
+    if (found(folder, std::move(file))) return true;
   return std::ranges::any_of(names_in(path, true), [&](const std::string& below) {
-    return any_image(root, (fs::path(folder) / below).string(), found, depth + 1);
+    return any_file(root, (fs::path(folder) / below).string(), found, depth + 1);
+  });
+}
+bool any_image(const std::string& root, const std::string& folder, const Found& found) {
+  return any_file(root, folder, [&](const std::string& in, std::string file) {
+    return is_image_name(file) && found(in, std::move(file));
   });
 }
 
@@ -99,10 +104,31 @@ std::vector<std::string> class_map(const std::string& path) {
 }  // namespace
 
 bool has_class_folders(const std::string& root) {
+  return std::ranges::any_of(folders_in(root), [&](const std::string& name) {
+    return any_image(root, name, [](const std::string&, const std::string&) { return true; });
+  });
+}
+
+std::vector<std::string> folders_in(const std::string& root) {
   std::error_code ignored;
-  return fs::is_directory(root, ignored) && std::ranges::any_of(names_in(root, true), [&](const std::string& name) {
-           return any_image(root, name, [](const std::string&, const std::string&) { return true; });
-         });
+  return fs::is_directory(root, ignored) ? names_in(root, true) : std::vector<std::string>();
+}
+
+long loose_images(const std::string& folder) { return std::ranges::count_if(names_in(folder, false), is_image_name); }
+
+std::map<std::string, long> other_files(const std::string& root) {
+  std::map<std::string, long> counts;
+  for (const std::string& folder : folders_in(root))
+    any_file(root, folder, [&](const std::string&, const std::string& file) {
+      if (!is_image_name(file)) ++counts[ending_of(file)];
+      return false;
+    });
+  return counts;
+}
+
+std::string lower_case(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
 }
 
 ImageFiles list_images(const std::string& root, const DatasetOptions& options) {

@@ -1,6 +1,7 @@
 // ImageFiles: where encoded images are, and of which class. In a folder each class is a folder of its name.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,14 @@ struct ImageFiles {
 
 // Is there a folder in `root` with an image in or below it?
 bool has_class_folders(const std::string& root);
+// The folders in `root` whose names do not begin with a dot; none if it is no folder.
+std::vector<std::string> folders_in(const std::string& root);
+// How many images lie in `folder` itself, and how many files that are no images by their names lie in the folders in it
+// and below, by their endings in lower case ("": without one).
+long loose_images(const std::string& folder);
+std::map<std::string, long> other_files(const std::string& root);
+// Of ASCII letters.
+std::string lower_case(std::string text);
 
 // All images in root/CLASS and below, told by the endings that torchvision's ImageFolder knows, and in its order:
 // classes and, within one, folders and then files as their bytes compare. Unlike there, names that begin with a dot are

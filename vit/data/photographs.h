@@ -1,9 +1,16 @@
 // A data set of encoded pictures, wherever they are stored: what is held out of them, and what is known of them.
 #pragma once
+#include <array>
+
 #include "vit/data/dataset.h"
 #include "vit/data/image_files.h"
 
 namespace lookhere {
+
+// What the test pictures' folder is called, whatever its capitals, or a word in the names of their archives: those of
+// validation before those of a test.
+inline constexpr std::array kValidationNames{"val", "validation", "valid"};
+inline constexpr std::array kTestNames{"test", "testing"};
 
 enum class Part { all, kept, held_out };  // of each class
 

@@ -11,6 +11,7 @@
 #include "tensor/text.h"
 #include "vit/data/format.h"
 #include "vit/data/glyphs/glyphs.h"
+#include "vit/data/image_files.h"
 #include "vit/data/shapes.h"
 #include "vit/data/webdataset.h"
 
@@ -80,6 +81,12 @@ bool is_fashion(const fs::path& folder) {
          (chosen && is_same_folder(folder, fs::path(chosen) / name));
 }
 
+// For who has laid all pictures beside each other: they were seen.
+std::string loose_pictures(const std::string& folder) {
+  const long count = is_folder(folder) ? loose_images(folder) : 0;
+  return count ? concat("; ", count, count == 1 ? " picture lies" : " pictures lie", " in the folder itself") : "";
+}
+
 const Format& format_of(const std::string& folder, bool train) {
   std::vector<const Format*> found;
   std::string names;
@@ -90,7 +97,7 @@ const Format& format_of(const std::string& folder, bool train) {
   check(!found.empty(), folder, ": wanted a data set of ", all_formats([&](const Format& format) {
     return concat(format.name, " (", train ? format.training_file : format.test_file, ")");
   }),
-        ", found none");
+        ", found none", loose_pictures(folder));
   return *found[0];
 }
 
@@ -114,8 +121,8 @@ Dataset load_dataset(const std::string& source, bool train, const DatasetOptions
   const auto* set = std::ranges::find(kNamed, source, &Named::source);
   const bool named = set != kNamed.end();
   if (named && set->draw) return set->draw(train, options);
-  check_io(named || is_folder(source) || names_archives(source), "data: wanted ", all_names(),
-           ", a folder or FILE.tar, got \"", source, "\"");
+  check_io(named || is_folder(source) || names_archives(source), "data: no such folder or set, ", shown(source),
+           ": wanted ", all_names(), ", a folder or FILE.tar");
   const std::string folder = named ? folder_of(*set).string() : source;
   Dataset dataset = load_folder(folder, train, options);
   dataset.name = source;

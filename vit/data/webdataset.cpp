@@ -94,12 +94,14 @@ std::vector<std::string> archives_of(const std::string& source) {
 
 bool is_for_testing(const std::string& path) {
   std::string word;
-  for (const char c : fs::path(path).filename().string() + ".") {
+  for (const char c : lower_case(fs::path(path).filename().string()) + ".") {
     if (std::isalpha(static_cast<unsigned char>(c)) != 0) {
       word += c;
       continue;
     }
-    if (word == "val" || word == "validation" || word == "test") return true;
+    if (std::ranges::find(kValidationNames, word) != kValidationNames.end() ||
+        std::ranges::find(kTestNames, word) != kTestNames.end())
+      return true;
     word.clear();
   }
   return false;
@@ -125,9 +127,7 @@ struct Name {
 Name taken_apart(const std::string& name) {
   const std::size_t begin = name.rfind('/') + 1, dot = name.find('.', begin);  // npos + 1 is 0
   if (dot == name.npos || dot == begin) return {name, ""};
-  std::string kind = name.substr(dot + 1);
-  std::ranges::transform(kind, kind.begin(), [](unsigned char c) { return std::tolower(c); });
-  return {name.substr(0, dot), kind};
+  return {name.substr(0, dot), lower_case(name.substr(dot + 1))};
 }
 
 std::int32_t label_in(std::string_view text, bool json, const std::string& where) {
@@ -257,6 +257,8 @@ Dataset read_webdataset(const std::string& source, bool train, const DatasetOpti
   check(!named || classes <= std::ssize(files.classes), source, ": ", shown(files.paths.back()), " is of class ",
         classes - 1, ", and classnames.txt has ", files.classes.size(), " names");
   for (long i = std::ssize(files.classes); i < classes; ++i) files.classes.push_back(std::to_string(i));
+  check(!train || files.classes.size() > 1, source, ": wanted samples of at least two classes, found one, ",
+        shown(files.classes.front()));
   Dataset dataset = photographs(std::move(files), split.part, options, source);
   if (!train && !named && split.part == Part::all) dataset.classes = 0, dataset.class_names.clear();
   return dataset;

@@ -77,7 +77,7 @@ void Recipe::validate() const {
   one_of("class-order", class_order, {"plain", "natural"}), one_of("on-bad-image", on_bad_image, {"error", "skip"});
   one_of("decode", decode, {"full", "scaled"});
   const auto range = [](const char* name, const std::vector<double>& values) {
-    check(values.size() == 2 && values[0] > 0 && values[0] <= values[1], "--", name, ": wanted LOW and HIGH, got ",
+    check(values.size() == 2 && values[0] > 0 && values[0] <= values[1], "--", name, ": wanted 0 < LOW <= HIGH, got ",
           to_text(nlohmann::json(values)));
   };
   if (!scale.empty()) range("scale", scale);
