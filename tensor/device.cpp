@@ -4,6 +4,7 @@
 #include "kernels/cuda/product.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
+#include "tensor/machine.h"
 
 namespace lookhere {
 
@@ -33,6 +34,8 @@ Device use_device(const std::string& name, bool tf32) {
   kernels::cuda::tf32_allowed = tf32;
   return device_from_name(name);
 }
+
+long memory_of(Device device) { return device == Device::cuda ? kernels::cuda::memory() : memory_of_machine(); }
 
 void synchronise(Device device) {
   if (device == Device::cuda) kernels::cuda::synchronise();

@@ -22,6 +22,7 @@ void check_device(Device device);
 // The device of that name, as above, for all that follows; tf32: a GPU may multiply f32 as TF32
 // (kernels/cuda/product.h).
 Device use_device(const std::string& name, bool tf32);
+long memory_of(Device device);  // bytes, in use or not, of the machine or of this thread's GPU
 // Waits until the device has done what operations have asked of it.
 void synchronise(Device device);
 // Tells when a device has come to a place in what it was asked to do.

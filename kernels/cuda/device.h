@@ -27,6 +27,7 @@ inline constexpr int kMostGpus = 64;
 int count();        // 0 if there is a problem()
 void use(int gpu);  // throws DeviceError where there is none of that number
 int used() noexcept;
+long memory();  // of it, in bytes, in use or not
 // Where everything is launched: one stream, and nothing overtakes on it. Throws DeviceError if there is a problem().
 Cuda context();
 

@@ -102,9 +102,10 @@ TEST(OnCuda, ACapturedStepAsksForNothing) {
 }
 
 TEST(OnCuda, TheGraphIsLeftOutWhereItIsOfNoUse) {
-  const auto notes = [](const char* device, long shards) {
-    return small(device, [=](Recipe& r) { r.cuda_graph = true, r.shards = shards, r.warmup_epochs = 0; }).notes();
+  const auto notes = [](const char* device, long shards, long ranks = 1) {
+    return small(device, [=](Recipe& r) { r.cuda_graph = true, r.shards = shards, r.warmup_epochs = 0; }).notes(ranks);
   };
+  EXPECT_EQ(notes("cuda", 2, 2), std::vector<std::string>()) << "each has one";
   EXPECT_EQ(notes("cuda", 1), std::vector<std::string>());
   EXPECT_EQ(notes("cpu", 1), std::vector<std::string>{"--cuda-graph is for --device cuda: not used"});
   EXPECT_EQ(notes("cuda", 2), std::vector<std::string>{"--cuda-graph is for one shard, and --shards is 2: not used"});

@@ -59,15 +59,19 @@ TEST(Plan, ManyDevicesShareABatch) {
                         .attention = 0.002,
                         .others = 0.003,
                         .update = 0.1};
-  const Team alone = team_of(needs, 100, 1, 1, 1e9);
+  const Team alone = team_of(needs, 100, 1, 1, 1, 1e9);
   EXPECT_DOUBLE_EQ(alone.bytes, 6e6 + 100 * 1e5);
   EXPECT_DOUBLE_EQ(alone.seconds(), 100 * 0.015 + 0.1);
-  const Team four = team_of(needs, 100, 4, 2, 1e9);  // each twice as fast
+  const Team four = team_of(needs, 100, 4, 1, 2, 1e9);  // each twice as fast
   EXPECT_DOUBLE_EQ(four.images, 25);
   EXPECT_DOUBLE_EQ(four.computing, (25 * 0.015 + 0.1) / 2);
   EXPECT_DOUBLE_EQ(four.reducing, 1.5 * 1e6 / 1e9 + 6 * 1e-6 + 2 * 20e-6);
   EXPECT_DOUBLE_EQ(four.bytes, 6e6 + 25 * 1e5 + 0.75 * 1e6) << "what three others send";
-  EXPECT_DOUBLE_EQ(team_of(needs, 100, 3, 1, 1e9).images, 34);  // the largest part
+  EXPECT_DOUBLE_EQ(team_of(needs, 100, 3, 1, 1, 1e9).images, 34);  // the largest part
+  StepNeeds sharded = needs;
+  sharded.shards = 8;  // 8 gradients on one device, 2 on each of four
+  EXPECT_DOUBLE_EQ(team_of(sharded, 100, 1, 8, 1, 1e9).bytes, alone.bytes);
+  EXPECT_DOUBLE_EQ(team_of(sharded, 100, 4, 2, 1, 1e9).bytes, four.bytes - 0.75 * 2e6);
 }
 
 // What does not fit is refused before anything is written; what does says how long it will take, and changes nothing.

@@ -142,10 +142,12 @@ void Plan::run() const {
   std::vector<Team> teams;
   for (long count = 1;; count *= 2) {
     count = std::min({count, devices, valid.batch_size});
-    teams.push_back(team_of(needs, valid.batch_size, count, speed, network * kGiga));
+    // --shards are those of the run; where nobody has said how many, each device has as many as this one.
+    const long shards = recipe.shards > 0 ? (recipe.shards + count - 1) / count : needs.shards;
+    teams.push_back(team_of(needs, valid.batch_size, count, shards, speed, network * kGiga));
     if (count == std::min(devices, valid.batch_size)) break;
   }
-  const double each = memory > 0 ? memory * kGiga : static_cast<double>(memory_of_machine());
+  const double each = memory > 0 ? memory * kGiga : static_cast<double>(memory_of(device_of(valid)));
   json ? print_json(needs, teams, each) : print_tables(needs, teams, each);
 }
 

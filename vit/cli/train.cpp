@@ -190,9 +190,10 @@ void TrainCommand::foresee(const Trainer::Beginning& run, const Communicator& te
   progress->finish_quietly();
   Pool::of(device_of(own)).release_kept();
   const RunNeeds needs = needs_of_run(step, own, model, team.size(), updates, run.test_images);
-  const bool host = device_of(own) == Device::cpu;  // who knows what a GPU has finds out at the first step
-  const double here = static_cast<double>(memory_of_machine()) / static_cast<double>(ranks_on_machine());
-  const double most = mem_limit > 0 ? mem_limit * kGiga : host ? here : INFINITY;
+  const double here = static_cast<double>(memory_of(device_of(own)));
+  const double most = mem_limit > 0                   ? mem_limit * kGiga
+                      : device_of(own) == Device::cpu ? here / static_cast<double>(ranks_on_machine())
+                                                      : here;
   if (needs.bytes > most)
     throw Error(fmt::format("--mem-limit: updates of {} images need about {:.3g} GB, and {:.3g} are allowed: a smaller "
                             "--batch-size with a larger --grad-accum-steps needs less",
@@ -249,7 +250,7 @@ void TrainCommand::train_in(Communicator& team) const {
 void TrainCommand::lead(Communicator& team) const {
   announce();
   if (!team.alone()) say("{} ranks, of which this is the first\n", team.size());
-  for (const std::string& line : recipe.notes()) say("note: {}\n", line);
+  for (const std::string& line : recipe.notes(team.size())) say("note: {}\n", line);
   BatchDump dump(dump_dir, dump_batches);
   Trainer trainer(with_absolute_data(recipe), take_folder(team), checkpoint_, team,
                   [&](const Trainer::Beginning& begun) { foresee(begun, team); });

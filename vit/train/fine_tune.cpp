@@ -106,6 +106,12 @@ std::string take_weights_of(const Safetensors& file, ViT& model) {
   return line;
 }
 
+void freeze_all_but_head(ViT& model) {
+  for_each_parameter(model, [](const std::string& name, Var& p) {
+    if (!is_head(name)) p = Var(p.value());
+  });
+}
+
 ViT begin_model(const Recipe& recipe, const Dataset& data, const Safetensors* origin, bool new_run,
                 std::vector<std::string>& notes) {
   const std::optional<ViTConfig> begun = origin ? std::optional(config_of(*origin)) : std::nullopt;
@@ -115,10 +121,7 @@ ViT begin_model(const Recipe& recipe, const Dataset& data, const Safetensors* or
       if (is_head(name)) p.set_value(zeros(p.shape(), p.value()));
     });
   if (origin && new_run) notes = {take_weights_of(*origin, model), note_on_normalising(data, *origin)};
-  if (recipe.freeze)
-    for_each_parameter(model, [](const std::string& name, Var& p) {
-      if (!is_head(name)) p = Var(p.value());
-    });
+  if (recipe.freeze) freeze_all_but_head(model);
   return model;
 }
 

@@ -23,6 +23,9 @@ Dataset load_training_data(const Recipe& recipe, const Safetensors* origin);
 ViT begin_model(const Recipe& recipe, const Dataset& data, const Safetensors* origin, bool new_run,
                 std::vector<std::string>& notes);
 
+// --freeze: nothing but the head has a gradient.
+void freeze_all_but_head(ViT& model);
+
 // Gives the model the weights of the file wherever names and shapes agree; what an encoding has learned for another
 // grid is resized, so that images of the new size mean what they meant (but for sincos, whose table belongs to the
 // size). A head, or parameters of positions, of another shape stay as they are; for all else that is an Error naming

@@ -7,6 +7,7 @@
 #include "autograd/profile.h"
 #include "nn/reducer.h"
 #include "tensor/pool.h"
+#include "vit/train/fine_tune.h"
 #include "vit/train/synthetic_step.h"
 
 namespace lookhere {
@@ -27,6 +28,7 @@ Sample sample_of(Recipe recipe, ViTConfig model, long depth, long images, const 
   Pool& pool = Pool::of(device);
   const double before = static_cast<double>(pool.stats().in_use);
   ViT vit(model, static_cast<std::uint64_t>(recipe.seed), Dtype::f32, device);
+  if (recipe.freeze) freeze_all_but_head(vit);
   SyntheticStep step(vit, recipe);
   const Tensor batch = random_images(model, images, static_cast<std::uint64_t>(recipe.seed));
   step(batch), synchronise(device), step_done();
@@ -70,18 +72,23 @@ bool can_have_depth(ViTConfig model, long depth) {
 
 StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std::function<void(long, long)>& told) {
   model.validate();
-  const long n = recipe.shards;
+  // A few images are as many as a processor wants. On a GPU their kernels take what it takes to launch them, which says
+  // nothing of a batch.
+  constexpr long kImagesOfGpu = 64;
+  const long n = recipe.shards, few_images = device_of(recipe) == Device::cuda
+                                                 ? std::max(n, std::min(recipe.batch_size, kImagesOfGpu))
+                                                 : n;
   const bool small = model.depth > 3 && can_have_depth(model, 2) && can_have_depth(model, 3);
   const long low = small ? 2 : model.depth, high = small ? 3 : model.depth;
   long done = 0;
   const long all = (small ? 4 : 2) * (kTimed + 1);
   const auto step_done = [&] { told(++done, all); };
-  const Sample few = sample_of(recipe, model, low, n, step_done),
-               more = sample_of(recipe, model, low, 2 * n, step_done);
+  const Sample few = sample_of(recipe, model, low, few_images, step_done),
+               more = sample_of(recipe, model, low, 2 * few_images, step_done);
   Sample few_high = few, more_high = more;
   if (small) {
-    few_high = sample_of(recipe, model, high, n, step_done);
-    more_high = sample_of(recipe, model, high, 2 * n, step_done);
+    few_high = sample_of(recipe, model, high, few_images, step_done);
+    more_high = sample_of(recipe, model, high, 2 * few_images, step_done);
   }
   // At the model's depth.
   const auto deep = [&](auto Sample::*field, const Sample& a, const Sample& b) {
@@ -90,11 +97,12 @@ StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std:
   };
   const double once = deep(&Sample::peak, few, few_high), twice = deep(&Sample::peak, more, more_high);
   StepNeeds needs{.parameters = std::lround(deep(&Sample::parameters, few, few_high)), .shards = n};
-  const auto floats = static_cast<double>(needs.parameters) * sizeof(float), images = static_cast<double>(n);
-  needs.weights = floats, needs.gradients = images * floats, needs.moments = 2 * floats;
+  const auto floats = static_cast<double>(needs.parameters) * sizeof(float), images = static_cast<double>(few_images);
+  const auto shards = static_cast<double>(n);
+  needs.weights = floats, needs.gradients = shards * floats, needs.moments = 2 * floats;
   needs.averages = recipe.model_ema_decay > 0 ? floats : 0;
   needs.image = (twice - once) / images;
-  needs.workspace = std::max(0.0, once - needs.image * images - floats * (3 + images));
+  needs.workspace = std::max(0.0, once - needs.image * images - floats * (3 + shards));
   const auto each = [&](double Sample::*field) { return std::max(0.0, deep(field, more, more_high)) / (2 * images); };
   needs.products = each(&Sample::products), needs.attention = each(&Sample::attention);
   needs.others = each(&Sample::others);
@@ -104,10 +112,11 @@ StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std:
   return needs;
 }
 
-Team team_of(const StepNeeds& needs, long batch, long devices, double speed, double network) {
+Team team_of(const StepNeeds& needs, long batch, long devices, long shards, double speed, double network) {
   const auto count = static_cast<double>(devices);
   Team team{.devices = devices, .images = std::ceil(static_cast<double>(batch) / count)};
-  team.bytes = needs.bytes(team.images);
+  const double gradients = needs.gradients / static_cast<double>(needs.shards) * static_cast<double>(shards);
+  team.bytes = needs.bytes(team.images) - needs.gradients + gradients;
   team.computing = needs.seconds(team.images) / speed;
   if (devices == 1) return team;
   const double share = (count - 1) / count;
@@ -121,7 +130,7 @@ RunNeeds needs_of_run(const StepNeeds& needs, const Recipe& recipe, const ViTCon
                       long test_images) {
   constexpr double kNetwork =
       1.25e9;  // of ranks on one machine the memory is faster, of a cluster the network at least
-  const Team team = team_of(needs, recipe.batch_size, ranks, 1, kNetwork);
+  const Team team = team_of(needs, recipe.batch_size, ranks, needs.shards, 1, kNetwork);
   const LoaderOptions usual;
   const auto waiting = static_cast<double>(std::max<long>(usual.prefetch, recipe.workers) + 1);
   const auto pixels = static_cast<double>(model.channels * model.height * model.width);

@@ -21,8 +21,8 @@ struct StepNeeds {
   double seconds(double images) const { return (products + attention + others) * images + update; }
 };
 
-// Of the model and the recipe's batch size, shards (settled), data type and device. told(done, of) between steps.
-// Throws Error for a model that cannot be.
+// Of the model and the recipe's batch size, shards (settled), frozen parts, data type and device. told(done, of)
+// between steps. Throws Error for a model that cannot be.
 StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std::function<void(long, long)>& told);
 
 // Devices that share a batch and add their gradients.
@@ -33,11 +33,11 @@ struct Team {
   double computing = 0, reducing = 0;  // seconds of a step
   double seconds() const { return computing + reducing; }
 };
-// speed: of one of them by this machine's. network: bytes per second of each. Gradients are added as GradientReducer
-// does it: 2 (n-1)/n of their bytes through each, in 2 (n-1) messages for each bucket that take it 1 µs each, and 20 µs
-// until the first and the last are there; nothing of it is taken to be hidden behind backward. What others send needs
-// memory.
-Team team_of(const StepNeeds& needs, long batch, long devices, double speed, double network);
+// shards: of each device. speed: of one of them by this machine's. network: bytes per second of each. Gradients are
+// added as GradientReducer does it: 2 (n-1)/n of their bytes through each, in 2 (n-1) messages for each bucket that
+// take it 1 µs each, and 20 µs until the first and the last are there; nothing of it is taken to be hidden behind
+// backward. What others send needs memory.
+Team team_of(const StepNeeds& needs, long batch, long devices, long shards, double speed, double network);
 
 // A run on this machine, as one of `ranks` that are all alike.
 struct RunNeeds {

@@ -87,6 +87,11 @@ void use(int wanted) {
   gpu = wanted;
 }
 int used() noexcept { return gpu; }
+long memory() {
+  std::size_t left = 0, all = 0;
+  check(cudaMemGetInfo(&left, &all), "ask for the GPU's memory");
+  return static_cast<long>(all);
+}
 
 Cuda context() {
   if (!problem().empty()) throw DeviceError(problem());

@@ -13,6 +13,7 @@ void use(int gpu) {
   if (gpu != 0) throw DeviceError(problem());
 }
 int used() noexcept { return 0; }
+long memory() { throw DeviceError(problem()); }
 Cuda context() { throw DeviceError(problem()); }
 std::byte* allocate(long) { throw DeviceError(problem()); }
 void release(std::byte*) noexcept {}
