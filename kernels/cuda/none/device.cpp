@@ -16,6 +16,7 @@ int used() noexcept { return 0; }
 Cuda context() { throw DeviceError(problem()); }
 std::byte* allocate(long) { throw DeviceError(problem()); }
 void release(std::byte*) noexcept {}
+MemoryFigures memory() { throw DeviceError(problem()); }
 void copy_to_device(void*, const void*, long) { throw DeviceError(problem()); }
 void copy_to_host(void*, const void*, long) { throw DeviceError(problem()); }
 void copy_to_device_beside(void*, const void*, long) { throw DeviceError(problem()); }
