@@ -249,7 +249,7 @@ void TrainCommand::train_in(Communicator& team) const {
 void TrainCommand::lead(Communicator& team) const {
   announce();
   if (!team.alone()) say("{} ranks, of which this is the first\n", team.size());
-  for (const std::string& line : recipe.notes()) say("note: {}\n", line);
+  for (const std::string& line : recipe.notes(team.size())) say("note: {}\n", line);
   BatchDump dump(dump_dir, dump_batches);
   Trainer trainer(with_absolute_data(recipe), take_folder(team), checkpoint_, team,
                   [&](const Trainer::Beginning& begun) { foresee(begun, team); });

@@ -86,7 +86,7 @@ void Recipe::validate() const {
   if (initial_checkpoint.empty() || !position.empty()) position_preset(position, position_options);
 }
 
-std::vector<std::string> Recipe::notes() const {
+std::vector<std::string> Recipe::notes(long ranks) const {
   std::vector<std::string> lines;
   const double peak = peak_lr_of(*this);
   if (lr_base_size > 0)
@@ -105,8 +105,12 @@ std::vector<std::string> Recipe::notes() const {
   if (cuda_graph && device_of(*this) != Device::cuda) lines.emplace_back("--cuda-graph is for --device cuda: not used");
   if (!deterministic_reduce && device_of(*this) != Device::cuda)
     lines.emplace_back("--no-deterministic-reduce is for --device cuda: not used");
-  if (cuda_graph && shards > 1)
-    lines.push_back(fmt::format("--cuda-graph is for one shard, and --shards is {}: not used", shards));
+  if (cuda_graph && shards > ranks)
+    lines.push_back(ranks == 1
+                        ? fmt::format("--cuda-graph is for one shard, and --shards is {}: not used", shards)
+                        : fmt::format("--cuda-graph is for one shard on each of {} ranks, and --shards is {}: not used "
+                                      "where there are more",
+                                      ranks, shards));
   return lines;
 }
 

@@ -168,8 +168,8 @@ struct Recipe {
   }
 
   void validate() const;  // throws Error naming the first option out of range
-  // One line for each option that another one limits.
-  std::vector<std::string> notes() const;
+  // One line for each option that another one limits, in a run of so many ranks.
+  std::vector<std::string> notes(long ranks = 1) const;
 };
 
 std::string to_json(const Recipe& recipe);
