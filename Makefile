@@ -313,7 +313,7 @@ BUNDLE    := $(OUT)/gpu-bundle
 BUNDLED   := $(addprefix $(OUT)/gpu/bin/,lookhere tests conformance bench_cuda)
 GPU_TESTS := $(filter-out tests/kernels/cuda/%,$(filter tests/main.cpp tests/kernels/% tests/autograd/% tests/vit/cuda_test.cpp,$(TESTS)))
 # Tests name the emulator, but kernels, products and the device are the GPU's.
-EMULATOR  := $(filter-out %/product.o,$(filter $(DIR)/kernels/cuda/emulator/%,$(EMULATED)))
+EMULATOR  := $(filter-out %/product.o %/all_reduce.o,$(filter $(DIR)/kernels/cuda/emulator/%,$(EMULATED)))
 PORTABLE  := $(DIR)/tests/gpu/portable.o
 $(DIR)/tests/gpu/host_memory.o: FLAGS += -isystem $(CUDA_HOME)/include
 # Libraries that have an archive are linked from it. A run path of the old kind holds for OpenBLAS' own libraries too.

@@ -35,7 +35,7 @@ Device use_device(const std::string& name, bool tf32) {
   return device_from_name(name);
 }
 
-long memory_of(Device device) { return device == Device::cuda ? kernels::cuda::memory() : memory_of_machine(); }
+long memory_of(Device device) { return device == Device::cuda ? kernels::cuda::memory().all : memory_of_machine(); }
 
 void synchronise(Device device) {
   if (device == Device::cuda) kernels::cuda::synchronise();

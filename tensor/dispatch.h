@@ -4,18 +4,21 @@
 #pragma once
 #include "kernels/cuda/device.h"
 #include "tensor/access.h"
+#include "tensor/out_of_memory.h"
 #include "tensor/tensor.h"
 
 namespace lookhere {
 
-// f.operator()<T>(context of t's device)
+// f.operator()<T>(context of t's device). What a GPU's kernel has no memory for is OutOfMemory, as it is for tensors.
 template <class T, class F>
 void call_on(Device device, F& f) {
   const Access access(device);
-  if (device == Device::cuda)
+  if (device != Device::cuda) return f.template operator()<T>(kernels::Cpu{});
+  try {
     f.template operator()<T>(kernels::cuda::context());
-  else
-    f.template operator()<T>(kernels::Cpu{});
+  } catch (const kernels::cuda::NoMemory& error) {
+    throw OutOfMemory::on_gpu(error.wanted());
+  }
 }
 
 // f32 and f64

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernels/cuda/device.h"
+
 namespace lookhere {
 namespace {
 
@@ -75,6 +77,13 @@ OutOfMemory::OutOfMemory(long wanted, long in_use, long allowed) noexcept {
   char what[64];
   std::snprintf(what, sizeof what, "%s wanted", Size(wanted).text);
   describe(text_, what, {.in_use = in_use, .allowed = allowed, .limit = ""});
+}
+
+OutOfMemory OutOfMemory::on_gpu(long wanted) {
+  const auto [free, all] = kernels::cuda::memory();
+  OutOfMemory error(wanted, all - free, all);
+  error.advise(" (the GPU's memory)");
+  return error;
 }
 
 OutOfMemory OutOfMemory::because(const char* reason) noexcept {

@@ -13,6 +13,8 @@ class OutOfMemory : public std::bad_alloc {
   explicit OutOfMemory(long wanted, const char* verb = "", const char* object = "") noexcept;
   // A limit of the program's own did, 0: none was set.
   OutOfMemory(long wanted, long in_use, long allowed) noexcept;
+  // A GPU did: "out of memory: 2048 MiB wanted, 80000 MiB in use, 81559 MiB allowed (the GPU's memory)".
+  static OutOfMemory on_gpu(long wanted);
   // In words: "out of memory: cannot start a thread, 300 MiB in use, ...".
   static OutOfMemory because(const char* reason) noexcept;
 

@@ -104,7 +104,7 @@ struct Pool::State {
     auto block = std::make_unique<Block>(Block{.memory = nullptr, .size = size, .kept = &list, .next = nullptr});
     block->memory = take_from_system(size);
     if (!block->memory) release_kept(), block->memory = take_from_system(size);
-    if (!block->memory) throw device == Device::cuda ? OutOfMemory(size, "allocate", "on the GPU") : OutOfMemory(size);
+    if (!block->memory) throw device == Device::cuda ? OutOfMemory::on_gpu(size) : OutOfMemory(size);
     stats.reserved += size;
     ++stats.allocations;
     return block.release();
@@ -168,6 +168,7 @@ Pool& Pool::of(Device device) {
     static std::vector<Pool>& of_gpus = *[] {
       auto* pools = new std::vector<Pool>;
       for (int gpu = 0; gpu < kernels::cuda::kMostGpus; ++gpu) pools->push_back(Pool(Device::cuda));
+      kernels::cuda::reclaim = []() noexcept { Pool::of(Device::cuda).release_kept(); };
       return pools;
     }();
     return of_gpus[kernels::cuda::used()];

@@ -1,6 +1,5 @@
 // The sum over the GPUs of several ranks, by NVIDIA's NCCL: what is added first is NCCL's choice, so that the last
-// bits depend on the number of GPUs (nn/reducer.h has the sum whose bits do not). Only the program for real GPUs has
-// it.
+// bits depend on the number of GPUs (nn/reducer.h has the sum whose bits do not). The emulator adds rank by rank.
 #pragma once
 #include <array>
 #include <cstddef>

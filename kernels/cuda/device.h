@@ -1,8 +1,10 @@
 // The GPU as the host sees it. A program links one of three versions of it: gpu/ (CUDA), emulator/ (the processor plays
 // the GPU) or none/ (there is no GPU, and this says why).
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <functional>
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -16,6 +18,17 @@ class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A kernel wanted so many bytes more than the device has.
+class NoMemory : public std::bad_alloc {
+ public:
+  explicit NoMemory(long wanted) : wanted_(wanted) {}
+  long wanted() const { return wanted_; }
+  const char* what() const noexcept override { return "the GPU has no memory left for a kernel"; }
+
+ private:
+  long wanted_;
+};
+
 // Why no GPU can be worked with here, as one line; empty if one can. Settled by the first call.
 const std::string& problem();
 // What there is, as one line: "NVIDIA H100 80GB HBM3 (sm_90), 79 GiB, driver 13.0, cuBLAS 13.1".
@@ -27,13 +40,16 @@ inline constexpr int kMostGpus = 64;
 int count();        // 0 if there is a problem()
 void use(int gpu);  // throws DeviceError where there is none of that number
 int used() noexcept;
-long memory();  // of it, in bytes, in use or not
 // Where everything is launched: one stream, and nothing overtakes on it. Throws DeviceError if there is a problem().
 Cuda context();
 
 // Memory of the device, aligned to 256 bytes, uninitialised; null if there is no more.
 std::byte* allocate(long bytes);
 void release(std::byte* memory) noexcept;
+struct MemoryFigures {
+  long free, all;  // bytes
+};
+MemoryFigures memory();
 // After all that was launched before. Host memory may be used again when they return.
 void copy_to_device(void* to, const void* from, long bytes);
 void copy_to_host(void* to, const void* from, long bytes);
@@ -74,18 +90,29 @@ class Graph {
 };
 
 // Memory for the length of a call: taken and given back in the stream's order, so nobody waits for the device.
-std::byte* take_scratch(Cuda cuda, long bytes);  // throws std::bad_alloc if there is no more
+std::byte* take_scratch(Cuda cuda, long bytes);  // null if there is no more
 void give_back_scratch(Cuda cuda, std::byte* memory) noexcept;
+// Whoever keeps released memory of the device for later sets this, which gives it back: called before a kernel fails.
+inline std::atomic<void (*)() noexcept> reclaim = nullptr;
 template <class T>
 class Scratch {
  public:
-  Scratch(Cuda cuda, long n) : cuda_(cuda), memory_(take_scratch(cuda, n > 0 ? n * static_cast<long>(sizeof(T)) : 1)) {}
+  // Throws NoMemory.
+  Scratch(Cuda cuda, long n) : cuda_(cuda), memory_(take(cuda, n > 0 ? n * static_cast<long>(sizeof(T)) : 1)) {}
   ~Scratch() { give_back_scratch(cuda_, memory_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   T* get() const { return reinterpret_cast<T*>(memory_); }
 
  private:
+  static std::byte* take(Cuda cuda, long bytes) {
+    std::byte* memory = take_scratch(cuda, bytes);
+    if (const auto give_back_kept = reclaim.load(); !memory && give_back_kept)
+      give_back_kept(), memory = take_scratch(cuda, bytes);
+    if (!memory) throw NoMemory(bytes);
+    return memory;
+  }
+
   Cuda cuda_;
   std::byte* memory_;
 };

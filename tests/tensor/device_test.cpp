@@ -7,9 +7,11 @@
 #include <limits>
 #include <thread>
 
+#include "kernels/cuda/emulator/memory.h"
 #include "tensor/dispatch.h"
 #include "tensor/finite.h"
 #include "tensor/npy.h"
+#include "tensor/out_of_memory.h"
 #include "tensor/pool.h"
 #include "tensor/safetensors.h"
 #include "tests/testing.h"
@@ -97,6 +99,41 @@ TEST_P(OtherDevice, OwnBlocksAreNobodyElses) {
     EXPECT_THROW(own.use([] { throw std::runtime_error("no"); }), std::runtime_error);
     EXPECT_NE(make().raw(), own_block);  // back to one's own also after an error
   }
+}
+
+// What tensors have left is a kernel's before it fails, and then it fails as they do.
+TEST(Device, KernelsGetTheMemoryThatIsKept) {
+#ifdef SANITIZED
+  GTEST_SKIP() << "the emulated GPU's memory has no limit here";
+#endif
+  constexpr long kMiB = 1L << 20;
+  Pool& pool = Pool::of(Device::cuda);
+  pool.release_kept();
+  const long all = kernels::emulator::memory_of_gpu;
+  kernels::emulator::memory_of_gpu = kernels::emulator::memory_in_use() + 32 * kMiB;
+  const Tensor small = empty({1}, Dtype::f32, Device::cuda);
+  const auto work_with = [&](long bytes) {
+    dispatch(small, [&]<class T>(auto context) {
+      if constexpr (std::is_same_v<decltype(context), kernels::Cuda>)
+        const kernels::cuda::Scratch<std::byte> scratch(context, bytes);
+    });
+  };
+  { const Tensor kept = empty({24 * kMiB / 4}, Dtype::f32, Device::cuda); }
+  EXPECT_GE(pool.stats().reserved, 24 * kMiB);
+  EXPECT_NO_THROW(work_with(16 * kMiB));
+  EXPECT_LT(pool.stats().reserved, 24 * kMiB);
+  const std::string figures = "out of memory: 40 MiB wanted, .* in use, .* allowed .the GPU's memory.";
+  const auto words = [](auto fails) {
+    try {
+      fails();
+    } catch (const OutOfMemory& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing failed");
+  };
+  EXPECT_THAT(words([&] { work_with(40 * kMiB); }), testing::MatchesRegex(figures));
+  EXPECT_THAT(words([&] { empty({40 * kMiB / 4}, Dtype::f32, Device::cuda); }), testing::MatchesRegex(figures));
+  kernels::emulator::memory_of_gpu = all;
 }
 
 TEST_P(OtherDevice, FilesHoldTheSameBytes) {

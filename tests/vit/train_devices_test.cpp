@@ -37,6 +37,22 @@ TEST(TrainDevices, LeaveTheFilesOfOne) {
   }
 }
 
+// Of two GPUs' sums it makes no difference which is added to which.
+TEST(TrainDevices, AddWhereTheyAre) {
+  if (kernels::cuda::count() < 2) GTEST_SKIP() << "wanted 2 GPUs, there are " << kernels::cuda::count();
+  const TemporaryFolder folder;
+  Recipe recipe = on_gpus();
+  recipe.grad_accum_steps = 2;
+  train_on(2, 0, recipe, folder / "by the host");
+  recipe.deterministic_reduce = false;
+  train_on(2, 0, recipe, folder / "where they are");
+  for (const char* name : {"/summary.csv", "/metrics.jsonl"}) {
+    const std::string got = read_file(folder / "where they are" + name);
+    EXPECT_FALSE(got.empty());
+    EXPECT_EQ(got, read_file(folder / "by the host" + name));
+  }
+}
+
 // Memory of each is its own, and so is its pool.
 TEST(TrainDevices, EachHasItsMemory) {
   if (kernels::cuda::count() < 2) GTEST_SKIP() << "wanted 2 GPUs, there are " << kernels::cuda::count();

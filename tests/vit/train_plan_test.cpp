@@ -12,9 +12,9 @@ namespace {
 
 // The most bytes in tensors while steps of this recipe are made.
 double bytes_of_steps(const Recipe& recipe, const ViTConfig& config) {
-  Pool& pool = Pool::of(Device::cpu);
+  Pool& pool = Pool::of(device_of(recipe));
   const long before = pool.stats().in_use;
-  ViT model(config, 1);
+  ViT model(config, 1, Dtype::f32, device_of(recipe));
   SyntheticStep step(model, recipe);
   const Tensor images = random_images(config, recipe.batch_size, 1);
   step(images);
@@ -47,6 +47,28 @@ TEST(Plan, MemoryIsWithinATenthOfWhatStepsTake) {
           EXPECT_GT(needs.seconds(1), 0);
         }
   set_thread_count(threads);
+}
+
+// A GPU that has but an image or two waits for launches: what it needs then says nothing of a batch.
+TEST(Plan, AGpuIsMeasuredWithHalfOfABatch) {
+  const auto images = [](const char* device, long batch, long shards) {
+    Recipe recipe;
+    recipe.device = device, recipe.batch_size = batch, recipe.shards = shards;
+    return images_to_measure(recipe);
+  };
+  EXPECT_EQ(images("cuda", 256, 1), 32);
+  EXPECT_EQ(images("cuda", 256, 4), 4 * 32);
+  EXPECT_EQ(images("cuda", 40, 2), 2 * 10);
+  EXPECT_EQ(images("cuda", 1, 1), 1);
+  EXPECT_EQ(images("cpu", 256, 4), 4);
+
+  ViTConfig config = model_preset("nano");
+  config.height = config.width = 8, config.dim = 12, config.heads = 3, config.depth = 1;
+  Recipe recipe;
+  recipe.device = "cuda", recipe.shards = 1, recipe.batch_size = 12, recipe.model_ema_decay = 0;
+  const StepNeeds needs = measure_needs(recipe, config, [](long, long) {});
+  const double want = bytes_of_steps(recipe, config);
+  EXPECT_NEAR(needs.bytes(12), want, 0.1 * want);
 }
 
 TEST(Plan, ManyDevicesShareABatch) {

@@ -182,8 +182,10 @@ void TrainCommand::foresee(const Trainer::Beginning& run, const Communicator& te
   if (mem_limit == 0 && operations_of_run(run.recipe, model, run.model.parameter_count(), updates) < kLong) return;
   Recipe own = run.recipe;
   own.shards = shard_range(own.shards, 0, team.size()).size(), own.cuda_graph = false;
+  Recipe measured = own;
+  measured.batch_size = (own.batch_size + team.size() - 1) / team.size();
   std::optional<Progress> progress;
-  const StepNeeds step = measure_needs(own, model, [&](long done, long of) {
+  const StepNeeds step = measure_needs(measured, model, [&](long done, long of) {
     if (!progress) progress.emplace("measuring", of);
     progress->update(done);
   });

@@ -70,25 +70,26 @@ bool can_have_depth(ViTConfig model, long depth) {
 
 }  // namespace
 
+long images_to_measure(const Recipe& recipe) {
+  if (device_of(recipe) == Device::cpu) return recipe.shards;
+  constexpr long kMost = 32;  // of a shard
+  return std::clamp(recipe.batch_size / recipe.shards / 2, 1L, kMost) * recipe.shards;
+}
+
 StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std::function<void(long, long)>& told) {
   model.validate();
-  // A few images are as many as a processor wants. On a GPU their kernels take what it takes to launch them, which says
-  // nothing of a batch.
-  constexpr long kImagesOfGpu = 64;
-  const long n = recipe.shards, few_images = device_of(recipe) == Device::cuda
-                                                 ? std::max(n, std::min(recipe.batch_size, kImagesOfGpu))
-                                                 : n;
+  const long fewer = images_to_measure(recipe), many = 2 * fewer;
   const bool small = model.depth > 3 && can_have_depth(model, 2) && can_have_depth(model, 3);
   const long low = small ? 2 : model.depth, high = small ? 3 : model.depth;
   long done = 0;
   const long all = (small ? 4 : 2) * (kTimed + 1);
   const auto step_done = [&] { told(++done, all); };
-  const Sample few = sample_of(recipe, model, low, few_images, step_done),
-               more = sample_of(recipe, model, low, 2 * few_images, step_done);
+  const Sample few = sample_of(recipe, model, low, fewer, step_done),
+               more = sample_of(recipe, model, low, many, step_done);
   Sample few_high = few, more_high = more;
   if (small) {
-    few_high = sample_of(recipe, model, high, few_images, step_done);
-    more_high = sample_of(recipe, model, high, 2 * few_images, step_done);
+    few_high = sample_of(recipe, model, high, fewer, step_done);
+    more_high = sample_of(recipe, model, high, many, step_done);
   }
   // At the model's depth.
   const auto deep = [&](auto Sample::*field, const Sample& a, const Sample& b) {
@@ -96,13 +97,12 @@ StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std:
     return small ? from + (to - from) * static_cast<double>(model.depth - low) : from;
   };
   const double once = deep(&Sample::peak, few, few_high), twice = deep(&Sample::peak, more, more_high);
-  StepNeeds needs{.parameters = std::lround(deep(&Sample::parameters, few, few_high)), .shards = n};
-  const auto floats = static_cast<double>(needs.parameters) * sizeof(float), images = static_cast<double>(few_images);
-  const auto shards = static_cast<double>(n);
-  needs.weights = floats, needs.gradients = shards * floats, needs.moments = 2 * floats;
+  StepNeeds needs{.parameters = std::lround(deep(&Sample::parameters, few, few_high)), .shards = recipe.shards};
+  const auto floats = static_cast<double>(needs.parameters) * sizeof(float), images = static_cast<double>(fewer);
+  needs.weights = floats, needs.gradients = static_cast<double>(needs.shards) * floats, needs.moments = 2 * floats;
   needs.averages = recipe.model_ema_decay > 0 ? floats : 0;
   needs.image = (twice - once) / images;
-  needs.workspace = std::max(0.0, once - needs.image * images - floats * (3 + shards));
+  needs.workspace = std::max(0.0, once - needs.image * images - needs.weights - needs.gradients - needs.moments);
   const auto each = [&](double Sample::*field) { return std::max(0.0, deep(field, more, more_high)) / (2 * images); };
   needs.products = each(&Sample::products), needs.attention = each(&Sample::attention);
   needs.others = each(&Sample::others);

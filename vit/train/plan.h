@@ -21,6 +21,9 @@ struct StepNeeds {
   double seconds(double images) const { return (products + attention + others) * images + update; }
 };
 
+// A step is measured of so many images, and of twice as many. On the processor one for each shard says enough. A GPU
+// takes as long for a few images as for one: half of the batch, 32 for each shard at most.
+long images_to_measure(const Recipe& recipe);
 // Of the model and the recipe's batch size, shards (settled), frozen parts, data type and device. told(done, of)
 // between steps. Throws Error for a model that cannot be.
 StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std::function<void(long, long)>& told);

@@ -106,8 +106,11 @@ std::vector<std::string> Recipe::notes(long ranks) const {
   if (!deterministic_reduce && device_of(*this) != Device::cuda)
     lines.emplace_back("--no-deterministic-reduce is for --device cuda: not used");
   if (cuda_graph && shards > ranks)
-    lines.push_back(fmt::format("--cuda-graph is for one shard{}, and --shards is {}: not used",
-                                ranks > 1 ? " on each GPU" : "", shards));
+    lines.push_back(ranks == 1
+                        ? fmt::format("--cuda-graph is for one shard, and --shards is {}: not used", shards)
+                        : fmt::format("--cuda-graph is for one shard on each of {} ranks, and --shards is {}: not used "
+                                      "where there are more",
+                                      ranks, shards));
   return lines;
 }
 

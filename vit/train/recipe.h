@@ -168,7 +168,7 @@ struct Recipe {
   }
 
   void validate() const;  // throws Error naming the first option out of range
-  // One line for each option that another one limits, where so many ranks share the work.
+  // One line for each option that another one limits, in a run of so many ranks.
   std::vector<std::string> notes(long ranks = 1) const;
 };
 

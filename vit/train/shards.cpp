@@ -22,7 +22,9 @@ ShardedModel::ShardedModel(ViT& model, long shards, bool use_graphs, Communicato
     : shards_(shards),
       team_(team),
       own_(shard_range(std::max(shards, 0L), team.rank(), team.size())),
-      use_graphs_(use_graphs && own_.size() == 1 && model.device() == Device::cuda) {
+      memory_of_graphs_(use_graphs && own_.size() == 1 && model.device() == Device::cuda
+                            ? std::make_unique<Pool::Own>(Device::cuda)
+                            : nullptr) {
   check(shards >= 1, "shards: wanted at least 1, got ", shards);
   for (long i = 0; i < std::max(own_.size(), 1L); ++i) {
     replicas_.push_back(model);  // the same Vars
@@ -72,7 +74,7 @@ ShardedModel::Part ShardedModel::replay(const Tensor& images, const Tensor& labe
   }
   Graph& graph = **found;
   if (!graph.step) {
-    graph.step = std::make_unique<StepGraph>(images, labels, [&](const StepGraph::Inputs& inputs) {
+    graph.step = std::make_unique<StepGraph>(*memory_of_graphs_, images, labels, [&](const StepGraph::Inputs& inputs) {
       Pass live = pass;
       live.live_step = inputs.step;
       const Part part = add_gradients(0, inputs.images, inputs.labels, live, weight, loss);
@@ -109,8 +111,8 @@ ShardedModel::Losses ShardedModel::accumulate_gradients(const Tensor& images, co
                  rows = labels.rows(begin, end);
     // Labels are looked at here, on the host.
     const Tensor own_labels = rows.dtype() == Dtype::i64 ? rows : rows.to(device);
-    const Part part = use_graphs_ ? replay(own_images, own_labels, own, share * weight, loss)
-                                  : add_gradients(i, own_images, own_labels, own, share * weight, loss);
+    const Part part = memory_of_graphs_ ? replay(own_images, own_labels, own, share * weight, loss)
+                                        : add_gradients(i, own_images, own_labels, own, share * weight, loss);
     losses[shard] = {share * part.trained.item(), share * part.cross_entropy.item()};
   });
   team_.share(losses);

@@ -49,8 +49,8 @@ class ShardedModel {
   std::vector<ViT> replicas_;           // one per own shard
   std::vector<ParameterArena> arenas_;  // one per replica
   std::unique_ptr<GradientReducer> reducer_;
+  const std::unique_ptr<Pool::Own> memory_of_graphs_;  // none: passes are not captured
   std::vector<std::shared_ptr<Graph>> graphs_;
-  bool use_graphs_;
 };
 
 }  // namespace lookhere

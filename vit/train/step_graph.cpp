@@ -3,11 +3,13 @@
 
 namespace lookhere {
 
-StepGraph::StepGraph(const Tensor& images, const Tensor& labels, const Step& f) : memory_(Device::cuda) {
+StepGraph::StepGraph(const Pool::Own& memory, const Tensor& images, const Tensor& labels, const Step& f) {
   inputs_ = {.images = empty(images.shape(), images.dtype(), Device::cuda),
              .labels = empty(labels.shape(), labels.dtype(), Device::cuda),
              .step = empty({1}, Dtype::i64, Device::cuda)};
-  graph_ = std::make_unique<kernels::cuda::Graph>([&] { memory_.use([&] { results_ = f(inputs_); }); });
+  // The pass that was run as it is has left as much memory as this one takes.
+  Pool::of(Device::cuda).release_kept();
+  graph_ = std::make_unique<kernels::cuda::Graph>([&] { memory.use([&] { results_ = f(inputs_); }); });
 }
 
 const std::vector<Tensor>& StepGraph::run(const Tensor& images, const Tensor& labels, long step) {

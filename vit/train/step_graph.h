@@ -20,14 +20,15 @@ class StepGraph {
   };
   // Captures what f(inputs) asks of the GPU, without doing it. Whatever f needs must have been made before, by running
   // it once as it is: tables of positions, cuBLAS' memory. Throws kernels::cuda::DeviceError if f needs the host.
+  // f works in `memory`, which must outlive this, and may be that of other graphs: they run one after another.
   using Step = std::function<std::vector<Tensor>(const Inputs&)>;
-  StepGraph(const Tensor& images, const Tensor& labels, const Step& f);  // of their shapes
+  StepGraph(const Pool::Own& memory, const Tensor& images, const Tensor& labels, const Step& f);  // of their shapes
 
-  // Copies the inputs, from any device, and runs the graph; the results are what f returned, valid until the next run.
+  // Copies the inputs, from any device, and runs the graph; the results are what f returned, valid until
+  // the next run of a graph with this memory.
   const std::vector<Tensor>& run(const Tensor& images, const Tensor& labels, long step);
 
  private:
-  Pool::Own memory_;
   Inputs inputs_;
   std::vector<Tensor> results_;
   std::unique_ptr<kernels::cuda::Graph> graph_;

@@ -75,6 +75,11 @@ class Products : public Cases<T> {
             [](Cuda cuda, const Attention<T>& p) { attention_masked_softmax(cuda, p); },
             [](Cuda cuda, const AttentionBackward<T>& p) { attention_masked_softmax_backward(cuda, p); });
       }
+    for (const AttentionShape& shape : sizes().attention)
+      add_both_ways(
+          "attention learned", shape, kLearned, [](const AttentionSizes& z) { return masked_softmax_workspace<T>(z); },
+          [](Cuda cuda, const Attention<T>& p) { attention_masked_softmax(cuda, p); },
+          [](Cuda cuda, const AttentionBackward<T>& p) { attention_masked_softmax_backward(cuda, p); });
   }
   void add_naive_attention() {
     add_both_ways(
@@ -86,6 +91,7 @@ class Products : public Cases<T> {
  private:
   using Cases<T>::flops;
   using Cases<T>::sizes;
+  static constexpr const char* kLearned = "learned";  // a layout whose biases have gradients
 
   struct Layer {
     const char* name;
@@ -102,7 +108,8 @@ class Products : public Cases<T> {
                            .heads = sizes().heads,
                            .head_dim = sizes().head_dim,
                            .grid = {shape.side, shape.side}};
-    const std::vector<LookHereHead> heads = bench::heads_of(layout, z.heads);  // they live in the case
+    const bool learned = layout == kLearned;
+    const std::vector<LookHereHead> heads = bench::heads_of(learned ? "lh180" : layout, z.heads);  // live in the case
     const std::string text = by(z.images, z.tokens) + ", " + by(z.heads, z.head_dim);
     const long product = z.images * z.heads * z.tokens * z.tokens * z.head_dim;
     flops(name, text, 2 * product, [=](Memory& m) {  // Q·Kᵀ and P·V
@@ -114,6 +121,8 @@ class Products : public Cases<T> {
       forward(cuda::context(), done);
       const long values = z.images * z.tokens * z.heads * z.head_dim;
       const AttentionBackward<T> p{.dqkv = m.result<T>(3 * values),
+                                   .drelative = learned ? m.result<A>(z.heads * relative_size(z.grid)) : nullptr,
+                                   .dprefix = learned ? m.result<A>(2 * z.heads) : nullptr,
                                    .dout = m.random<T>(values),
                                    .out = done.out,
                                    .qkv = done.qkv,

@@ -33,6 +33,7 @@ struct Blocks {
   std::mutex mutex;
   std::map<const std::byte*, Kind> kinds;
   std::map<Kind, std::vector<std::byte*>> kept;
+  long in_use[kGpus] = {};
 };
 Blocks& blocks() {
   static Blocks& only = *new Blocks;
@@ -53,6 +54,7 @@ std::byte* take_memory(long bytes) {
 }
 void give_back_memory(std::byte* memory) noexcept { std::free(memory); }
 void check_own(const void*) {}
+long memory_in_use() { return 0; }
 
 #else
 
@@ -64,22 +66,32 @@ OpenMemory::~OpenMemory() { memory().close(); }
 std::byte* take_memory(long bytes) {
   const Kind kind{.gpu = used_gpu, .size = rounded(bytes)};
   const std::lock_guard lock(blocks().mutex);
+  long& in_use = blocks().in_use[kind.gpu];
+  if (in_use + kind.size > memory_of_gpu) return nullptr;
   auto& kept = blocks().kept[kind];
   if (kept.empty()) {
     std::byte* block = memory().take(kind.size);
     if (!block) return nullptr;
     blocks().kinds[block] = kind;
     kept.reserve(blocks().kinds.size());  // giving back allocates nothing
+    in_use += kind.size;
     return block;
   }
   std::byte* block = kept.back();
   kept.pop_back();
+  in_use += kind.size;
   return block;
 }
 
 void give_back_memory(std::byte* block) noexcept {
   const std::lock_guard lock(blocks().mutex);
-  blocks().kept[blocks().kinds[block]].push_back(block);
+  const Kind kind = blocks().kinds[block];
+  blocks().in_use[kind.gpu] -= kind.size;
+  blocks().kept[kind].push_back(block);
+}
+long memory_in_use() {
+  const std::lock_guard lock(blocks().mutex);
+  return blocks().in_use[used_gpu];
 }
 
 void check_own(const void* memory) {

@@ -1,5 +1,6 @@
 // The emulated device's memory: out of the host's reach outside of kernels and copies.
 #pragma once
+#include <atomic>
 #include <cstddef>
 
 namespace kernels::emulator {
@@ -15,6 +16,10 @@ class OpenMemory {
 
 inline constexpr int kGpus = 4;  // all of them the processor
 inline thread_local int used_gpu = 0;
+
+// What each GPU has. A test makes it less (not under AddressSanitizer, which has memory of its own).
+inline std::atomic<long> memory_of_gpu = 16L << 30;
+long memory_in_use();  // of the GPU that this thread uses
 
 // Of the GPU that this thread uses.
 std::byte* take_memory(long bytes);  // null: there is no more

@@ -2,7 +2,6 @@
 #include "kernels/cuda/device.h"
 
 #include <algorithm>
-#include <new>
 
 #include "kernels/cuda/gpu/cublas.h"
 #include "kernels/cuda/gpu/error.h"
@@ -87,11 +86,6 @@ void use(int wanted) {
   gpu = wanted;
 }
 int used() noexcept { return gpu; }
-long memory() {
-  std::size_t left = 0, all = 0;
-  check(cudaMemGetInfo(&left, &all), "ask for the GPU's memory");
-  return static_cast<long>(all);
-}
 
 Cuda context() {
   if (!problem().empty()) throw DeviceError(problem());
@@ -114,11 +108,17 @@ std::byte* allocate(long bytes) {
   return static_cast<std::byte*>(memory);
 }
 void release(std::byte* memory) noexcept { cudaFree(memory); }
+MemoryFigures memory() {
+  std::size_t free = 0, all = 0;
+  check(cudaMemGetInfo(&free, &all), "ask for the GPU's memory");
+  return {.free = static_cast<long>(free), .all = static_cast<long>(all)};
+}
 
-// CUDA takes the host's memory, which is no special kind, before the call returns.
+// CUDA promises nothing about when it has read the host's memory: a GPU that can reach all of it reads where it is.
 void copy_to_device(void* to, const void* from, long bytes) {
   refuse_in_graph("copy to the GPU");
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream()), "copy to the GPU");
+  synchronise();
 }
 void copy_to_host(void* to, const void* from, long bytes) {
   refuse_in_graph("copy from the GPU");
@@ -196,7 +196,7 @@ std::byte* take_scratch(Cuda cuda, long bytes) {
   const cudaError_t error = cudaMallocAsync(&memory, bytes, static_cast<cudaStream_t>(cuda.stream));
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // as in allocate
-    throw std::bad_alloc();
+    return nullptr;
   }
   check(error, "allocate memory for a kernel");
   return static_cast<std::byte*>(memory);

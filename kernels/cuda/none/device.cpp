@@ -13,10 +13,10 @@ void use(int gpu) {
   if (gpu != 0) throw DeviceError(problem());
 }
 int used() noexcept { return 0; }
-long memory() { throw DeviceError(problem()); }
 Cuda context() { throw DeviceError(problem()); }
 std::byte* allocate(long) { throw DeviceError(problem()); }
 void release(std::byte*) noexcept {}
+MemoryFigures memory() { throw DeviceError(problem()); }
 void copy_to_device(void*, const void*, long) { throw DeviceError(problem()); }
 void copy_to_host(void*, const void*, long) { throw DeviceError(problem()); }
 void copy_to_device_beside(void*, const void*, long) { throw DeviceError(problem()); }

@@ -97,6 +97,19 @@ TEST(MaskedSoftmax, PrefixBiasIsTheProcessors) {
   }
 }
 
+// More rows of queries than one block adds: the same bits in any schedule.
+TEST(MaskedSoftmax, GradientsOfBiasesInParts) {
+  Problem<double> p({130, 2}, 1, 4, {LookHereHead{.view = {}, .slope = 0.5}});
+  p.prefix = {0.5, -1};
+  const Result<double> want = p.fast(true), first = masked_softmax(p, true);
+  EXPECT_LT(worst_error(first.drelative, want.drelative), 1e-12);
+  EXPECT_LT(worst_error(first.dprefix, want.dprefix), 1e-12);
+  for_each_schedule([&] {
+    const Result<double> again = masked_softmax(p, true);
+    EXPECT_TRUE(same_bits(again.drelative, first.drelative) && same_bits(again.dprefix, first.dprefix));
+  });
+}
+
 TEST(MaskedSoftmax, BlindHeadGivesZeros) {
   expect_zeros_of_a_blind_head({3, 3}, 10, [](const Problem<float>& p) { return masked_softmax(p); });
 }
