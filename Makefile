@@ -6,9 +6,7 @@
 #   make gpu-check       all that a GPU proves              make gpu-bundle           the same as a folder to take there
 .DEFAULT_GOAL := all
 # Each of these builds in a make of its own, with all cores; two at once would write the same files.
-ifneq ($(word 2,$(filter all demo test bench fuzz dist install lint gpu-check gpu-bundle deps%,$(MAKECMDGOALS))),)
-.NOTPARALLEL:
-endif
+$(if $(word 2,$(filter all demo test bench fuzz dist install lint gpu-check gpu-bundle deps%,$(MAKECMDGOALS))),$(eval .NOTPARALLEL:))
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -300,8 +298,7 @@ lint: deps-lint
 	@printf '%s\n' $(sort $(filter-out tests/%,$(filter %.cpp,$(SOURCES)))) | \
 	  xargs -P $(shell nproc) -n 8 tests/tidy.sh "-std=c++20 -fopenmp -Wall -Wextra $(INC) $(MPI_FLAGS)"
 	@echo "lint: $(words $(SOURCES)) files are in order"
-format:
-	clang-format -i $(SOURCES)
+format: ; clang-format -i $(SOURCES)
 
 clean:
 	rm -rf build
@@ -398,7 +395,6 @@ deps: deps-lint
 deps-demo:
 	$(call install,$(BUILD_DEPS) $(if $(MPI),$(MPI_DEPS)) $(if $(ARM),$(ARM_DEPS)))
 	@$(if $(ARM),tests/arm64/unpack.sh $(SYSROOT) $(ARM_ROOT))
-deps-test: $(if $(ARM),deps-demo)
-	$(call install,$(TEST_DEPS))
+deps-test: $(if $(ARM),deps-demo) ; $(call install,$(TEST_DEPS))
 deps-lint: ; $(call install,$(LINT_DEPS))
 deps-fuzz: ; $(call install,$(FUZZ_DEPS))

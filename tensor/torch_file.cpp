@@ -61,10 +61,10 @@ void gather(char* to, const char* from, const Shape& shape, const std::vector<lo
 // twice, as of expand(), there are no more of them than that.
 void check_view(const Shape& shape, const std::vector<long>& strides, long offset, long elements) {
   check(std::ssize(strides) == shape.rank(), shape.rank(), " sizes, but ", strides.size(), " strides");
-  check(0 <= offset && offset <= elements, "it begins at element ", offset, " of a storage of ", elements, " elements");
+  check(offset >= 0, "it begins at element ", offset);
   const long count = shape.numel();
   check(count <= elements, shape, " of a storage of ", elements, " elements");
-  if (count == 0) return;
+  if (count == 0) return check(offset <= elements, "it begins at element ", offset, " of ", elements);
   long last = offset;
   for (int d = 0; d < shape.rank(); ++d) {
     check(strides[d] >= 0, "the stride ", strides[d]);

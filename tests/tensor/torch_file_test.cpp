@@ -205,7 +205,7 @@ TEST(TorchFile, TensorsThatAreNotThere) {
       {floats(1, {6}, {1}), "it reaches to element 6 of a storage of 6"},
       {floats(0, {2, 2}, {5, 1}), "it reaches to element 6 of a storage of 6"},
       {floats(-1, {1}, {1}), "it begins at element -1"},
-      {floats(1L << 30, {0}, {1}), "it begins at element 1073741824 of a storage of 6"},
+      {floats(1L << 30, {0}, {1}), "it begins at element 1073741824 of 6"},
       {floats(9, {1}, {1}), "it reaches to element 9 of a storage of 6"},
       {floats(0, {2}, {-1}), "the stride -1"},
       {floats(0, {-2}, {1}), "sizes must not be negative, got -2"},

@@ -52,17 +52,12 @@ std::string complaint_about_word(const CLI::App& app) {
   return concat("there is no option ", shown(name), meant.empty() ? "" : ": did you mean " + meant + "?");
 }
 
-template <class T>
-bool is_a(const std::exception& error) {
-  return dynamic_cast<const T*>(&error) != nullptr;
-}
-
 // What CLI11 complains of, as this program says it; what it does not know stays as it is.
-std::string complaint(const CLI::App& app, const std::exception& error) {
-  std::string text = error.what();
-  if (is_a<CLI::ExtrasError>(error)) return complaint_about_word(app);
-  if (is_a<CLI::RequiredError>(error) && app.get_subcommands().empty()) return "wanted a command";
-  if (is_a<CLI::ArgumentMismatch>(error) && text.ends_with(" missing"))
+std::string complaint(const CLI::App& app, CLI::ExitCodes error, const std::string& text) {
+  using CLI::ExitCodes;
+  if (error == ExitCodes::ExtrasError) return complaint_about_word(app);
+  if (error == ExitCodes::RequiredError && app.get_subcommands().empty()) return "wanted a command";
+  if (error == ExitCodes::ArgumentMismatch && text.ends_with(" missing"))
     return text.substr(0, text.find(':')) + ": wanted a value, got none";
   constexpr std::string_view kFlag = "Could not convert: ";  // a number has been looked at before
   const std::size_t value = text.find(" = ");
@@ -196,6 +191,7 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
   app.footer(std::string("Exit codes: ") + kExitCodes + "\nThreads: OMP_NUM_THREADS.");
   commands.add_to(app);
   const std::string command = argc > 1 ? argv[1] : "";
+  std::string text;
   try {
     app.parse(argc, argv);
     std::string name = app.get_subcommands().front()->get_name();
@@ -207,15 +203,17 @@ std::string parse(Commands& commands, int argc, const char* const* argv, bool he
     return got.empty() || help ? "" : got.front()->get_name();
   } catch (const std::bad_alloc&) {
     throw;
-  } catch (const std::exception& error) {  // also what the standard library throws within CLI11
-    const bool known = !app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == command; }).empty();
-    if (!known && !command.empty())
-      fail("there is no ", command.starts_with("-") ? "option" : "command", " ", shown(command),
-           " (see lookhere --help)");
-    const std::string text = complaint(app, error);
-    fail(printable(text.substr(0, kLongestMessage)), text.size() > kLongestMessage ? "..." : "", " (see lookhere ",
-         command, known ? " " : "", "--help)");
+  } catch (const CLI::Error& error) {
+    text = complaint(app, static_cast<CLI::ExitCodes>(error.get_exit_code()), error.what());
+  } catch (const std::exception& error) {  // of a check, or what the standard library throws within CLI11
+    text = complaint(app, CLI::ExitCodes::Success, error.what());
   }
+  const bool known = !app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == command; }).empty();
+  if (!known && !command.empty())
+    fail("there is no ", command.starts_with("-") ? "option" : "command", " ", shown(command),
+         " (see lookhere --help)");
+  fail(printable(text.substr(0, kLongestMessage)), text.size() > kLongestMessage ? "..." : "", " (see lookhere ",
+       command, known ? " " : "", "--help)");
 }
 
 }  // namespace
