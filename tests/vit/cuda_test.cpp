@@ -163,7 +163,8 @@ TEST(OnCuda, ARunGoesOnOnTheOther) {
   const TemporaryFolder folder;
   const std::string cpu = folder / "cpu";
   train(small("cpu"), cpu);
-  for (const auto& [first, second] : {std::pair("cpu", "cuda"), std::pair("cuda", "cpu")}) {
+  for (const bool here_first : {true, false}) {
+    const char *first = here_first ? "cpu" : "cuda", *second = here_first ? "cuda" : "cpu";
     const std::string run = folder / first;
     if (run != cpu) train(small(first), run, 10), resume(run, 0, [&](Recipe& r) { r.device = second; });
     const std::string moved = folder / (std::string(first) + " and back");

@@ -36,7 +36,9 @@ std::vector<std::pair<const char*, Recipe>> recipes(const std::string& photos) {
 
 TEST(TrainRanks, LeaveTheFilesOfOneProcess) {
   const TemporaryFolder folder;
-  for (const auto& [name, recipe] : recipes(make_photos(folder))) {
+  for (const auto& named : recipes(make_photos(folder))) {
+    const std::string& name = named.first;
+    const Recipe& recipe = named.second;  // clang 14 captures no bindings
     const std::string one = folder / concat(name, "-1");
     train(recipe, one);
     for (const long ranks : {2, 3, 4}) {
