@@ -32,7 +32,7 @@ const char* isa_problem();
 // KERNEL(layer_norm, LayerNorm, float); at namespace kernels' scope: makes layer_norm(Cpu, const LayerNorm<float>&) out
 // of the template KERNELS_ISA::layer_norm(const LayerNorm<T>&) of every instruction set.
 // KERNEL_OF_PAIRS(attention, Attention); does so for bf16, where AVX512_BF16 multiplies pairs (simd/pairs.h). It has no
-// other instructions, so that all other kernels are AVX-512's there: half a million instructions less.
+// other instructions, so that all other kernels are AVX-512's there, and not the same once more.
 #if defined(KERNELS_OF_PAIRS_ALONE)
 #define KERNEL(name, Problem, T) static_assert(true)
 #define KERNEL_OF_PAIRS(name, Problem) template void KERNELS_ISA::name(const Problem<bf16>&)

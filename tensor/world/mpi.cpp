@@ -68,8 +68,8 @@ class MpiWorld : public Communicator {
   }
 
  private:
-  // Rank's own of the GPUs that the user or the cluster has listed, or of all. A list that is too short for that says
-  // something else.
+  // Each rank takes one of the GPUs that the user or the cluster has listed, or of all. A list that is too short for
+  // that means something else, and stays.
   static void choose_gpu(int rank, int ranks) {
     const char* listed = std::getenv("CUDA_VISIBLE_DEVICES");
     const std::vector<std::string> gpus = listed ? split(listed, ',') : std::vector<std::string>();
@@ -112,15 +112,14 @@ bool running() {
   return begun && !ended;
 }
 
-}  // namespace
-
-namespace {
+// Null: this process is alone, and MPI need not be waited for.
 MpiWorld* world_of_mpi() {
   static const bool one = !started_together() && !std::getenv("PMIX_RANK");  // srun's
-  if (one) return nullptr;                                                   // and MPI need not be waited for
+  if (one) return nullptr;
   static MpiWorld all;
   return &all;
 }
+
 }  // namespace
 
 Communicator& world() {

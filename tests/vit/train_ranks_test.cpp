@@ -334,5 +334,17 @@ TEST(TrainMpi, ProgramsBuiltWithoutItSaySo) {
   }
 }
 
+// So would those of one that speaks to others by another MPI than the mpirun that has started it.
+TEST(TrainMpi, AnotherMpisMpirunIsToldOf) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  const Finished end =
+      run_program(tiny_training(folder / "run"), {.program = built("mpi/lookhere"), .environment = {"PMI_SIZE=4"}});
+  EXPECT_EQ(end.code, 5);
+  EXPECT_TRUE(end.err.starts_with("lookhere: mpirun has started 4 processes, and this program's MPI knows of one"))
+      << end.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
+
 }  // namespace
 }  // namespace lookhere
