@@ -1,7 +1,8 @@
 // A library to preload (LD_PRELOAD) under which the k-th allocation of a program fails, counted from where main is
 // called and over all threads: the heap, mmap and new threads. $FAULT_AT is k, 0 to fail none; with $FAULT_ON set every
 // later one fails as well, with $FAULT_THREADS only new threads count; $FAULT_COUNT names a file for the number of
-// calls there were.
+// calls there were. $FAULT_EXITS is a number of threads that call exit(1) at the same time, while main works, as those
+// of OpenMP's library do that get no memory.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,6 +33,8 @@ std::atomic<long> calls = 0;
 long fail_at = 0;
 bool fail_on = false, only_threads = false;
 CreateThread create_thread;
+Main real_main;
+std::atomic<long> exits = 0;
 
 bool refuse(bool is_thread = false) {
   if (!counting.load(std::memory_order_relaxed) || (only_threads && !is_thread)) return false;
@@ -39,6 +42,19 @@ bool refuse(bool is_thread = false) {
   const bool refused = fail_at > 0 && (fail_on ? call >= fail_at : call == fail_at);
   if (refused) errno = ENOMEM;
   return refused;
+}
+
+void* exit_with_others(void*) {
+  for (--exits; exits > 0;) {
+  }
+  std::exit(1);
+}
+
+int main_among_exits(int argc, char** argv, char** environment) {
+  for (long thread = exits; thread > 0; --thread)
+    if (pthread_t unused; create_thread(&unused, nullptr, exit_with_others, nullptr) != 0) return 1;
+  counting = true;
+  return real_main(argc, argv, environment);
 }
 
 void write_count() {
@@ -84,9 +100,10 @@ int __libc_start_main(Main main, int argc, char** argv, void (*init)(), void (*f
   if (const char* at = std::getenv("FAULT_AT")) fail_at = std::atol(at);
   fail_on = std::getenv("FAULT_ON") != nullptr;
   only_threads = std::getenv("FAULT_THREADS") != nullptr;
+  if (const char* count = std::getenv("FAULT_EXITS")) exits = std::atol(count);
+  real_main = main;
   std::atexit(write_count);
-  counting = true;
-  return start(main, argc, argv, init, fini, loader_fini, stack_end);
+  return start(main_among_exits, argc, argv, init, fini, loader_fini, stack_end);
 }
 
 }  // extern "C"

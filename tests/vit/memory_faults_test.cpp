@@ -177,6 +177,19 @@ TEST(ThreadFaults, ALoaderGoesOnWithFewer) {
   }
 }
 
+// OpenMP's library ends the process from whichever of its threads gets no memory: from two of them at the same time
+// too.
+TEST(ThreadFaults, SeveralEndTheProcess) {
+  if (!std::filesystem::exists(built("faults.so"))) GTEST_SKIP() << "faults.so is not built; with sanitizers it cannot";
+  const Words command{"eval", "--model", prepared() + "/whole/best.safetensors", "--data", prepared() + "/data"};
+  for (int i = 0; i < 20; ++i) {
+    const Finished end = run_program(command, {.environment = {"LD_PRELOAD=" + built("faults.so"), "FAULT_EXITS=4"}});
+    ASSERT_EQ(end.signal, 0) << end.err;
+    ASSERT_EQ(end.code, 3) << end.err;
+    ASSERT_THAT(own_errors(end.err), testing::ElementsAre(testing::HasSubstr("OpenMP")));
+  }
+}
+
 // Where OpenMP gets none, its library ends the process.
 TEST(ThreadFaults, OpenMP) {
   if (!std::filesystem::exists(built("faults.so"))) GTEST_SKIP() << "faults.so is not built; with sanitizers it cannot";

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -69,6 +70,15 @@ int report_exception() noexcept {
   }
 }
 
+// Ends the process as it is: other threads may still use what destructors would destroy. Of several that find no memory
+// at the same time, the first one speaks.
+template <typename Report>
+[[noreturn]] void end_at_once(Report report) {
+  static std::atomic_flag ending;
+  while (ending.test_and_set()) pause();
+  _exit(report());
+}
+
 thread_local long refused = -1;  // bytes that this thread's `new` last could not get
 
 // Other libraries allocate where nothing may be thrown: in destructors (nlohmann's JSON lists what is to go) and in
@@ -76,25 +86,16 @@ thread_local long refused = -1;  // bytes that this thread's `new` last could no
 [[noreturn]] void on_terminate() {
   try {
     if (std::current_exception()) throw;
-    if (refused >= 0) _exit(report(OutOfMemory(refused).what(), Exit::memory));
+    if (refused >= 0) end_at_once([] { return report(OutOfMemory(refused).what(), Exit::memory); });
   } catch (const std::bad_alloc&) {
-    _exit(report_exception());
+    end_at_once(report_exception);
   } catch (...) {  // a mistake in the program: let it be seen where it happened
   }
   std::abort();
 }
 
-// The OpenMP library ends the process by exit(1) when it gets no memory or no thread, after a line of its own. Nothing
-// else here does.
-void on_exit_1(int code, void*) {
-  if (code == 1) _exit(report_no_memory("the OpenMP library wanted more"));
-}
-
 // Before the objects that other libraries' headers make ahead of main: there is memory to miss there too.
-[[gnu::constructor(101)]] void expect_no_memory() {
-  on_exit(on_exit_1, nullptr);
-  std::set_terminate(on_terminate);
-}
+[[gnu::constructor(101)]] void expect_no_memory() { std::set_terminate(on_terminate); }
 
 // OpenMP's threads spin while they wait. As soon as a third process runs on a machine of two cores, the spinning takes
 // the time of the thread that is waited for: steps become ten times slower. Threads here meet rarely, so sleeping costs
@@ -118,6 +119,17 @@ void fill_standard_streams() {
 }
 
 }  // namespace
+
+// The OpenMP library ends the process by exit(1) when it gets no memory or no thread, after a line of its own. Nothing
+// else here does. Any of its threads does it, two at the same time as well, which glibc's exit does not bear
+// before 2.41 (its bug 31997). A shared library's call finds the program's own exit first. Static programs are linked
+// with
+// --wrap=exit, which makes of every call one of __wrap_exit; the weak name gives way to glibc's there.
+extern "C" [[noreturn]] void __wrap_exit(int code) {  // NOLINT(bugprone-reserved-identifier): the linker's name
+  if (code == 1) end_at_once([] { return report_no_memory("the OpenMP library wanted more"); });
+  end_at_once([code] { return std::fflush(nullptr), code; });
+}
+extern "C" [[gnu::weak, gnu::alias("__wrap_exit")]] void exit(int) noexcept;
 
 // So that the message of a failed allocation, anyone's, can say how much was wanted. Sanitizers bring their own.
 #ifndef SANITIZED
