@@ -295,8 +295,7 @@ endif
 SOURCES := $(shell find tensor autograd nn vit kernels examples tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 lint: deps-lint
 	@clang-format --dry-run --Werror $(SOURCES)
-	@printf '%s\n' $(sort $(filter-out tests/%,$(filter %.cpp,$(SOURCES)))) | \
-	  xargs -P $(shell nproc) -n 8 tests/tidy.sh "-std=c++20 -fopenmp -Wall -Wextra $(INC) $(MPI_FLAGS)"
+	@tests/lint.sh $(FUZZ_CXX) "-std=c++20 -fopenmp -Wall -Wextra $(INC) $(MPI_FLAGS)" $(sort $(filter %.cpp,$(SOURCES)))
 	@echo "lint: $(words $(SOURCES)) files are in order"
 format: ; clang-format -i $(SOURCES)
 
@@ -368,7 +367,7 @@ FONT_DEPS  := $(addprefix fonts-,cabin cantarell comic-neue courier-prime crosex
 TEST_DEPS  := $(BUILD_DEPS) $(FONT_DEPS) libgtest-dev libgmock-dev libbenchmark-dev
 FUZZ_CXX   := clang++-14
 FUZZ_DEPS  := $(BUILD_DEPS) clang-14 libclang-rt-14-dev libomp-dev
-LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy libomp-dev libopenmpi-dev
+LINT_DEPS  := $(TEST_DEPS) clang-format clang-tidy clang-14 libomp-dev libopenmpi-dev
 # Those of arm64 itself, to be unpacked.
 ARM_DEPS   := g++-aarch64-linux-gnu qemu-user-static
 ARM_ROOT   := $(filter-out libc6-dev libstdc++% libgomp1,$(DIST_OF)) libgtest-dev libgmock-dev
