@@ -3,6 +3,7 @@
 #include "tests/vit/photo_folder.h"
 #include "vit/cli/command_line.h"
 #include "vit/cli/commands.h"
+#include "vit/cli/named_files.h"
 #include "vit/cli/nearest.h"
 
 namespace lookhere {
@@ -87,6 +88,30 @@ TEST(CliFiles, WhatIsReadIsNotOverwritten) {
   EXPECT_GE(pairs, 35);
   EXPECT_GE(models, 11);
   EXPECT_GE(paths, 50);
+}
+
+TEST(CliFiles, AnImageOfAFolderThatIsReadIsKept) {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", image = data + "/cat/1.PNG", results = data + "/results.csv";
+  std::filesystem::create_directories(data + "/cat");
+  write_file(image, ""), write_file(results, "");
+  std::filesystem::create_symlink(image, folder / "link.png");
+  std::filesystem::create_directory_symlink(data, folder / "elsewhere");
+  const auto refusal_of = [](const std::string& output, const std::string& read) -> std::string {
+    try {
+      check_files({{"--output", output, File::written}, {"--data", read, File::read}});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  for (const std::string& read : {data, folder / "elsewhere", data + "/cat"})
+    for (const std::string& output : {image, folder / "link.png", folder / "elsewhere/cat/../cat/1.PNG"})
+      EXPECT_EQ(refusal_of(output, read),
+                "--output " + output + ": would overwrite an image of --data " + read + ", which is read");
+  EXPECT_EQ(refusal_of(data + "/cat/2.png", data), "");  // a new one
+  EXPECT_EQ(refusal_of(results, data), "");
+  EXPECT_EQ(refusal_of(image, folder / "other"), "");
 }
 
 TEST(CliFiles, AWordIsToldHowItWouldHaveBeenMeant) {

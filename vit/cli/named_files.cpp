@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "tensor/text.h"
+#include "vit/data/image_files.h"
 
 namespace lookhere {
 namespace {
@@ -28,7 +29,19 @@ void check_model(const NamedFile& file) {
         printable(best.string()));
 }
 
+// One of the images in a folder that is read. Of other files there nothing is known: the last results may be among
+// them.
+void check_images_kept(const NamedFile& written, const NamedFile& read) {
+  std::error_code ignored;
+  if (!is_image_name(written.path) || !fs::is_directory(read.path, ignored)) return;
+  const fs::path image = fs::canonical(written.path, ignored);
+  for (fs::path above = image.parent_path(); !above.empty() && above != above.root_path(); above = above.parent_path())
+    check(!fs::equivalent(above, read.path, ignored), shown_option(written), ": would overwrite an image of ",
+          shown_option(read), ", which is read");
+}
+
 void check_kept(const NamedFile& written, const NamedFile& read) {
+  check_images_kept(written, read);
   std::error_code ignored;
   check(!fs::equivalent(written.path, read.path, ignored), shown_option(written), ": would overwrite ",
         shown_option(read), ", which is read");

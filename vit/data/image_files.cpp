@@ -22,13 +22,6 @@ constexpr long kMaxMapBytes = 16L << 20;
 
 std::string ending_of(const std::string& name) { return lower_case(fs::path(name).extension().string()); }
 
-// torchvision's list. What is in a file its content says.
-bool is_image_name(const std::string& name) {
-  static constexpr std::array<const char*, 9> kEndings{".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
-                                                       ".pgm", ".tif",  ".tiff", ".webp"};
-  return std::ranges::find(kEndings, ending_of(name)) != kEndings.end();
-}
-
 // The names in a folder that do not begin with a dot, of folders or of files; links are what they lead to.
 std::vector<std::string> names_in(const std::string& folder, bool folders) {
   std::vector<std::string> names;
@@ -112,6 +105,12 @@ bool has_class_folders(const std::string& root) {
 std::vector<std::string> folders_in(const std::string& root) {
   std::error_code ignored;
   return fs::is_directory(root, ignored) ? names_in(root, true) : std::vector<std::string>();
+}
+
+bool is_image_name(const std::string& name) {
+  static constexpr std::array<const char*, 9> kEndings{".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
+                                                       ".pgm", ".tif",  ".tiff", ".webp"};
+  return std::ranges::find(kEndings, ending_of(name)) != kEndings.end();
 }
 
 long loose_images(const std::string& folder) { return std::ranges::count_if(names_in(folder, false), is_image_name); }

@@ -26,6 +26,8 @@ struct ImageFiles {
 bool has_class_folders(const std::string& root);
 // The folders in `root` whose names do not begin with a dot; none if it is no folder.
 std::vector<std::string> folders_in(const std::string& root);
+// torchvision's list. What is in a file its content says.
+bool is_image_name(const std::string& name);
 // How many images lie in `folder` itself, and how many files that are no images by their names lie in the folders in it
 // and below, by their endings in lower case ("": without one).
 long loose_images(const std::string& folder);
