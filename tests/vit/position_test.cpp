@@ -269,7 +269,8 @@ TEST(Positions, RefuseModelsTheyDoNotFit) {
 }
 
 TEST(Positions, EveryNameMakesAnEncodingThatItsConfigurationGivesBack) {
-  std::set<std::string> names, options;
+  std::set<std::string> names;
+  std::map<std::string, std::string> options;  // with what they say, the same where several encodings have one
   for (const PositionType& type : position_types()) {
     EXPECT_FALSE(type.names.empty());
     for (const std::string& name : type.names) {
@@ -279,7 +280,8 @@ TEST(Positions, EveryNameMakesAnEncodingThatItsConfigurationGivesBack) {
       EXPECT_TRUE(position_from_json(to_json(config)) == config) << name;
       EXPECT_EQ(to_json(config).at("type"), type.json_type);
     }
-    for (const PositionOption& option : type.options) EXPECT_TRUE(options.insert(option.name).second) << option.name;
+    for (const PositionOption& option : type.options)
+      EXPECT_EQ(options.emplace(option.name, option.help).first->second, option.help);
   }
   EXPECT_TRUE(names.contains("lookhere") && names.contains("alibi") && names.contains("none"));
   EXPECT_GE(options.size(), 6U);

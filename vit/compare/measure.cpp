@@ -65,8 +65,8 @@ std::vector<Measurement> attacked_at(long size, double epsilon, const std::strin
 
 // Tuned on held-out images, then judged on test images.
 std::vector<Measurement> tuned_at(long size, Subject& subject, const EvaluationOptions& options) {
-  const double own = subject.model().config().position->tunable()->value;
-  const auto factor = best_factor([&](double each) {
+  const auto [option, own, factors] = *subject.model().config().position->tunable();
+  const auto factor = best_factor(factors, [&, own = own](double each) {
     ViT model = subject.tuned(own * each);
     Loader loader = subject.loader(size, Images::held_out);
     return accuracy_of(model, loader, size, options);
@@ -187,7 +187,7 @@ std::vector<Step> steps_of(const Judging& judging, const ViTConfig& model) {
     if (judging.held_out && tunable && tunable->value > 0 && size != side)
       steps.push_back({"tuned", fmt::format("tuning at {} px", size), "tuned.top1", size, work(size),
                        [size](Subject& s, const EvaluationOptions& o) { return tuned_at(size, s, o); }, 1,
-                       std::ssize(kTuningFactors)});
+                       std::ssize(tunable->factors)});
   steps.push_back({"heads", "heads", "diversity", side, 2,
                    [side](Subject& s, const EvaluationOptions& o) { return heads_at(side, s, o); }, 1, 0,
                    kPicturesForHeads});

@@ -3,12 +3,12 @@
 // of each head, in the first five sixths of the layers. At first λ = 1 and head (a, b) of the largest square of heads
 // attends to (dy, dx) = (a, b) - centre, as a convolution does; the values begin as other layers' do. ConViT has no
 // class token in these layers; here P = 0 where a prefix token is query or key, so that b says how much patches heed
-// it. Other grids have the same P.
+// it. Other grids have the same P, of offsets times the scale.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "vit/model/position/offset_table.h"
-#include "vit/model/position/types.h"
+#include "vit/model/position/scaled.h"
 
 namespace lookhere {
 namespace {
@@ -32,8 +32,9 @@ Var toward_cells(Init& init, const Shape& shape) {
   return weights;
 }
 
-class Gpsa : public PositionEncoding {
+class Gpsa : public ScaledPosition {
  public:
+  Gpsa() : ScaledPosition("gpsa") {}
   void check_fits(const PositionSizes& z) const override {
     check(!z.sigmoid, "gpsa: mixes two softmaxes, wanted --attention softmax");
   }
@@ -53,8 +54,10 @@ class Gpsa : public PositionEncoding {
   std::vector<Tensor> constants(const PositionSizes& z, Grid grid, Dtype dtype) const override {
     std::vector<double> offsets;
     for (long dy = grid.y - 1; dy > -grid.y; --dy)
-      for (long dx = grid.x - 1; dx > -grid.x; --dx)
-        for (const long value : {dx, dy, dx * dx + dy * dy}) offsets.push_back(static_cast<double>(value));
+      for (long dx = grid.x - 1; dx > -grid.x; --dx) {
+        const double x = scaled(static_cast<double>(dx)), y = scaled(static_cast<double>(dy));
+        offsets.insert(offsets.end(), {x, y, x * x + y * y});
+      }
     return {from_vector(offsets, {kernels::relative_size(grid), 3}, Device::cpu).to(dtype),
             full({z.heads}, 0.5, dtype, Device::cpu)};
   }
@@ -68,11 +71,10 @@ class Gpsa : public PositionEncoding {
     return {.table = by_head(linear(offsets, weight, bias), grid),
             .share = add(scale(tanh(scale(gate, 0.5)), 0.5), half)};
   }
-  nlohmann::json to_json() const override { return {{"type", "gpsa"}}; }
 };
 
 }  // namespace
 
-PositionType gpsa_type() { return type_without_settings<Gpsa>("gpsa"); }
+PositionType gpsa_type() { return type_with_scale<Gpsa>("gpsa"); }
 
 }  // namespace lookhere

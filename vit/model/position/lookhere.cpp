@@ -64,7 +64,7 @@ class LookHere : public PositionEncoding {
   std::shared_ptr<const PositionEncoding> as_trained(std::span<const Var> parameters) const override;
   std::optional<TunableNumber> tunable() const override {
     if (!pays_for_distance(config_)) return std::nullopt;
-    return TunableNumber{"global-slope", config_.global_slope};
+    return TunableNumber{"global-slope", config_.global_slope, {0.25, 0.5, 0.7, 1, 1.4, 2, 4, 12.5}};
   }
 
  private:

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
-#include "vit/model/position/types.h"
+#include "vit/model/position/scaled.h"
 
 namespace lookhere {
 namespace {
@@ -21,12 +21,12 @@ Var zero(Init& init, const Shape& shape) { return init.constant(shape, 0); }
 Var linear_weight(Init& init, const Shape& shape) { return init.truncated_normal(shape); }
 Var directions(Init& init, const Shape& shape) { return init.uniform(shape, kBound); }
 
-// (x, y) of all tokens, from the middle of the grid: what counts is how far two lie apart.
-Tensor coordinates(const PositionSizes& z, Grid grid, Dtype dtype) {
+// (x, y) of all tokens, from the middle of the grid: what counts is how far two lie apart, times the scale.
+Tensor coordinates(const PositionSizes& z, Grid grid, double scale, Dtype dtype) {
   std::vector<double> at;
   const auto add = [&](long x, long y) {
-    at.push_back(static_cast<double>(x) - static_cast<double>(grid.x + 1) / 2);
-    at.push_back(static_cast<double>(y) - static_cast<double>(grid.y + 1) / 2);
+    at.push_back(scale * (static_cast<double>(x) - static_cast<double>(grid.x + 1) / 2));
+    at.push_back(scale * (static_cast<double>(y) - static_cast<double>(grid.y + 1) / 2));
   };
   for (long i = 0; i < z.prefix; ++i) add(0, 0);
   for (long patch = 0; patch < grid.patches(); ++patch) add(patch % grid.x + 1, patch / grid.x + 1);
@@ -48,8 +48,9 @@ void check_room(const char* name, const PositionSizes& z) {
   check(z.head_dim() <= 250, name, ": the head size (dim / heads) must be at most 250, got ", z.head_dim());
 }
 
-class Pape : public PositionEncoding {
+class Pape : public ScaledPosition {
  public:
+  Pape() : ScaledPosition("pape") {}
   void check_fits(const PositionSizes& z) const override { check_room("pape", z); }
   std::vector<PositionParameter> parameters(const PositionSizes& z) const override {
     const long all_directions = kDirections * z.heads;
@@ -74,7 +75,7 @@ class Pape : public PositionEncoding {
     const auto repeated = [&](long each) {
       return matrix(each * z.heads, each, dtype, [=](long row, long col) { return row % each == col; });
     };
-    return {coordinates(z, grid, dtype),
+    return {coordinates(z, grid, scaled(1), dtype),
             matrix(3, 2, dtype, [](long row, long col) { return (row == 2) == (col == 1); }),
             matrix(3, 2, dtype, [](long row, long col) { return (row > 0) == (col == 1); }),
             repeated(3),
@@ -95,11 +96,11 @@ class Pape : public PositionEncoding {
       return QueryBias{.a = linear(alpha, to_a), .b = linear(beta, to_b), .at = constant[0].value()};
     };
   }
-  nlohmann::json to_json() const override { return {{"type", "pape"}}; }
 };
 
-class PapeRi : public PositionEncoding {
+class PapeRi : public ScaledPosition {
  public:
+  PapeRi() : ScaledPosition("pape-ri") {}
   void check_fits(const PositionSizes& z) const override { check_room("pape-ri", z); }
   std::vector<PositionParameter> parameters(const PositionSizes& z) const override {
     std::vector<PositionParameter> all;
@@ -112,7 +113,7 @@ class PapeRi : public PositionEncoding {
   }
   // Coordinates, then for each layer what spreads a head's number to (xx, xy, yy): c², 0, c². The same in every model.
   std::vector<Tensor> constants(const PositionSizes& z, Grid grid, Dtype dtype) const override {
-    std::vector<Tensor> all{coordinates(z, grid, dtype)};
+    std::vector<Tensor> all{coordinates(z, grid, scaled(1), dtype)};
     for (long layer = 0; layer < z.depth; ++layer) {
       Rng rng(0, Purpose::init, static_cast<std::uint32_t>(layer));
       std::vector<double> squares;
@@ -134,12 +135,11 @@ class PapeRi : public PositionEncoding {
       return QueryBias{.a = linear(alpha, spread), .b = {}, .at = at.value()};
     };
   }
-  nlohmann::json to_json() const override { return {{"type", "pape-ri"}}; }
 };
 
 }  // namespace
 
-PositionType pape_type() { return type_without_settings<Pape>("pape"); }
-PositionType pape_ri_type() { return type_without_settings<PapeRi>("pape-ri"); }
+PositionType pape_type() { return type_with_scale<Pape>("pape"); }
+PositionType pape_ri_type() { return type_with_scale<PapeRi>("pape-ri"); }
 
 }  // namespace lookhere

@@ -2,6 +2,7 @@
 // registry.cpp: a class with the hooks it needs, which the model calls where they belong. Nothing else asks which
 // encoding it is.
 #pragma once
+#include <array>
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -60,9 +61,11 @@ struct HeadsInWords {
   std::string distance;  // "√distance; masked patches cost nothing"
 };
 
+// What suits images of other sizes than training's with another value, and what is tried of it, by its value.
 struct TunableNumber {
   const char* option;
   double value;
+  std::array<double, 8> factors;
 };
 
 // A value of an option on the command line.
@@ -116,8 +119,7 @@ class PositionEncoding {
   // The same for pictures and words, with what training has made of the settings that it changes; null: it changes
   // none.
   virtual std::shared_ptr<const PositionEncoding> as_trained(std::span<const Var> parameters) const;
-  // The option whose number is tuned where images are larger than in training, as in the paper (A.4.4); none: nothing
-  // is.
+  // What is tuned where images are larger than in training, as in the paper (A.4.4); none: nothing is.
   virtual std::optional<TunableNumber> tunable() const { return std::nullopt; }
 };
 

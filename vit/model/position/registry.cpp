@@ -32,8 +32,10 @@ PositionConfig changed(const std::shared_ptr<PositionEncoding>& encoding, const 
     const auto has = [&](const PositionType& t) {
       return std::ranges::find(t.options, std::string_view(option.name), &PositionOption::name) != t.options.end();
     };
-    check(has(type), "--", option.name, " belongs to --position ", joined(std::ranges::find_if(types, has)->names),
-          ", not to ", name);
+    std::vector<std::string> owners;
+    for (const PositionType& t : types)
+      if (has(t)) owners.insert(owners.end(), t.names.begin(), t.names.end());
+    check(has(type), "--", option.name, " belongs to --position ", joined(owners), ", not to ", name);
     encoding->set(option.name, value);
   });
   return PositionConfig(encoding);
@@ -77,8 +79,12 @@ bool PositionConfig::operator==(const PositionConfig& other) const {
 }
 
 PositionOptions::PositionOptions() {
+  const auto known = [&](const char* name) {
+    return std::ranges::any_of(settings_, [&](const Setting& s) { return std::string_view(s.option->name) == name; });
+  };
   for (const PositionType& type : position_types())
-    for (const PositionOption& option : type.options) settings_.push_back({&option, option.unset});
+    for (const PositionOption& option : type.options)
+      if (!known(option.name)) settings_.push_back({&option, option.unset});
 }
 PositionValue& PositionOptions::operator[](std::string_view name) {
   const auto found =

@@ -33,7 +33,9 @@ class Rope : public PositionEncoding {
     return {.cos = from_vector(cos, shape, Device::cpu).to(dtype),
             .sin = from_vector(sin, shape, Device::cpu).to(dtype)};
   }
-  std::optional<TunableNumber> tunable() const override { return TunableNumber{"rope-base", base_}; }
+  std::optional<TunableNumber> tunable() const override {
+    return TunableNumber{"rope-base", base_, {0.25, 1, 4, 12.5, 30, 100, 300, 1000}};
+  }
   nlohmann::json to_json() const override { return {{"type", "rope"}, {"base", base_}}; }
   void set(std::string_view, const PositionValue& base) override {
     base_ = std::get<double>(base);

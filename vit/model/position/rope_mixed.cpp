@@ -2,12 +2,12 @@
 // features by an angle of both coordinates, whose frequencies are learned:
 //   θ_k(y, x) = f_k · (y, x),  f_k at first 10^(-4k / head size)·(sin α, cos α) for k in [0, head size / 4), and the
 //   same a quarter turn further, α + π/2, for as many more; α of each head at random
-// On other grids the same formula with the coordinates there are.
+// On other grids the same formula with the coordinates there are, times the scale.
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
-#include "vit/model/position/types.h"
+#include "vit/model/position/scaled.h"
 
 namespace lookhere {
 namespace {
@@ -29,8 +29,9 @@ Var rotated_axes(Init& init, const Shape& shape) {
   return Var(values.to(init.dtype()).to(init.device()), true);
 }
 
-class RopeMixed : public PositionEncoding {
+class RopeMixed : public ScaledPosition {
  public:
+  RopeMixed() : ScaledPosition("rope-mixed") {}
   void check_fits(const PositionSizes& z) const override {
     check(z.head_dim() % 4 == 0, "rope-mixed: the head size (dim / heads) must be a multiple of 4, got ", z.head_dim());
   }
@@ -43,17 +44,16 @@ class RopeMixed : public PositionEncoding {
   std::vector<Tensor> constants(const PositionSizes&, Grid grid, Dtype dtype) const override {
     std::vector<double> at;
     for (long patch = 0; patch < grid.patches(); ++patch)
-      for (const long value : {patch / grid.x, patch % grid.x}) at.push_back(static_cast<double>(value));
+      for (const long value : {patch / grid.x, patch % grid.x}) at.push_back(scaled(static_cast<double>(value)));
     return {from_vector(at, {grid.patches(), 2}, Device::cpu).to(dtype)};
   }
   Var angles(const PositionSizes& z, std::span<const Var> inputs, Grid, long layer) const override {
     return linear(inputs[z.depth], reshape(inputs[layer], {z.dim / 2, 2}));
   }
-  nlohmann::json to_json() const override { return {{"type", "rope-mixed"}}; }
 };
 
 }  // namespace
 
-PositionType rope_mixed_type() { return type_without_settings<RopeMixed>("rope-mixed"); }
+PositionType rope_mixed_type() { return type_with_scale<RopeMixed>("rope-mixed"); }
 
 }  // namespace lookhere
