@@ -28,12 +28,18 @@ TEST(SigmoidModel, IsNoSoftmaxOfPositions) {
   ViTConfig config = small_config(position_preset("gpsa"), 3);
   config.attention = AttentionWeights::sigmoid;
   EXPECT_ERROR(config.validate(), "gpsa: mixes two softmaxes, wanted --attention softmax");
+  config.position = position_preset("rpe");
+  EXPECT_ERROR(config.validate(),
+               "rpe: what the class token as query adds to all keys is left out, and counts without");
+  config.class_token = false, config.pool = Pooling::mean;
+  EXPECT_NO_THROW(config.validate());
 }
 
 TEST(SigmoidModel, IsTheSameInBf16AndOnAGpu) {
   for (const char* name : {"none", "lh45", "rpe", "window", "pape"}) {
     SCOPED_TRACE(name);
     ViTConfig config = small_config(position_preset(name), 3);
+    if (name == std::string("rpe")) config.class_token = false, config.pool = Pooling::mean;
     ViT softmax(config, std::nullopt);
     config.attention = AttentionWeights::sigmoid;
     expect_same_everywhere(config);

@@ -34,6 +34,11 @@ std::vector<double> resizing(long from, long to) {
 
 class Rpe : public PositionEncoding {
  public:
+  void check_fits(const PositionSizes& z) const override {
+    check(!z.sigmoid || z.prefix == 0,
+          "rpe: what the class token as query adds to all keys is left out, and counts without a softmax: wanted "
+          "--attention softmax");
+  }
   std::vector<PositionParameter> parameters(const PositionSizes& z) const override {
     std::vector<PositionParameter> all;
     const auto zero = [](Init& init, const Shape& shape) { return init.constant(shape, 0); };
