@@ -1,10 +1,9 @@
 // What the README shows works as written: each line of its sh blocks is run, or, for make, exists; its C++ is compiled
 // here and trains; its picture is what the command beside it draws.
 #include <regex>
-#include <sstream>
 
 #include "nn/optim.h"
-#include "tests/program.h"
+#include "tests/pages.h"
 #include "tests/vit/photo_folder.h"
 #include "tests/vit/show_pictures.h"
 #include "vit/data/loader.h"
@@ -13,32 +12,6 @@
 
 namespace lookhere {
 namespace {
-
-// The lines of a page's blocks of code in this language.
-std::vector<std::string> code_lines(const std::string& page, const std::string& language) {
-  std::istringstream text(read_file(page));
-  std::vector<std::string> lines;
-  bool inside = false;
-  for (std::string line; std::getline(text, line);)
-    if (line.starts_with("```"))
-      inside = line == "```" + language;
-    else if (inside)
-      lines.push_back(line);
-  return lines;
-}
-
-// The command lines of its sh blocks, without comments.
-std::vector<std::string> commands_of(const std::string& page) {
-  std::vector<std::string> commands;
-  for (const std::string& line : code_lines(page, "sh"))
-    if (const std::string command = line.substr(0, line.find(" #")); !command.empty()) commands.push_back(command);
-  return commands;
-}
-
-Finished in_shell(const std::string& command, const std::string& working_folder = "") {
-  return run_program({"-c", "exec " + command},
-                     {.program = "/bin/sh", .working_folder = working_folder, .seconds = 600});
-}
 
 TEST(Readme, ProgramCommandsWorkAsWritten) {
   if (!std::filesystem::exists(built("lookhere"))) GTEST_SKIP() << "lookhere is not built";

@@ -1,21 +1,15 @@
 // The program of `make dist` where there is nothing but itself: no library, no device, no folder for temporary files.
-#include "tensor/text.h"
 #include "tests/program.h"
+#include "tensor/text.h"
+#include "tests/dist/carried.h"
 #include "tests/testing.h"
 
 namespace lookhere {
 namespace {
 
-std::string carried() {
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(built("dist"), none))
-    if (entry.is_directory()) return entry.path() / "lookhere";
-  return "";
-}
-
 TEST(Dist, TrainsResumesEvaluatesAndDrawsInAnEmptyRoot) {
-  const std::string program = carried();
-  if (program.empty()) GTEST_SKIP() << "not built";
+  const std::string program = carried() + "/lookhere";
+  if (!std::filesystem::exists(program)) GTEST_SKIP() << program << " is not built";
   EXPECT_EQ(read_file(program).find("/lib64/ld-linux"), std::string::npos) << "it asks for a dynamic linker";
   const TemporaryFolder folder;
   std::filesystem::copy_file(program, folder / "lookhere");
