@@ -2,6 +2,7 @@
 #pragma once
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/program.h"
@@ -35,9 +36,11 @@ inline std::vector<std::string> commands_of(const std::string& page) {
   return commands;
 }
 
-inline Finished in_shell(const std::string& command, const std::string& working_folder = "") {
-  return run_program({"-c", "exec " + command},
-                     {.program = "/bin/sh", .working_folder = working_folder, .seconds = 600});
+inline Finished in_shell(const std::string& command, const std::string& working_folder = "",
+                         const Words& environment = {}) {
+  return run_program(
+      {"-c", "exec " + command},
+      {.program = "/bin/sh", .environment = environment, .working_folder = working_folder, .seconds = 600});
 }
 
 }  // namespace lookhere
