@@ -44,8 +44,10 @@ FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) 
 # Of static programs: nothing but a Linux kernel is needed where they run. libgomp warns of dlopen, which it uses for
 # accelerators alone; the linker's own option for that would hide symbols that are missing, too.
 WITHOUT_WARNINGS = 2>$(DIR)/$(@F).log || { cat $(DIR)/$(@F).log >&2; exit 1; }
-STATIC := -static -Wl,--gc-sections,--wrap=exit -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
+STATIC := -static -Wl,--gc-sections -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
   -ljpeg -lpng -larchive -lz
+# What calls of exit become is defined there alone.
+WRAP_EXIT = $(if $(filter -static,$(LINK)),$(if $(filter %/vit/cli/main.o,$^),-Wl$(comma)--wrap=exit))
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lfreetype -ljpeg -lpng -larchive -lz
 
@@ -149,7 +151,7 @@ install: deps-demo
 define link
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	@$(CXX) $(FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(1) -o $@ $(QUIETLY)
+	@$(CXX) $(FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(WRAP_EXIT) $(1) -o $@ $(QUIETLY)
 endef
 HARDWARE := $(if $(filter nvcc,$(CUDA)),nvcc,none)
 $(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_$(HARDWARE))

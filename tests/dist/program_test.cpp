@@ -41,5 +41,23 @@ TEST(Dist, TrainsResumesEvaluatesAndDrawsInAnEmptyRoot) {
   EXPECT_EQ(read_file(folder / "again/best.safetensors"), read_file(folder / "here/best.safetensors")) << again.err;
 }
 
+// Nothing else defines what calls of exit become there.
+TEST(Dist, StaticProgramsWrapExitWhereTheyDefineIt) {
+  const std::string carried_to_arm = concat("build/arm64/dist/lookhere-", kVersion, "-linux-aarch64/lookhere");
+  const Finished end = run_program({"-n", "ARM=1", "-W", "vit/cli/main.cpp", "-W", "tests/main.cpp",
+                                    "build/arm64/lookhere", "build/arm64/tests", carried_to_arm},
+                                   {.program = "/usr/bin/make"});
+  EXPECT_EQ(end.code, 0) << end.err;
+  long programs = 0, static_links = 0;
+  for (const std::string& line : split(end.out, '\n')) {
+    if (line.find(" -static ") == line.npos) continue;
+    const bool defines = line.find("/vit/cli/main.o") != line.npos;
+    EXPECT_EQ(line.find("--wrap=exit") != line.npos, defines) << line;
+    ++static_links, programs += defines;
+  }
+  EXPECT_EQ(programs, 2);
+  EXPECT_EQ(static_links, 3);
+}
+
 }  // namespace
 }  // namespace lookhere
