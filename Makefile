@@ -14,6 +14,7 @@ MAKEFLAGS += --no-builtin-rules
 # ARM=1: by Debian's cross compiler, with its arm64 packages in build/arm64/root. Programs are static, so that an emulator
 # (qemu) runs them with nothing else: `make ARM=1 dist`, `make ARM=1 test`.
 ARM ?=
+QEMU := $(if $(ARM),/usr/bin/qemu-aarch64-static)
 ifneq ($(ARM),)
 override CXX := aarch64-linux-gnu-g++
 SYSROOT := build/arm64/root
@@ -43,8 +44,10 @@ FLAGS := -std=c++20 -O3 -g1 -fopenmp -fno-math-errno -fno-trapping-math $(WARN) 
 # Of static programs: nothing but a Linux kernel is needed where they run. libgomp warns of dlopen, which it uses for
 # accelerators alone; the linker's own option for that would hide symbols that are missing, too.
 WITHOUT_WARNINGS = 2>$(DIR)/$(@F).log || { cat $(DIR)/$(@F).log >&2; exit 1; }
-STATIC := -static -Wl,--gc-sections,--wrap=exit -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
+STATIC := -static -Wl,--gc-sections -L$(SYSROOT)/usr/lib/$(MULTI) -L$(SYSROOT)/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfreetype -lbrotlidec -lbrotlicommon \
   -ljpeg -lpng -larchive -lz
+# What calls of exit become is defined there alone.
+WRAP_EXIT = $(if $(filter -static,$(LINK)),$(if $(filter %/vit/cli/main.o,$^),-Wl$(comma)--wrap=exit))
 # The run path matters: where both are installed, Debian's alternatives would load OpenBLAS' pthread build.
 LINK  := -L/usr/lib/$(MULTI)/$(BLAS) -Wl,-rpath,/usr/lib/$(MULTI)/$(BLAS) -lopenblas -lfmt -lfreetype -ljpeg -lpng -larchive -lz
 
@@ -75,7 +78,7 @@ FUZZERS := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
 TESTS   := $(filter-out tests/faults/% tests/fuzz/% tests/gpu/%,$(call sources,tests))
 # What an emulator can run in minutes.
 ifneq ($(ARM),)
-TESTS := $(filter-out tests/kernels/cuda/%,$(filter $(addprefix tests/,main.cpp allocations.cpp dist_test.cpp kernels/% autograd/% nn/% \
+TESTS := $(filter-out tests/kernels/cuda/%,$(filter $(addprefix tests/,main.cpp allocations.cpp dist/% kernels/% autograd/% nn/% \
   vit/model_% vit/train_resume_test.cpp),$(TESTS)))
 endif
 EXAMPLES := $(patsubst examples/%.cpp,$(OUT)/examples/%,$(wildcard examples/*.cpp))
@@ -141,18 +144,14 @@ all: deps-demo
 
 # Into PREFIX, below DESTDIR: the program, its page for man, what bash completes, the licence.
 PREFIX ?= /usr/local
-INTO    = $(DESTDIR)$(PREFIX)
-install: $(PROGRAM)
-	install -D -s $(PROGRAM) "$(INTO)/bin/lookhere"
-	install -d "$(INTO)/share/man/man1" "$(INTO)/share/bash-completion/completions"
-	$(PROGRAM) manual >"$(INTO)/share/man/man1/lookhere.1"
-	$(PROGRAM) manual --format bash >"$(INTO)/share/bash-completion/completions/lookhere"
-	install -D -m 644 LICENSE "$(INTO)/share/doc/lookhere/copyright"
+install: deps-demo
+	@$(PARALLEL) $(PROGRAM)
+	@STRIP=$(if $(ARM),aarch64-linux-gnu-)strip EMULATOR=$(QEMU) tests/dist/install.sh $(PROGRAM) "$(DESTDIR)" "$(PREFIX)"
 
 define link
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	@$(CXX) $(FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(1) -o $@ $(QUIETLY)
+	@$(CXX) $(FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(WRAP_EXIT) $(1) -o $@ $(QUIETLY)
 endef
 HARDWARE := $(if $(filter nvcc,$(CUDA)),nvcc,none)
 $(OUT)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_$(HARDWARE))
@@ -243,7 +242,6 @@ ISA_SUITES = $(shell sed -n 's/^TEST.\([A-Za-z0-9]*\),.*/\1.*/p' $(filter-out $(
 
 # What arm64 runs in an emulator, which is slow: the same, and runs that stop and go on.
 ARM_SUITES := Model.LogitsAreTheAuthors TrainResume* Dist*
-EMULATOR_OF_ARM := /usr/bin/qemu-aarch64-static
 
 # Half of the time of most tests is spent on one thread, or in programs that they start.
 TEST_JOBS := $(if $(F),,--jobs $(shell n=$$(nproc); echo $$((n < 4 ? n : 4))))
@@ -251,12 +249,12 @@ TEST_JOBS := $(if $(F),,--jobs $(shell n=$$(nproc); echo $$((n < 4 ? n : 4))))
 # -- What users run ----------------------------------------------------------------------------------------------------
 ifneq ($(ARM),)
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(DIST)/lookhere
-	@OMP_WAIT_POLICY=passive BUILD=$(OUT) LOOKHERE_EMULATOR=$(EMULATOR_OF_ARM) $(EMULATOR_OF_ARM) $(OUT)/tests --gtest_brief=1 \
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(DIST).tar.gz
+	@OMP_WAIT_POLICY=passive BUILD=$(OUT) LOOKHERE_EMULATOR=$(QEMU) $(QEMU) $(OUT)/tests --gtest_brief=1 \
 	  --gtest_filter='$(or $(F),$(subst $(space),:,$(ISA_SUITES) $(ARM_SUITES)))'
 else
 test: deps-test
-	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(SAN),,$(if $(MPI_HERE),$(OUT)/mpi/lookhere $(OUT)/emulated/mpi/lookhere) $(DIST)/lookhere $(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
+	@$(PARALLEL) $(OUT)/tests $(OUT)/lookhere $(OUT)/emulated/lookhere $(OUT)/emulated/conformance $(OUT)/trace_page $(if $(SAN),,$(if $(MPI_HERE),$(OUT)/mpi/lookhere $(OUT)/emulated/mpi/lookhere) $(DIST).tar.gz $(OUT)/faults.so $(if $(F),,$(HEADER_CHECKS))) $(EXAMPLES) $(addprefix $(OUT)/bench/,$(BENCHES))
 	@$(if $(F),,for isa in $(filter-out $(lastword $(ISAS)),portable $(ISAS)); do \
 	  LOOKHERE_ISA=$$isa OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 --gtest_filter='$(subst $(space),:,$(ISA_SUITES))' || exit 1; done)
 	@OMP_WAIT_POLICY=passive BUILD=$(OUT) $(OUT)/tests $(TEST_JOBS) --gtest_brief=1 $(if $(F),--gtest_filter='$(F)')
@@ -350,11 +348,8 @@ $(DIST)/lookhere: LINK = -s $(FEW_CORES) $(STATIC)
 $(DIST)/lookhere: QUIETLY = $(WITHOUT_WARNINGS)
 $(DIST)/lookhere: $(call objects,vit/cli/main.cpp) $(DIR)/liblookhere.a $(GPU_none) $(PORTABLE)
 	$(call link)
-$(DIST).tar.gz: $(DIST)/lookhere LICENSE README.md
-	@mkdir -p $(DIST)/licences && cp LICENSE README.md $(DIST)
-	@for package in $(DIST_OF); do cp -L /usr/share/doc/$$package/copyright $(DIST)/licences/$$package || exit 1; done
-	@tar -C $(@D) --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -c $(CARRIED) | gzip -9n >$@
-	@echo "dist: $@, $$(du -h $@ | cut -f1); the program in it $$(du -h $< | cut -f1)"
+$(DIST).tar.gz: $(DIST)/lookhere LICENSE tests/dist/README.md tests/dist/archive.sh
+	@EMULATOR=$(QEMU) tests/dist/archive.sh $(DIST) $(DIST_OF)
 dist: deps-demo
 	@$(PARALLEL) $(DIST).tar.gz
 

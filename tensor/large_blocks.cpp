@@ -1,15 +1,14 @@
 // Ranges of address space: blocks are cut from the front of the first free one that is large enough.
 #include "tensor/large_blocks.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstdint>
+
+#include "tensor/system/memory.h"
 
 namespace lookhere {
 namespace {
 
-constexpr long kHugePage = 2L << 20, kChunk = 32L << 20;
+constexpr long kChunk = 32L << 20;
 
 }  // namespace
 
@@ -31,18 +30,11 @@ void LargeBlocks::set_free(Ranges::iterator range) {
 }
 
 bool LargeBlocks::add_chunk(long size) {
-  const long whole = (size + kHugePage - 1) / kHugePage * kHugePage, mapped = whole + kHugePage;
-  Ranges fresh;  // its node before the memory: nothing is mapped in vain
+  const long whole = (size + kHugePage - 1) / kHugePage * kHugePage;
+  Ranges fresh;  // its node before the memory: nothing is taken in vain
   fresh.emplace(nullptr, Range{.size = whole, .free = true});
-  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return false;
-  // Only what starts where a huge page does is kept.
-  auto* begin = static_cast<std::byte*>(memory);
-  const long skipped = (kHugePage - static_cast<long>(reinterpret_cast<std::uintptr_t>(begin) % kHugePage)) % kHugePage;
-  if (skipped) munmap(begin, skipped);
-  begin += skipped;
-  munmap(begin + whole, mapped - skipped - whole);
-  madvise(begin, whole, MADV_HUGEPAGE);  // a wish
+  std::byte* begin = take_pages(whole);
+  if (!begin) return false;
   auto node = fresh.extract(fresh.begin());
   node.key() = begin;
   set_free(ranges_.insert(std::move(node)).position);
@@ -67,7 +59,7 @@ std::byte* LargeBlocks::take(long size) {
 
 void LargeBlocks::give_back(std::byte* block) noexcept {
   const auto range = ranges_.find(block);
-  madvise(block, range->second.size, MADV_DONTNEED);
+  empty_pages(block, range->second.size);
   set_free(range);
 }
 

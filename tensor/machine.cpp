@@ -1,15 +1,15 @@
-// Asks the kernels, OpenBLAS and OpenMP what they found.
+// Asks the kernels, OpenBLAS, OpenMP and the system what they found.
 #include "tensor/machine.h"
 
 #include <cblas.h>
 #include <omp.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "kernels/gemm/gemm.h"
 #include "kernels/simd/isa.h"
 #include "tensor/error.h"
+#include "tensor/system/memory.h"
 
 namespace lookhere {
 
@@ -39,7 +39,7 @@ std::string blas_warning() {
   return "";
 }
 
-long memory_of_machine() { return sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE); }
+long memory_of_machine() { return physical_memory(); }
 
 int thread_count() { return omp_get_max_threads(); }
 

@@ -1,10 +1,10 @@
 // What the README shows works as written: each line of its sh blocks is run, or, for make, exists; its C++ is compiled
-// here and trains; its picture is what the command beside it draws.
+// here and trains; its picture is what the command beside it draws. What another page shows of training works in small.
 #include <regex>
-#include <sstream>
 
 #include "nn/optim.h"
-#include "tests/program.h"
+#include "tests/mpirun.h"
+#include "tests/pages.h"
 #include "tests/vit/photo_folder.h"
 #include "tests/vit/show_pictures.h"
 #include "vit/data/loader.h"
@@ -14,38 +14,17 @@
 namespace lookhere {
 namespace {
 
-// The lines of a page's blocks of code in this language.
-std::vector<std::string> code_lines(const std::string& page, const std::string& language) {
-  std::istringstream text(read_file(page));
-  std::vector<std::string> lines;
-  bool inside = false;
-  for (std::string line; std::getline(text, line);)
-    if (line.starts_with("```"))
-      inside = line == "```" + language;
-    else if (inside)
-      lines.push_back(line);
-  return lines;
-}
-
-// The command lines of its sh blocks, without comments.
-std::vector<std::string> commands_of(const std::string& page) {
-  std::vector<std::string> commands;
-  for (const std::string& line : code_lines(page, "sh"))
-    if (const std::string command = line.substr(0, line.find(" #")); !command.empty()) commands.push_back(command);
-  return commands;
-}
-
-Finished in_shell(const std::string& command, const std::string& working_folder = "") {
-  return run_program({"-c", "exec " + command},
-                     {.program = "/bin/sh", .working_folder = working_folder, .seconds = 600});
+// "build/...", "photos" and "runs/..." of commands resolve there.
+void furnish(const TemporaryFolder& folder) {
+  std::filesystem::create_directory_symlink(built(""), folder.path() / "build");
+  std::filesystem::rename(make_photos(folder, 40), folder.path() / "all");
+  std::filesystem::rename(folder.path() / "all/train", folder.path() / "photos");
 }
 
 TEST(Readme, ProgramCommandsWorkAsWritten) {
   if (!std::filesystem::exists(built("lookhere"))) GTEST_SKIP() << "lookhere is not built";
-  const TemporaryFolder folder;  // "runs/..." and "build/..." resolve there
-  std::filesystem::create_directory_symlink(built(""), folder.path() / "build");
-  std::filesystem::rename(make_photos(folder, 40), folder.path() / "all");
-  std::filesystem::rename(folder.path() / "all/train", folder.path() / "photos");
+  const TemporaryFolder folder;
+  furnish(folder);
   std::filesystem::copy(folder.path() / "photos/down/0.png", folder.path() / "holiday.png");
   int run = 0;
   for (const std::string& command : commands_of("README.md")) {
@@ -55,6 +34,42 @@ TEST(Readme, ProgramCommandsWorkAsWritten) {
     ++run;
   }
   EXPECT_GE(run, 10);
+}
+
+// A command for large machines as this one can run it: the same options, with small numbers.
+std::string in_small(std::string command) {
+  const auto replace = [&](const char* what, const char* by) {
+    command = std::regex_replace(command, std::regex(what), by);
+  };
+  replace("^lookhere ", "build/lookhere ");
+  if (command.find("--device cuda") != command.npos) replace("build/", "build/emulated/");
+  replace("/shared/", "");
+  replace("mpirun -n ([5-9]|[0-9]{2,})", "mpirun -n 2"), replace("--map-by [^ ]+ ", ""),
+      replace("(NUM_THREADS)=[0-9]+", "$1=1");
+  replace("vit_(base|small)", "vit_tiny"), replace("--img-size [0-9]+ ", "");
+  replace("-b [0-9]+", "-b 8"), replace("--shards [0-9]+", "--shards 4"), replace("--images [0-9]+", "--images 100");
+  if (command.find("--resume") == command.npos) command += " --img-size 32 --dim 12 --depth 1";
+  return command + (command.find(" train ") == command.npos ? "" : " --max-steps 1");
+}
+
+TEST(Readme, CommandsOfTheTrainingPageWorkInSmall) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  furnish(folder);
+  const std::regex to_folder("--output ([^ ]+)");
+  int run = 0, by_mpi = 0, on_gpus = 0;
+  for (const std::string& shown : commands_of("vit/train/README.md")) {
+    const std::string command = in_small(shown);
+    if (!command.starts_with("build/") && !command.starts_with("mpirun ")) continue;
+    std::smatch output;  // another way to the same run may have been shown before
+    if (std::regex_search(command, output, to_folder)) std::filesystem::remove_all(folder / output[1].str());
+    const Finished end = in_shell(command, folder.path().string(), kMpiEnvironment);
+    EXPECT_EQ(end.code, 0) << shown << "\n" << command << "\n" << end.err;
+    ++run, by_mpi += command.starts_with("mpirun "), on_gpus += command.find("--device cuda") != command.npos;
+  }
+  EXPECT_GE(run, 7);
+  EXPECT_GE(by_mpi, 3);
+  EXPECT_GE(on_gpus, 2);
 }
 
 // Also those of CONTRIBUTING.md.

@@ -194,7 +194,7 @@ TEST(Style, SystemCallsHaveTheirPlaces) {
   const std::regex posix(
       "#include <(unistd|fcntl|dirent|dlfcn|csignal|signal|poll|pthread|sched|termios|spawn|sys/[a-z]+)(\\.h)?>");
   const std::regex places(
-      "tests/.*|tensor/(system/.*|world/mpi\\.cpp|(file|large_blocks|machine|out_of_memory)\\.cpp)|vit/cli/main\\.cpp|"
+      "tests/.*|tensor/(system/.*|world/mpi\\.cpp|file\\.cpp)|vit/cli/main\\.cpp|"
       "kernels/(closed_memory\\.cpp|bench/bench\\.h|cuda/(gpu|emulator)/.*)");
   long uses = 0;
   for (const File& file : files())

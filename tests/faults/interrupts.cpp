@@ -1,5 +1,6 @@
 // The same library's other fault: with $FAULT_INTERRUPTS set, every other system call of these is interrupted by a
-// signal before it does anything (EINTR), as network file systems mounted with "intr" and FUSE have it.
+// signal before it does anything (EINTR), as network file systems mounted with "intr" and FUSE have it. With
+// $FAULT_FOLDER_LOCKS set folders cannot be locked (EBADF), as on NFS.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -29,9 +30,9 @@ auto call(const char* name, Arguments... arguments) {
   return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name))(arguments...);
 }
 
-bool is_file(int descriptor) {
+bool is_a(mode_t kind, int descriptor) {
   struct stat status {};
-  return fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+  return fstat(descriptor, &status) == 0 && (status.st_mode & S_IFMT) == kind;
 }
 
 // Shared memory looks like a file. clang's OpenMP library keeps some, and gives up if it is interrupted there.
@@ -47,7 +48,7 @@ extern "C" {
 
 // Files alone: the C library's own streams, which pipes and terminals are written through, do not expect it.
 ssize_t write(int file, const void* data, std::size_t size) {
-  if (is_file(file) && interrupted()) return -1;
+  if (is_a(S_IFREG, file) && interrupted()) return -1;
   return call<ssize_t (*)(int, const void*, std::size_t)>("write", file, data, size);
 }
 int fsync(int file) { return interrupted() ? -1 : call<int (*)(int)>("fsync", file); }
@@ -60,6 +61,8 @@ int fchmod(int file, mode_t mode) noexcept {
   return interrupted() ? -1 : call<int (*)(int, mode_t)>("fchmod", file, mode);
 }
 int flock(int file, int operation) noexcept {
+  static const bool folders_have_none = std::getenv("FAULT_FOLDER_LOCKS") != nullptr;
+  if (folders_have_none && is_a(S_IFDIR, file)) return errno = EBADF, -1;
   return interrupted() ? -1 : call<int (*)(int, int)>("flock", file, operation);
 }
 int mkdir(const char* path, mode_t mode) noexcept {

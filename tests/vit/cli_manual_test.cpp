@@ -42,6 +42,17 @@ TEST(Manual, HasEveryCommandWithEveryOption) {
   }
 }
 
+TEST(Manual, TellsOfSeveralMachines) {
+  const std::string help = run_program({"train", "--help"}).out, manual = run_program({"manual"}).out;
+  const std::size_t train = manual.find("\n.SS train\n");
+  const std::string section = manual.substr(train, manual.find("\n.SS ", train + 1) - train);
+  EXPECT_NE(help.find("mpirun -n 8 lookhere train "), std::string::npos) << help;
+  EXPECT_NE(section.find("mpirun \\-n 8 lookhere train "), std::string::npos) << section;
+  for (const std::string& text : {help, section})
+    for (const char* word : {"make MPI=1", "Several machines", "rank 0 alone", "GPU of its number"})
+      EXPECT_NE(text.find(word), std::string::npos) << word;
+}
+
 // What bash offers for these words, the last of which is not finished.
 std::string completed(const std::string& words) {
   const Finished end = run_program({"-c",

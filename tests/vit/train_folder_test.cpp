@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <optional>
+
 #include "tests/program.h"
 #include "tests/vit/tiny_run.h"
 
@@ -112,6 +114,76 @@ TEST(RunFolder, BelongsToOneProcess) {
   }
   EXPECT_FALSE(fs::exists(path)) << "a folder that was created for nothing";
   EXPECT_NO_THROW(RunFolder{path}.require_free());
+}
+
+// NFS locks folders for one machine alone. What others have is the lock of a file.
+TEST(RunFolder, BelongsToOneMachine) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run";
+  {
+    const Descriptor elsewhere = open_lock_file(path + ".lock");
+    ASSERT_EQ(lock(elsewhere), Lock::held);
+    EXPECT_FALSE(RunFolder::if_free(path));
+  }
+  EXPECT_TRUE(RunFolder::if_free(path));
+}
+
+TEST(RunFolder, BelongsToOneProcessWhereFoldersHaveNoLocks) {
+  if (!fs::exists(built("faults.so"))) GTEST_SKIP() << "a sanitizer's build has no faults.so";
+  const TemporaryFolder folder;
+  const std::string path = folder / "run";
+  const Surroundings nfs{.environment = {"LD_PRELOAD=" + built("faults.so"), "FAULT_FOLDER_LOCKS=1"}};
+  Program first(tiny_training(path, "100000"), nfs);
+  while (first.running() && !fs::exists(path + "/best.safetensors")) usleep(1000);
+  const Finished second = run_program({"train", "--resume", path}, nfs);
+  EXPECT_EQ(second.code, 5);
+  EXPECT_NE(second.err.find(path + "/summary.csv: in use by another process: is this run still going?"),
+            std::string::npos)
+      << second.err;
+  const Finished third = run_program(tiny_training(path), nfs);
+  EXPECT_EQ(third.code, 2);
+  EXPECT_NE(third.err.find("holds a run already"), std::string::npos) << third.err;
+  first.send(SIGTERM);
+  EXPECT_EQ(first.wait().code, 130);
+  const std::string epochs = std::to_string(training_state_of(Safetensors(path + "/last.safetensors")).epoch + 1);
+  EXPECT_EQ(run_program({"train", "--resume", path, "--epochs", epochs}, nfs).code, 0);
+}
+
+// Two that began at the same time have both found the folder free. The second one finds the first one's lock, or what
+// it has left, before it writes anything.
+TEST(RunFolder, BelongsToTheFirstOfTwoThatBeginTogether) {
+  for (const bool still_going : {true, false}) {
+    const TemporaryFolder folder;
+    const std::string path = folder / "run", last = path + "/last.safetensors";
+    std::optional<Trainer> first;
+    std::string saved;
+    const auto begin_first = [&](const Trainer::Beginning&) {
+      Recipe other = tiny_recipe();
+      other.seed = 7;
+      TrainObserver nobody;
+      first.emplace(other, RunFolder::of_first_rank(path));  // without the folder's lock
+      first->run(nobody, {}, 3);
+      saved = read_file(last);
+      if (!still_going) first.reset();
+    };
+    EXPECT_ERROR(Trainer(tiny_recipe(), RunFolder(path), "", alone(), begin_first),
+                 path + (still_going ? "/summary.csv: in use by another process"
+                                     : "/summary.csv: another process has begun a run here meanwhile"));
+    EXPECT_FALSE(saved.empty());
+    EXPECT_EQ(read_file(last), saved);
+    EXPECT_EQ(read_file(path + "/config.toml").find("seed = 42"), std::string::npos);
+    EXPECT_GT(fs::file_size(path + "/summary.csv"), 0U);
+  }
+}
+
+// Before there is a checkpoint a run has an empty summary, and loses nothing with it.
+TEST(RunFolder, AnEmptySummaryIsNoRun) {
+  const TemporaryFolder folder;
+  write_file(folder / "summary.csv", "");
+  EXPECT_EQ(run_program(tiny_training(folder.path().string()) + Words{"--max-steps", "1"}).code, 0);
+  const std::string full = folder / "full";
+  EXPECT_NE(run_program(tiny_training(full), {.file_size_limit = 4096}).code, 0);
+  EXPECT_FALSE(fs::exists(full)) << "a folder that was created for nothing";
 }
 
 TEST(RunFolder, FreshOnesDoNotCollide) {

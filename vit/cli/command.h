@@ -45,6 +45,7 @@ class Command {
   };
   virtual ~Command() = default;
   virtual Page page() const = 0;
+  virtual const char* notes() const { return ""; }  // lines that the help ends with
   virtual void add_options(Options& options) = 0;
   virtual RecipeCommand* with_recipe() { return nullptr; }  // itself, if it is one
   // Results go to stdout, everything else to stderr; mistakes throw Error.

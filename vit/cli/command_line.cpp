@@ -106,9 +106,10 @@ std::string name_of(const Options::Option& o) {
 // A command's options as CLI11 has them.
 class Words : public Options {
  public:
-  Words(CLI::App& app, const Command::Page& page, Afterwards& afterwards)
-      : sub_(app.add_subcommand(page.name, page.summary)), afterwards_(afterwards) {
-    sub_->footer(std::string("Examples:\n") + page.examples);
+  Words(CLI::App& app, const Command& command, Afterwards& afterwards)
+      : sub_(app.add_subcommand(command.page().name, command.page().summary)), afterwards_(afterwards) {
+    const std::string notes = command.notes();
+    sub_->footer(concat("Examples:\n", command.page().examples, notes.empty() ? "" : "\n\n", notes));
     sub_->option_defaults()->always_capture_default();
   }
   void add(const Option& o, long& value) override { add_number(o, value); }
@@ -165,7 +166,7 @@ struct Commands {
 
   void add_to(CLI::App& app) {
     for (const auto& command : all) {
-      Words words(app, command->page(), afterwards[command->page().name]);
+      Words words(app, *command, afterwards[command->page().name]);
       command->add_options(words);
     }
     finish_options(app);

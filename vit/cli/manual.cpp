@@ -15,6 +15,7 @@ struct Described {
     bool flag = false;
   };
   Command::Page page;
+  std::string notes;
   std::vector<Entry> entries;
 };
 
@@ -48,7 +49,8 @@ class Listing : public Options {
 std::vector<Described> all_described() {
   std::vector<Described> all;
   for (const auto& command : all_commands()) {
-    Described& described = all.emplace_back(Described{.page = command->page(), .entries = {}});
+    Described& described =
+        all.emplace_back(Described{.page = command->page(), .notes = command->notes(), .entries = {}});
     Listing listing(described);
     command->add_options(listing);
   }
@@ -82,6 +84,7 @@ std::string man_page() {
                           entry.value.empty() ? "" : roff(fmt::format(" [{}]", entry.value)));
     }
     page += fmt::format(".PP\nExamples:\n.nf\n{}\n.fi\n", roff(command.page.examples));
+    if (!command.notes.empty()) page += fmt::format(".PP\n.nf\n{}\n.fi\n", roff(command.notes));
   }
   return page + ".SH EXIT STATUS\n" + kExitCodes +
          "\n.SH ENVIRONMENT\n.TP\n.B OMP_NUM_THREADS\nThreads.\n.TP\n.B LOOKHERE_ISA\nInstruction set of the kernels: "

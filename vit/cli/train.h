@@ -8,6 +8,13 @@ namespace lookhere {
 class TrainCommand : public RecipeCommand {
  public:
   Page page() const override;
+  const char* notes() const override {
+    return "Several machines, or processes of one, with the program of `make MPI=1`:\n"
+           "  mpirun -n 8 lookhere train --data /shared/photos --shards 64 ...\n"
+           "Each of 8 ranks computes its part of every batch's shards, with --device cuda on\n"
+           "the GPU of its number; rank 0 alone writes and speaks. The files are those of\n"
+           "one process, and --resume goes on with any number of ranks up to --shards.";
+  }
   void add_options(Options& options) override;
   void run() const override;
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "nn/nccl.h"
 #include "tensor/file.h"
@@ -81,20 +82,36 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume, Com
   require_same_beginning();
   if (begin)
     begin({.recipe = recipe_, .model = model_, .updates = total_steps() - at_.step, .test_images = test_.size()});
-  // The checkpoint comes first: whoever finds one of the other files without it knows that no run has written it.
-  if (resume.empty()) save();
-  if (!writes()) {
-    saved_step_ = at_.step;
-    return;
-  }
+  begin_files(resume.empty());
+}
+
+// Nothing is written or removed before the summary's lock is held, since NFS has none for the folder. Of a new run it
+// is empty until there is a checkpoint: whoever finds one of the other files without that knows that no run has written
+// it.
+void Trainer::begin_files(bool new_run) {
+  if (writes())
+    summary_ = new_run ? std::make_unique<AppendFile>(AppendFile::fresh(file("summary.csv")))
+                       : open_log("summary.csv", at_.summary_bytes);
+  if (new_run) save_first();
+  saved_step_ = at_.step;
+  if (!writes()) return;
   folder_.remove_leftovers();
-  summary_ = open_log("summary.csv", at_.summary_bytes);
   metrics_ = open_log("metrics.jsonl", at_.metrics_bytes);
   if (summary_->size() == 0) summary_->write(kSummaryHeader);
   if (recipe_.tensorboard) events_ = std::make_unique<EventFile>(folder_, at_.step);
   log_cross_entropy_ = has_cross_entropy(file("summary.csv"));
   write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
   save();
+}
+
+void Trainer::save_first() {
+  try {
+    save();
+  } catch (...) {
+    std::error_code ignored;
+    if (writes()) std::filesystem::remove(file("summary.csv"), ignored);
+    throw;
+  }
 }
 
 // Before anything is written.

@@ -75,6 +75,8 @@ class Trainer {
   void require_same_weights();
   void go_on(const Safetensors& checkpoint);
   void note_changes(const Recipe& saved);
+  void begin_files(bool new_run);
+  void save_first();  // without the summary where that fails
   std::unique_ptr<AppendFile> open_log(const char* name, long& bytes);
   void train_epoch(TrainObserver& observer, const std::function<bool()>& stop_after_step);
   // One update; false at the end of the epoch's batches.

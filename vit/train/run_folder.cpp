@@ -12,6 +12,12 @@ namespace {
 constexpr const char* kWritten[] = {"last.safetensors", "best.safetensors", "config.toml",
                                     "summary.csv",      "metrics.jsonl",    "curve.svg"};
 
+// All that a run leaves that was killed before its first checkpoint.
+bool is_empty_summary(const std::filesystem::path& path) {
+  std::error_code error;
+  return path.filename() == "summary.csv" && is_regular_file(symlink_status(path, error)) && is_empty(path, error);
+}
+
 }  // namespace
 
 RunFolder::RunFolder(const std::string& path) {
@@ -81,7 +87,7 @@ void RunFolder::require_free() const {
         " or choose another --output");
   check(!has("compare.json"), path_, " holds a comparison: choose another --output");
   for (const char* name : kWritten)
-    check(!has(name), path_, " is no run's folder but holds ", name,
+    check(!has(name) || is_empty_summary(file(name)), path_, " is no run's folder but holds ", name,
           ", which a run would overwrite: choose another --output");
   std::error_code error;
   for (std::filesystem::directory_iterator it(path_, error), end; !error && it != end; it.increment(error)) {

@@ -1,21 +1,15 @@
 // The program of `make dist` where there is nothing but itself: no library, no device, no folder for temporary files.
-#include "tensor/text.h"
 #include "tests/program.h"
+#include "tensor/text.h"
+#include "tests/dist/carried.h"
 #include "tests/testing.h"
 
 namespace lookhere {
 namespace {
 
-std::string carried() {
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(built("dist"), none))
-    if (entry.is_directory()) return entry.path() / "lookhere";
-  return "";
-}
-
 TEST(Dist, TrainsResumesEvaluatesAndDrawsInAnEmptyRoot) {
-  const std::string program = carried();
-  if (program.empty()) GTEST_SKIP() << "not built";
+  const std::string program = carried() + "/lookhere";
+  if (!std::filesystem::exists(program)) GTEST_SKIP() << program << " is not built";
   EXPECT_EQ(read_file(program).find("/lib64/ld-linux"), std::string::npos) << "it asks for a dynamic linker";
   const TemporaryFolder folder;
   std::filesystem::copy_file(program, folder / "lookhere");
@@ -45,6 +39,24 @@ TEST(Dist, TrainsResumesEvaluatesAndDrawsInAnEmptyRoot) {
   EXPECT_EQ(here.code, 0) << here.err;
   const Finished again = run("train --data shapes --output " + at + "again" + small + "1");
   EXPECT_EQ(read_file(folder / "again/best.safetensors"), read_file(folder / "here/best.safetensors")) << again.err;
+}
+
+// Nothing else defines what calls of exit become there.
+TEST(Dist, StaticProgramsWrapExitWhereTheyDefineIt) {
+  const std::string carried_to_arm = concat("build/arm64/dist/lookhere-", kVersion, "-linux-aarch64/lookhere");
+  const Finished end = run_program({"-n", "ARM=1", "-W", "vit/cli/main.cpp", "-W", "tests/main.cpp",
+                                    "build/arm64/lookhere", "build/arm64/tests", carried_to_arm},
+                                   {.program = "/usr/bin/make"});
+  EXPECT_EQ(end.code, 0) << end.err;
+  long programs = 0, static_links = 0;
+  for (const std::string& line : split(end.out, '\n')) {
+    if (line.find(" -static ") == line.npos) continue;
+    const bool defines = line.find("/vit/cli/main.o") != line.npos;
+    EXPECT_EQ(line.find("--wrap=exit") != line.npos, defines) << line;
+    ++static_links, programs += defines;
+  }
+  EXPECT_EQ(programs, 2);
+  EXPECT_EQ(static_links, 3);
 }
 
 }  // namespace
