@@ -21,7 +21,7 @@ thead th { border-bottom: 2px solid #888; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem; } .charts svg { width: min(100%, 35rem); height: auto; }
 img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
 @media screen and (max-width: 700px) { img { max-width: none; } }
-@media print { body { max-width: none; font-size: 11px; } h2, figure, tr, svg { break-inside: avoid; } h2, h2 + p, .caption { break-after: avoid; }
+@media print { body { max-width: none; font-size: 11px; } h2, p, figure, tr, svg { break-inside: avoid; } h2, h2 + p, .caption { break-after: avoid; }
   .charts { display: block; } .charts svg { width: 49%; } .scroll { overflow: visible; } th:first-child { position: static; } }
 )";
 
