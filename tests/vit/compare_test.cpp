@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "tests/testing.h"
 #include "vit/compare/measurements.h"
@@ -190,7 +191,22 @@ TEST(Paper, ItsTextAgreesWithItsTables) {
   EXPECT_NEAR(lh45.top1[6] - rope.top1[6], 21.74, 1e-9);
   EXPECT_NEAR(lh45.top1[6] - alibi.top1[6], 9.53, 1e-9);
   EXPECT_EQ(paper_row("gpsa"), nullptr);
-  for (const PaperRow& row : paper_rows()) EXPECT_NO_THROW(position_preset(row.position)) << row.position;
+  for (const PaperRow& row : paper_rows()) EXPECT_NO_THROW(variant_of({}, row.variant)) << row.variant;
+}
+
+// Tables 12 and 13: a run each, at 224 and, tuned, at 1024 px.
+TEST(Paper, HasItsAblations) {
+  const PaperRow* square = paper_row("lh90:distance=square");
+  ASSERT_NE(square, nullptr);
+  EXPECT_EQ(square->top1.front(), 80.98);
+  EXPECT_EQ(square->top1.back(), 65.08);
+  EXPECT_EQ(square->hr1024, 74.80);
+  EXPECT_TRUE(std::isnan(square->top1[1]) && std::isnan(square->ece) && std::isnan(square->fgsm1_top5));
+  EXPECT_EQ(paper_row("lh45")->hr1024, 80.48);
+  std::set<std::string> names;
+  for (const PaperRow& row : paper_rows()) names.insert(row.variant);
+  EXPECT_EQ(names.size(), 29U);  // 10 encodings, 22 runs in the tables of ablations, of which 3 are encodings
+  EXPECT_EQ(paper_rows().size(), names.size());
 }
 
 TEST(Tune, TakesTheHighestAccuracyAndOfSeveralTheLowestLoss) {

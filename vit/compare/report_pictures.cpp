@@ -99,8 +99,8 @@ bool add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vec
       "Attention rollout on the same test images, of each position's first model whose weights were kept: bright "
       "patches count most in what the classifier reads. Below each, what the model took it for." +
       std::string(all ? "" : " Positions without such a model are left out."));
-  page.picture(picture_table("Attention rollout", looks.columns, looks.rollout),
-               "Attention rollout by position, test image and size");
+  page.pictures(picture_tables("Attention rollout", looks.columns, looks.rollout),
+                "Attention rollout by position, test image and size");
   std::erase_if(looks.lens, [](const PictureRow& row) { return row.pictures.empty(); });
   if (looks.lens.empty()) return true;
   page.heading("What single patches say");
@@ -108,8 +108,8 @@ bool add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vec
       "Patch logit lens of the same models and images: the classifier asked for each patch of the last layer alone. "
       "Bright patches are taken for the image's class; below each, with which probability on average. "
       "Nothing trains patches to know the class: attention brings it to them.");
-  page.picture(picture_table("Patch logit lens", looks.columns, looks.lens),
-               "Patch logit lens by position, test image and size");
+  page.pictures(picture_tables("Patch logit lens", looks.columns, looks.lens),
+                "Patch logit lens by position, test image and size");
   return true;
 }
 

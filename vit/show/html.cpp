@@ -1,6 +1,7 @@
 // The style is plain CSS; nothing is fetched from anywhere and no script runs.
 #include "vit/show/html.h"
 
+#include "tensor/error.h"
 #include "vit/show/png.h"
 #include "vit/show/svg.h"
 
@@ -12,14 +13,16 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-
 h1 { line-height: 1.2; margin-bottom: 0; } h1 + p { color: #555; margin-top: .3rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
 p, pre, code { overflow-wrap: anywhere; } p { max-width: 48rem; }
 pre { background: #f4f4f4; padding: .7rem; white-space: pre-wrap; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
+.scroll { overflow-x: auto; } table { width: max-content; border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 .caption, figcaption { color: #555; margin-bottom: 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th:first-child { text-align: left; } thead th { border-bottom: 2px solid #888; }
+th:first-child { position: sticky; left: 0; background: #fff; max-width: min(24rem, 36vw); padding-left: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; }
+thead th { border-bottom: 2px solid #888; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem; } .charts svg { width: min(100%, 35rem); height: auto; }
 img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
-@media print { body { max-width: none; font-size: 11px; } h2, figure, tr, svg { break-inside: avoid; } h2, .caption { break-after: avoid; }
-  .charts { display: block; } .charts svg { width: 49%; } .scroll { overflow: visible; } }
+@media screen and (max-width: 700px) { img { max-width: none; } }
+@media print { body { max-width: none; font-size: 11px; } h2, p, figure, tr, svg { break-inside: avoid; } h2, h2 + p, .caption { break-after: avoid; }
+  .charts { display: block; } .charts svg { width: 49%; } .scroll { overflow: visible; } th:first-child { position: static; } }
 )";
 
 }  // namespace
@@ -57,8 +60,13 @@ void HtmlPage::charts(const std::vector<std::string>& svgs) {
 
 void HtmlPage::picture(const std::string& svg, const std::string& description) {
   const std::string text = escape_xml(description);
-  body_ += "<figure><img alt=\"" + text + "\" src=\"data:image/svg+xml;base64," + base64(svg) + "\"/><figcaption>" +
-           text + "</figcaption></figure>\n";
+  body_ += "<figure><div class=\"scroll\" tabindex=\"0\"><img alt=\"" + text + "\" src=\"data:image/svg+xml;base64," +
+           base64(svg) + "\"/></div><figcaption>" + text + "</figcaption></figure>\n";
+}
+
+void HtmlPage::pictures(const std::vector<std::string>& svgs, const std::string& description) {
+  for (std::size_t i = 0; i < svgs.size(); ++i)
+    picture(svgs[i], svgs.size() == 1 ? description : concat(description, ", ", i + 1, " of ", svgs.size()));
 }
 
 void HtmlPage::code(const std::string& text) {

@@ -22,12 +22,15 @@ class HtmlPage {
 
   void heading(const std::string& text);
   void paragraph(const std::string& text);
-  // The first row is the head, the first cell of each other row names it. Wide ones scroll within the page.
+  // The first row is the head, the first cell of each other row names it. Wide ones scroll within the page, names stay.
   void table(const std::string& caption, const std::vector<HtmlRow>& rows);
   // SVG without ids, as line_charts writes it, side by side where there is room.
   void charts(const std::vector<std::string>& svgs);
-  // SVG of any kind, in a document of its own, so that its ids meet no others.
+  // SVG of any kind, in a document of its own, so that its ids meet no others. On narrow screens it keeps its size and
+  // scrolls.
   void picture(const std::string& svg, const std::string& description);
+  // Several that belong together, one below another.
+  void pictures(const std::vector<std::string>& svgs, const std::string& description);
   void code(const std::string& text);
 
   std::string str() const;

@@ -16,9 +16,9 @@ struct PictureRow {
   std::vector<SmallPicture> pictures;
 };
 
-// columns: their headings.
-std::string picture_table(const std::string& title, const std::vector<std::string>& columns,
-                          const std::vector<PictureRow>& rows);
+// columns: their headings. As many SVGs of a few rows each as it takes for none to be higher than a sheet of paper.
+std::vector<std::string> picture_tables(const std::string& title, const std::vector<std::string>& columns,
+                                        const std::vector<PictureRow>& rows);
 
 // The image without its colours, so that what is laid over it has all of them: a PNG file.
 std::string grey_png(const Image& image);

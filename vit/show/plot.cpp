@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kWidth = 580, kLeft = 82, kRight = 24, kPlotHeight = 300, kBelow = 64, kTitle = 52, kLegendRow = 24;
 constexpr double kTickSize = 15, kLabelSize = 16, kLegendSize = 16;
+constexpr std::size_t kAFew = 6;
 constexpr std::size_t kMarkerShapes = 5, kMarkers = 30;  // series up to this length have one at every point
 // Okabe and Ito's, told apart by colour-blind readers too.
 constexpr std::array kColors{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
@@ -75,6 +76,7 @@ struct Axes {
           const double error = error_of(s, i);
           x.include(s.x[i]), y.include(s.y[i] - error), y.include(s.y[i] + error);
         }
+    for (const double value : chart.include_x) x.include(value);
     for (const double value : chart.include_y) y.include(value);
     if (x.low == x.high) x.low -= 0.5, x.high += 0.5;
     x.widen((x.high - x.low) * 0.02);
@@ -185,6 +187,26 @@ std::string line_charts(const std::vector<Chart>& charts) {
   for (std::size_t i = 0; i < charts.size(); ++i)
     svg.group(kWidth * static_cast<double>(i), 0, [&] { draw_chart(svg, charts[i], plot_top); });
   return svg.str();
+}
+
+std::vector<std::string> charts_of_a_few(const Chart& chart) {
+  Chart frame = chart;
+  frame.series.clear();
+  for (const Series& s : chart.series)
+    for (std::size_t i = 0; i < s.x.size(); ++i)
+      if (is_point(s, i)) {
+        frame.include_x.push_back(s.x[i]);
+        for (const double sign : {-1, 1}) frame.include_y.push_back(s.y[i] + sign * error_of(s, i));
+      }
+  std::vector<std::string> charts;
+  const std::size_t count = chart.series.size();
+  for (std::size_t begin = 1; count > 0 && (begin == 1 || begin < count); begin += kAFew - 1) {
+    Chart some = frame;
+    some.series.push_back(chart.series[0]);
+    for (std::size_t i = begin; i < std::min(begin + kAFew - 1, count); ++i) some.series.push_back(chart.series[i]);
+    charts.push_back(line_charts({some}));
+  }
+  return charts;
 }
 
 }  // namespace lookhere

@@ -14,11 +14,14 @@ struct Series {
 struct Chart {
   std::string title, x_label, y_label;
   std::vector<Series> series;
-  std::vector<double> include_y = {};  // the axis reaches so far in any case, as that of a chart beside it
+  std::vector<double> include_x = {}, include_y = {};  // axes reach so far in any case, as those of a chart beside it
 };
 
-// Series differ in colour and in their markers, from the seventh on also in dashes. // The charts side by side. Throws
+// The charts side by side. Series differ in colour and in their markers, from the seventh on also in dashes. Throws
 // Error where x and y of a series differ in length.
 std::string line_charts(const std::vector<Chart>& charts);
+// The chart in as many as it takes for lines to be told apart, each with the first series, to compare with, and with
+// the same axes. None without series.
+std::vector<std::string> charts_of_a_few(const Chart& chart);
 
 }  // namespace lookhere
