@@ -181,15 +181,14 @@ void Eval::run() const {
   if (!metrics.empty()) return judge_model({model, data, metrics, sizes, epsilon, test_images, curve, json, how});
   ViT vit = load(file, on);
   const ViTConfig& config = vit.config();
-  const auto own = with_options(preprocessing_of(file, config.channels).value_or(Preprocessing()), chosen);
-  const InputSize size = input_size(config, chosen, own.size_rule);
+  const InputSize size =
+      input_size(config, chosen, preprocessing_of(file, config.channels).value_or(Preprocessing()).size_rule);
   Results r{.height = size.height.seen, .width = size.width.seen};
   r.sigmoid = how.bce_loss;
   DatasetOptions options = dataset_options(how);
   options.shapes_size = options.glyphs_size = size.height.resized;
   Dataset dataset = load_test_set(data, file, options);
-  if (chosen.crop_pct > 0) dataset.crop_ratio = chosen.crop_pct;
-  if (!chosen.interpolation.empty()) dataset.interpolation = own.interpolation;
+  crop_as_chosen(dataset, config, size, chosen);
   Loader loader(dataset, {.batch_size = batch_size,
                           .image_height = size.height.resized,
                           .image_width = size.width.resized,
