@@ -7,6 +7,7 @@
 #include "tests/program.h"
 #include "tests/testing.h"
 #include "tests/vit/show_pictures.h"
+#include "tests/vit/small_comparison.h"
 #include "vit/compare/folder.h"
 #include "vit/compare/report.h"
 #include "vit/compare/results.h"
@@ -17,18 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Words comparison(const std::string& folder, const Words& more = {}) {
-  Words words = split(
-      "compare --data shapes --shapes-train 64 --shapes-test 24 --img-size 16 --dim 16 --depth 1 --heads 4 "
-      "--patch-size 4 "
-      "--epochs 2 --batch-size 16 --shards 2 --recovery-interval 2 --positions lh90,none --seeds 2 --holdout 0.1 "
-      "--sizes 16,32 --test-images 12 --output",
-      ' ');
-  words.push_back(folder);
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 std::string corruptions() {
@@ -38,18 +27,6 @@ std::string corruptions() {
     for (int strength = 1; strength <= 5; ++strength) names += concat("corrupted.", kind, ".", strength, "@16 ");
   }
   return names;
-}
-
-// Made once for all tests.
-const std::string& whole() {
-  static const TemporaryFolder folder;
-  static const std::string path = [] {
-    const Finished end = run_program(comparison(folder / "whole"));
-    EXPECT_EQ(end.code, 0) << end.err;
-    EXPECT_NE(end.out.find("results "), std::string::npos);
-    return folder / "whole";
-  }();
-  return path;
 }
 
 // Before the first run begins.
@@ -101,61 +78,25 @@ TEST(CompareRun, AgreesWithTheTrainersEvaluation) {
   }
 }
 
-// eval --metrics says the same, to as many digits as it prints.
-TEST(CompareRun, EvalHasTheSameNumbers) {
-  const TemporaryFolder folder;
-  const std::string model = whole() + "/runs/lh90-seed42/last.safetensors";
-  const Finished end = run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "all", "--sizes",
-                                    "16,32", "--test-images", "12", "--curve", folder / "curve.svg"});
-  ASSERT_EQ(end.code, 0) << end.err;
-  std::string want;
-  const std::vector<RunResult> results = results_of(comparison_in(whole()), whole());
-  for (const Measurement& m : results[0].values)
-    want += fmt::format("{:<20} {:>5} px {:>12.5g}\n", m.metric, m.size, m.value);
-  EXPECT_EQ(end.out, want);
-  const std::string curve = read_file(folder / "curve.svg");
-  for (const char* part : {"as trained", "tuned", "image size in pixels"})
-    EXPECT_NE(curve.find(part), std::string::npos) << part;
-  const Finished some = run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", "--json"});
-  EXPECT_TRUE(some.out.starts_with(R"([{"metric":"top1","size":16,"value":)")) << some.out;
-  for (const char* other : {"--img-size=32", "--crop-pct=0.9", "--global-slope=1", "--use-ema", "--attack=fgsm",
-                            "--size-rule=crop", "--interpolation=bicubic", "--reliability=r.svg"})
-    EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "accuracy", other})
-                  .err.find(concat("without ", std::string(other).substr(0, std::string(other).find('=')))),
-              std::string::npos)
-        << other;
-  for (const char* other : {"--epsilon=2", "--attack-step=1", "--attack-steps=3"})
-    EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", other}).err.find("wanted --attack"),
-              std::string::npos)
-        << other;
-  for (const char* other : {"--sizes=32", "--test-images=8", "--curve=c.svg"})
-    EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", other}).err.find("wanted --metrics"),
-              std::string::npos)
-        << other;
-  EXPECT_NE(run_program({"eval", "--model", model, "--data", "shapes", "--metrics", "colour"})
-                .err.find("--metrics: wanted all or some of accuracy, tuned, heads, lens, shift, corruptions, fgsm, "
-                          "got \"colour\""),
-            std::string::npos);
-}
-
-TEST(CompareRun, EndsTheSameWhereverItIsKilled) {
+// As often as `wanted`, over and over, each at any moment of the first third.
+void expect_the_same_wherever_it_is_killed(const Words& options, long wanted) {
   const std::string& want = whole();
   const TemporaryFolder folder;
   const auto begin = Clock::now();
-  ASSERT_EQ(run_program(comparison(folder / "timed")).code, 0);
+  ASSERT_EQ(run_program(comparison(folder / "timed", options)).code, 0);
   const double all = seconds_since(begin);
   EXPECT_EQ(read_file(folder / "timed/results.csv"), read_file(want + "/results.csv"));
   Rng rng(5, Purpose::test);
   long kills = 0, starts = 0;
-  for (long run = 0; kills < 20; ++run) {
+  for (long run = 0; kills < wanted; ++run) {
     const std::string killed = folder / concat("killed-", run);
     for (bool finished = false; !finished;) {
-      ASSERT_LT(starts++, 400) << kills << " kills: nearly all of them came when the program was gone";
-      Program program(comparison(killed));
+      ASSERT_LT(starts++, 20 * wanted) << kills << " kills: nearly all of them came when the program was gone";
+      Program program(comparison(killed, options));
       const auto moment = Clock::now() + std::chrono::duration<double>(rng.uniform(0, all / 3));
-      while (kills < 20 && program.running() && Clock::now() < moment)
+      while (kills < wanted && program.running() && Clock::now() < moment)
         std::this_thread::sleep_for(std::chrono::microseconds(200));
-      if (kills < 20) program.send(SIGKILL);
+      if (kills < wanted) program.send(SIGKILL);
       const Finished end = program.wait();
       finished = end.code == 0;
       ASSERT_TRUE(finished || end.signal == SIGKILL) << end.err;
@@ -164,6 +105,13 @@ TEST(CompareRun, EndsTheSameWhereverItIsKilled) {
     EXPECT_EQ(read_file(killed + "/results.csv"), read_file(want + "/results.csv"));
     EXPECT_EQ(read_file(killed + "/report.html"), read_file(want + "/report.html"));
   }
+}
+
+TEST(CompareRun, EndsTheSameWhereverItIsKilled) { expect_the_same_wherever_it_is_killed({}, 20); }
+
+// The processes that it has started end with it.
+TEST(CompareRun, EndsTheSameWhereverItIsKilledWithItsJobs) {
+  expect_the_same_wherever_it_is_killed({"--jobs", "2"}, 6);
 }
 
 TEST(CompareRun, ProcessesSideBySideLeaveTheSame) {

@@ -2,6 +2,8 @@
 // model file says of its images.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/program.h"
 #include "tests/vit/photo_files.h"
 #include "tests/vit/photo_folder.h"
@@ -110,6 +112,40 @@ TEST(PhotoTraining, NothingIsCroppedAtOtherSizes) {
   for (const Images which : {Images::test, Images::held_out}) {
     EXPECT_EQ(subject.images(side, which).crop_ratio, 0.875);
     EXPECT_EQ(subject.images(2 * side, which).crop_ratio, 1);
+  }
+}
+
+// By whichever command it is asked for, and unless another crop is.
+TEST(PhotoTraining, EveryCommandSeesAsMuchAtOtherSizes) {
+  const TemporaryFolder folder;
+  const std::string photos = make_photos(folder), model = folder / "run/last.safetensors";
+  train(photo_recipe(photos), folder / "run", 1);
+  const auto go = [](const Words& words) {
+    const Finished end = run_program(words);
+    EXPECT_EQ(end.code, 0) << end.err;
+    return end.out;
+  };
+  for (const char* side : {"16", "32"}) {
+    const auto evaluated = [&](const Words& more) {
+      const auto json = nlohmann::json::parse(
+          go(Words{"eval", "--model", model, "--data", photos, "--img-size", side, "--json"} + more));
+      return std::pair<double, double>(json["top1"], json["loss"]);
+    };
+    const auto measured = nlohmann::json::parse(
+        go({"eval", "--model", model, "--data", photos, "--metrics", "accuracy", "--sizes", side, "--json"}));
+    EXPECT_EQ(measured[0]["metric"], "top1");
+    EXPECT_EQ(measured[2]["metric"], "loss");
+    const std::pair<double, double> want(measured[0]["value"], measured[2]["value"]);
+    EXPECT_EQ(evaluated({}), want) << side;
+    EXPECT_EQ(evaluated({}) == evaluated({"--crop-pct", "1"}), side == std::string("32"));
+    EXPECT_EQ(evaluated({}) == evaluated({"--crop-pct", "0.875"}), side == std::string("16"));
+    const auto predicted = [&](const std::string& picture, const Words& more) {
+      return go(Words{"predict", "--model", model, picture, "--img-size", side} + more);
+    };
+    for (const std::string& picture : {photos + ":5", photos + "/val/down/1.png"}) {
+      EXPECT_EQ(predicted(picture, {}) == predicted(picture, {"--crop-pct", "1"}), side == std::string("32"));
+      EXPECT_EQ(predicted(picture, {}) == predicted(picture, {"--crop-pct", "0.875"}), side == std::string("16"));
+    }
   }
 }
 

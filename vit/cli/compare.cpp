@@ -59,8 +59,8 @@ void Compare::add_options(Options& o) {
         sizes);
   o.add({.names = "--test-images", .help = "look at as many, evenly spread (0: all)", .range = {.low = 0}},
         test_images);
-  o.add({.names = "--epsilon", .help = "of FGSM, in 1/255"}, epsilon);
-  o.add({.names = "--metrics", .help = "all, or by commas some of " + joined(judging_groups())}, metrics);
+  o.add({.names = "--epsilon", .help = "of FGSM and PGD, in 1/255"}, epsilon);
+  o.add({.names = "--metrics", .help = "all (but pgd), or by commas some of " + joined(judging_groups())}, metrics);
   o.add({.names = "--jobs", .help = "processes side by side, which share the threads", .range = {1, 256}}, jobs);
   o.add({.names = "--output", .help = "folder; the same command again goes on with it", .file = File::written}, output);
   o.add(
@@ -127,7 +127,7 @@ void Compare::run() const {
   say("{} runs: {} variants x {} seeds, {} training, {} held-out and {} test images of {}; folder {}\n",
       folder.runs().size(), c.variants.size(), c.seeds, folder.images().train, folder.images().held_out,
       folder.images().test, c.recipe.data, output);
-  if (!is_job && c.metrics.empty() && folder.images().held_out == 0)
+  if (!is_job && folder.images().held_out == 0 && groups_of(c.metrics).contains("tuned"))
     say("note: nothing is tuned, for no images are held out (--holdout)\n");
   note_stop_signals();
   ProgressOptions options = standard_error();

@@ -37,6 +37,7 @@ class Eval : public Command {
                 "  lookhere eval --model runs/fashion/best.safetensors --data fashion --img-size 56\n"
                 "  lookhere eval --model best.safetensors --reliability reliability.svg\n"
                 "  lookhere eval --model best.safetensors --metrics accuracy --sizes 28,56,112 --curve curve.svg\n"
+                "  lookhere eval --model best.safetensors --metrics accuracy,pgd --sizes 28,56,112 --csv\n"
                 "  lookhere eval --model best.safetensors --attack pgd --epsilon 1 3 --attack-steps 10"};
   }
   void add_options(Options& o) override {
@@ -48,7 +49,7 @@ class Eval : public Command {
     o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
     const char* metrics_group = "Metrics";
     o.add({.names = "--metrics",
-           .help = "instead, the numbers that compare has of each run: all, or by commas some of " +
+           .help = "instead, the numbers that compare has of each run: all (but pgd), or by commas some of " +
                    joined(judging_groups()),
            .group = metrics_group},
           metrics);
@@ -69,6 +70,7 @@ class Eval : public Command {
     add_device(o, device);
     o.add({.names = "--use-ema", .help = "the averaged weights of a checkpoint"}, use_ema);
     o.add({.names = "--json", .help = "one JSON object instead of a table"}, json);
+    o.add({.names = "--csv", .help = "the lines of a results.csv instead of a table"}, csv);
     const char *calibration = "Calibration", *attacks = "Attacks";
     o.add(
         {.names = "--bce-loss",
@@ -100,7 +102,7 @@ class Eval : public Command {
   };
   ViT load(const Safetensors& file, Device on) const;
   Accuracy measure(ViT& vit, Loader& loader, long images, const std::string& label, EvaluationOptions options) const;
-  void report(const Results& r) const;
+  void report(const Safetensors& file, const Results& r) const;
   void check_attack() const;
   void check_metrics() const;
 
@@ -111,7 +113,7 @@ class Eval : public Command {
   long batch_size = 256, workers = 1, attack_steps = 10;
   std::vector<double> epsilon{1, 3}, sizes;
   long test_images = 0;
-  bool use_ema = false, json = false, bce_loss = false;
+  bool use_ema = false, json = false, csv = false, bce_loss = false;
   Recipe drawn;
 };
 
@@ -121,8 +123,9 @@ void Eval::check_attack() const {
   for (const double each : epsilon) check_range("--epsilon", {0, kGreys}, each);
   const Eval untouched;
   check(!attack.empty() || !metrics.empty() || epsilon == untouched.epsilon, "--epsilon: wanted --attack beside it");
-  check(attack == "pgd" || (attack_step == untouched.attack_step && attack_steps == untouched.attack_steps),
-        "--attack-step and --attack-steps: wanted --attack pgd beside them");
+  check(attack == "pgd" || (!metrics.empty() && groups_of(comma_list(metrics)).contains("pgd")) ||
+            (attack_step == untouched.attack_step && attack_steps == untouched.attack_steps),
+        "--attack-step and --attack-steps: wanted --attack pgd or --metrics pgd beside them");
 }
 
 // What would be left unsaid or undone is refused.
@@ -133,6 +136,7 @@ void Eval::check_metrics() const {
   check(curve.empty() || metrics == "all" || metrics.find("accuracy") != std::string::npos,
         "--curve: wanted accuracy among --metrics, got ", shown(metrics));
   check(all || test_images == 0, "--test-images: wanted --metrics beside it");
+  check(!csv || !json, "--csv: wanted without --json");
   for (const auto& [name, given] :
        std::initializer_list<std::pair<const char*, bool>>{{"--img-size", chosen.img_size > 0},
                                                            {"--size-rule", !chosen.size_rule.empty()},
@@ -178,18 +182,32 @@ void Eval::run() const {
   if (drawn.on_bad_image != Recipe().on_bad_image) how.on_bad_image = drawn.on_bad_image;
   how.bce_loss = how.bce_loss || bce_loss;
   how.device = device.name, how.eval_batch_size = batch_size, how.workers = workers;
-  if (!metrics.empty()) return judge_model({model, data, metrics, sizes, epsilon, test_images, curve, json, how});
+  if (!metrics.empty())
+    return judge_model({.model = model,
+                        .data = data,
+                        .metrics = comma_list(metrics),
+                        .sizes = sizes,
+                        .epsilon = epsilon,
+                        .attack_steps = attack_steps,
+                        .attack_step = attack_step,
+                        .test_images = test_images,
+                        .curve = curve,
+                        .format = csv    ? ResultFormat::csv
+                                  : json ? ResultFormat::json
+                                         : ResultFormat::table,
+                        .how = how});
   ViT vit = load(file, on);
   const ViTConfig& config = vit.config();
-  const auto own = with_options(preprocessing_of(file, config.channels).value_or(Preprocessing()), chosen);
-  const InputSize size = input_size(config, chosen, own.size_rule);
+  const InputSize size =
+      input_size(config, chosen, preprocessing_of(file, config.channels).value_or(Preprocessing()).size_rule);
   Results r{.height = size.height.seen, .width = size.width.seen};
+  check(!csv || r.height == r.width, "--csv: wanted square images, for it has one number for their size, got ",
+        r.height, "x", r.width);
   r.sigmoid = how.bce_loss;
   DatasetOptions options = dataset_options(how);
   options.shapes_size = options.glyphs_size = size.height.resized;
   Dataset dataset = load_test_set(data, file, options);
-  if (chosen.crop_pct > 0) dataset.crop_ratio = chosen.crop_pct;
-  if (!chosen.interpolation.empty()) dataset.interpolation = own.interpolation;
+  crop_as_chosen(dataset, config, size, chosen);
   Loader loader(dataset, {.batch_size = batch_size,
                           .image_height = size.height.resized,
                           .image_width = size.width.resized,
@@ -220,12 +238,24 @@ void Eval::run() const {
     write_atomically(reliability, [&](FileWriter& out) { out.write(svg); });
   }
   if (const std::string note = dataset.skipped("test"); !note.empty()) say("note: {}\n", note);
-  report(r);
+  report(file, r);
 }
 
-void Eval::report(const Results& r) const {
+void Eval::report(const Safetensors& file, const Results& r) const {
   const char* confidence = r.sigmoid ? "sigmoid" : "softmax";
   const double ece = r.calibration.expected_error();
+  if (csv) {
+    std::vector<Measurement> numbers{{"top1", r.height, r.plain.top1},
+                                     {"top5", r.height, r.plain.top5},
+                                     {"loss", r.height, r.plain.loss},
+                                     {"ece", r.height, 100 * ece}};
+    for (std::size_t i = 0; i < r.attacked.size(); ++i) {
+      const std::string name = fmt::format("{}{}", attack, epsilon[i]);
+      numbers.push_back({name + ".top1", r.height, r.attacked[i].top1});
+      numbers.push_back({name + ".top5", r.height, r.attacked[i].top5});
+    }
+    return write_to_stdout(to_csv(file, numbers));
+  }
   if (json) {
     // ASCII: whatever stands in a path, the terminal is safe and the JSON valid.
     nlohmann::ordered_json object{{"model", model},           {"data", data},         {"img_size", {r.height, r.width}},

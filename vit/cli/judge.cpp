@@ -6,7 +6,7 @@
 #include "tensor/file.h"
 #include "tensor/system/signals.h"
 #include "tensor/text.h"
-#include "vit/cli/command.h"
+#include "vit/compare/results.h"
 #include "vit/model/json.h"
 #include "vit/model/weights.h"
 #include "vit/show/console.h"
@@ -18,20 +18,18 @@ namespace lookhere {
 namespace {
 
 Judging judging_of(const Judged& asked, const ViTConfig& model, Subject& subject) {
-  Judging judging{.sizes = {model.height}, .epsilon = asked.epsilon, .groups = {}};
+  Judging judging{.sizes = {model.height},
+                  .all_at_sizes = true,
+                  .epsilon = asked.epsilon,
+                  .pgd_steps = asked.attack_steps,
+                  .pgd_step = asked.attack_step,
+                  .groups = groups_of(asked.metrics)};
   if (!asked.sizes.empty()) judging.sizes.clear();
   for (const double size : asked.sizes) {
     check(size >= 1 && size <= 16384 && size == std::round(size) && static_cast<long>(size) % model.patch == 0,
           "--sizes: wanted multiples of the patch size ", model.patch, ", got ", size);
     judging.sizes.push_back(static_cast<long>(size));
   }
-  const std::vector<std::string> known = judging_groups();
-  for (const std::string& group : comma_list(asked.metrics)) {
-    check(group == "all" || std::ranges::find(known, group) != known.end(), "--metrics: wanted all or some of ",
-          joined(known), ", got ", shown(group));
-    if (group != "all") judging.groups.insert(group);
-  }
-  if (asked.metrics == "all") judging.groups.clear();
   judging.masks = static_cast<bool>(subject.images(model.height).masks);
   return judging;
 }
@@ -50,6 +48,15 @@ void draw_curve(const std::string& path, const std::string& title, const Measure
 
 }  // namespace
 
+std::string to_csv(const Safetensors& file, const std::vector<Measurement>& numbers) {
+  std::string position = config_of(file).position->to_json().at("type"), seed;
+  if (file.metadata().contains("recipe")) {
+    const Recipe recipe = recipe_of(file);
+    position = recipe.position, seed = std::to_string(recipe.seed);
+  }
+  return kResultsHeader + csv_lines(position, seed, numbers);
+}
+
 void judge_model(const Judged& asked) {
   const Safetensors file(asked.model);
   const ViTConfig model = config_of(file);
@@ -60,10 +67,10 @@ void judge_model(const Judged& asked) {
   Subject subject(asked.model, recipe, asked.test_images);
   Judging judging = judging_of(asked, model, subject);
   // Nothing but tuning needs training images.
-  const bool tunes = judging.groups.empty() || judging.groups.contains("tuned");
+  const bool tunes = judging.groups.contains("tuned");
   const long held_out = tunes && recipe.holdout > 0 ? load_training_split(recipe).held.size() : 0;
   judging.held_out = held_out > 0;
-  check(judging.held_out || !judging.groups.contains("tuned"),
+  check(judging.held_out || std::ranges::find(asked.metrics, "tuned") == asked.metrics.end(),
         "--metrics tuned: wanted training images that were held out (train --holdout), got a model whose run has none");
   Measurements numbers("", "");
   const long test = subject.images(model.height).size();
@@ -83,7 +90,8 @@ void judge_model(const Judged& asked) {
   if (!whole) throw Error("interrupted", Exit::interrupted);
   progress.finish();
   if (!asked.curve.empty()) draw_curve(asked.curve, asked.data + ", " + asked.model, numbers);
-  if (asked.json) {
+  if (asked.format == ResultFormat::csv) return write_to_stdout(to_csv(file, numbers.all()));
+  if (asked.format == ResultFormat::json) {
     auto list = nlohmann::ordered_json::array();
     for (const Measurement& m : numbers.all())
       list.push_back({{"metric", m.metric}, {"size", m.size}, {"value", m.value}});

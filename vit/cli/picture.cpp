@@ -51,20 +51,20 @@ Tensor read_photo(const std::string& path, const ViTConfig& config, const Prepro
   one.name = path, one.classes = 1, one.labels = {0}, one.class_names = {path};
   take(one, preprocessing);
   one.set_images(std::vector(image.pixels, image.pixels + image.numel()), image.channels, image.height, image.width);
-  return seen(one, 0, input_size(config, chosen, preprocessing.size_rule));
+  const InputSize size = input_size(config, chosen, preprocessing.size_rule);
+  crop_as_chosen(one, config, size, chosen);
+  return seen(one, 0, size);
 }
 
 }  // namespace
 
 TestPictures::TestPictures(const std::string& data, const Safetensors& model, const PictureOptions& chosen) {
   const ViTConfig config = config_of(model);
-  const auto own = with_options(preprocessing_of(model, config.channels).value_or(Preprocessing()), chosen);
-  size_ = input_size(config, chosen, own.size_rule);
+  size_ = input_size(config, chosen, preprocessing_of(model, config.channels).value_or(Preprocessing()).size_rule);
   DatasetOptions options = dataset_options(recipe_behind(model));
   options.shapes_size = options.glyphs_size = size_.height.resized;
   dataset_ = load_test_set(data, model, options);
-  if (chosen.crop_pct > 0) dataset_.crop_ratio = chosen.crop_pct;
-  if (!chosen.interpolation.empty()) dataset_.interpolation = own.interpolation;
+  crop_as_chosen(dataset_, config, size_, chosen);
 }
 
 CommandImage TestPictures::read(long index) const {
@@ -83,24 +83,26 @@ void add_picture_options(Options& o, PictureOptions& chosen) {
              "for sizes that are no multiple of the patch: resize (to the nearest), crop or pad (empty: the model's)"},
         chosen.size_rule);
   o.add({.names = "--crop-pct",
-         .help = "part of the shorter side that is seen (0: the model's; where it has none, the whole, resized)",
+         .help = "part of the shorter side that is seen (0: the model's, at other sizes than its own 1; where it has "
+                 "none, the "
+                 "whole, resized)",
          .range = {0, 16}},
         chosen.crop_pct);
   o.add({.names = "--interpolation", .help = "of these crops: bilinear or bicubic (empty: the model's)"},
         chosen.interpolation);
 }
 
-Preprocessing with_options(Preprocessing own, const PictureOptions& chosen) {
-  if (!chosen.size_rule.empty()) own.size_rule = size_rule_from_name(chosen.size_rule);
-  if (!chosen.interpolation.empty()) own.interpolation = interpolation_from_name(chosen.interpolation);
-  if (chosen.crop_pct > 0) own.crop_ratio = chosen.crop_pct;
-  return own;
-}
-
-InputSize input_size(const ViTConfig& model, const PictureOptions& chosen, SizeRule rule) {
+InputSize input_size(const ViTConfig& model, const PictureOptions& chosen, SizeRule own) {
+  const SizeRule rule = chosen.size_rule.empty() ? own : size_rule_from_name(chosen.size_rule);
   const long height = chosen.img_size ? chosen.img_size : model.height;
   const long width = chosen.img_size ? chosen.img_size : model.width;
   return {input_side(height, model.patch, rule), input_side(width, model.patch, rule)};
+}
+
+void crop_as_chosen(Dataset& images, const ViTConfig& model, const InputSize& size, const PictureOptions& chosen) {
+  crop_for_side(images, model, size.height.resized);
+  if (chosen.crop_pct > 0) images.crop_ratio = chosen.crop_pct;
+  if (!chosen.interpolation.empty()) images.interpolation = interpolation_from_name(chosen.interpolation);
 }
 
 std::vector<std::string> pictures_in(const std::vector<std::string>& words) {
@@ -133,7 +135,6 @@ CommandImage read_picture(const char* command, const std::string& text, const Sa
   CommandImage picture{.image = {},
                        .class_names = class_names_of(model, config.classes),
                        .preprocessing = preprocessing_of(model, config.channels)};
-  if (picture.preprocessing) picture.preprocessing = with_options(*picture.preprocessing, chosen);
   check(!photo || picture.preprocessing, text, ": photographs are normalised as the model says, but ", model.path(),
         " does not say how: normalise it and store float32 (npy)");
   picture.image = photo ? read_photo(text, config, *picture.preprocessing, chosen) : load_images(text, model, true);

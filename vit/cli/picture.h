@@ -19,15 +19,16 @@ struct PictureOptions {
   double crop_pct = 0;
 };
 void add_picture_options(Options& options, PictureOptions& chosen);
-// Throws Error for names that are none.
-Preprocessing with_options(Preprocessing own, const PictureOptions& chosen);
 
 // The two sides of what the model sees.
 struct InputSize {
   InputSide height, width;
 };
-// Of --img-size or, without, of the model. Throws Error as input_side.
-InputSize input_size(const ViTConfig& model, const PictureOptions& chosen, SizeRule rule);
+// Of --img-size or, without, of the model, by --size-rule or, without, the model's own. Throws Error as input_side, and
+// for a rule that is none.
+InputSize input_size(const ViTConfig& model, const PictureOptions& chosen, SizeRule own);
+// Cropped as crop_for_side says, unless something else was chosen. Throws Error for an interpolation that is none.
+void crop_as_chosen(Dataset& images, const ViTConfig& model, const InputSize& size, const PictureOptions& chosen);
 
 struct CommandImage {
   Tensor image;  // f32 [1, C, Y, X], normalised

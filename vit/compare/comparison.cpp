@@ -104,11 +104,7 @@ void Comparison::validate() const {
   }
   for (const double each : epsilon) check_range("--epsilon", {0, 255}, each);
   for (const long size : sizes) check_range("--sizes", {1, 16384}, size);
-  for (const std::string& group : metrics) {
-    const std::vector<std::string> known = judging_groups();
-    check(std::ranges::find(known, group) != known.end(), "--metrics: wanted some of ", joined(known), ", got ",
-          shown(group));
-  }
+  groups_of(metrics);
   check(std::ranges::is_sorted(sizes) && std::ranges::adjacent_find(sizes) == sizes.end(),
         "--sizes: wanted each size once, the smallest first, got ", joined(texts_of(sizes), ","));
 }

@@ -15,8 +15,8 @@ struct Comparison {
   long seeds = 3;                         // runs of each, with the recipe's seed and those that follow it
   std::vector<long> sizes = {};           // sides of the test images in pixels, multiples of the patch
   long test_images = 0;                   // evenly spread over the test set; 0: all
-  std::vector<double> epsilon{1, 3};      // of FGSM at the size of training, in 1/255
-  std::vector<std::string> metrics = {};  // groups of them (measure.h); none: all
+  std::vector<double> epsilon{1, 3};      // of attacks at the size of training, in 1/255
+  std::vector<std::string> metrics = {};  // words of groups_of (measure.h)
 
   // Throws Error naming what is wrong: unknown variants, two alike, sizes that are no multiple of the patch.
   void validate() const;

@@ -70,7 +70,7 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
               .epsilon = c.epsilon,
               .held_out = images_.held_out > 0,
               .masks = static_cast<bool>(test.masks),
-              .groups = {c.metrics.begin(), c.metrics.end()}};
+              .groups = groups_of(c.metrics)};
   if (is_new && file_exists(file(kComparisonFile))) {  // another machine, with other threads, has begun it meanwhile
     c.recipe.shards = asked_shards;
     require_same_comparison();

@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "tensor/text.h"
 #include "vit/compare/subject.h"
 #include "vit/compare/tune.h"
 #include "vit/data/subset.h"
@@ -50,13 +51,11 @@ std::vector<Measurement> accuracy_at(long size, Subject& subject, const Evaluati
           {"ece", size, 100 * j.calibration.expected_error()}};
 }
 
-std::vector<Measurement> attacked_at(long size, double epsilon, const std::string& name, Subject& subject,
+std::vector<Measurement> attacked_at(long size, const AttackOptions& how, const std::string& name, Subject& subject,
                                      EvaluationOptions options) {
   const Dataset& images = subject.images(size);
   Attack attack(subject.model(), {.mean = images.mean, .std = images.std}, subject.recipe().bce_loss);
-  options.change = [&](const Tensor& batch, const Tensor& labels) {
-    return attack(batch, labels, {.epsilon = epsilon / kGreys, .step_size = epsilon / kGreys});
-  };
+  options.change = [&](const Tensor& batch, const Tensor& labels) { return attack(batch, labels, how); };
   Loader loader = subject.loader(size);
   const Accuracy a = accuracy_of(subject.model(), loader, size, options);
   if (a.stopped) return {};
@@ -174,6 +173,33 @@ std::vector<Measurement> shifted_at(long size, Subject& subject, const Evaluatio
   return {{"shifted", size, mean}};
 }
 
+// What is measured at one size besides accuracy. work: of a forward pass.
+void add_steps_at(long side, double work, const Judging& judging, const ViTConfig& model, std::vector<Step>& steps) {
+  steps.push_back({"heads", "heads", "diversity", side, 2 * work,
+                   [side](Subject& s, const EvaluationOptions& o) { return heads_at(side, s, o); }, 1, 0,
+                   kPicturesForHeads});
+  if (judging.masks && model.pool != Pooling::map)
+    steps.push_back({"lens", "logit lens", "lens.miou", side, 2 * work,
+                     [side](Subject& s, const EvaluationOptions& o) { return lens_at(side, s, o); }});
+  steps.push_back({"shift", "shifted", "shifted", side, work,
+                   [side](Subject& s, const EvaluationOptions& o) { return shifted_at(side, s, o); },
+                   std::ssize(kDirections)});
+  for (const Corruption corruption : kCorruptions)
+    if (corruption != Corruption::jpeg || model.channels == 1 || model.channels == 3)
+      steps.push_back({"corruptions", name_of(corruption), concat("corrupted.", name_of(corruption)), side, work,
+                       [=](Subject& s, const EvaluationOptions& o) { return corrupted_at(side, corruption, s, o); },
+                       kStrengths});
+  const auto add_attack = [&](const char* group, const char* title, double epsilon, long passes, double step) {
+    const std::string name = fmt::format("{}{}", group, epsilon);
+    const AttackOptions how{.epsilon = epsilon / kGreys, .steps = passes, .step_size = step / kGreys};
+    steps.push_back({group, fmt::format("{} {}/255", title, epsilon), name + ".top1", side,
+                     (kTrainingPass * static_cast<double>(passes) + 1) * work,
+                     [=](Subject& s, const EvaluationOptions& o) { return attacked_at(side, how, name, s, o); }});
+  };
+  for (const double epsilon : judging.epsilon) add_attack("fgsm", "FGSM", epsilon, 1, epsilon);
+  for (const double epsilon : judging.epsilon) add_attack("pgd", "PGD", epsilon, judging.pgd_steps, judging.pgd_step);
+}
+
 std::vector<Step> steps_of(const Judging& judging, const ViTConfig& model) {
   const double own = static_cast<double>(model.height * model.width);
   const long side = model.height;
@@ -188,27 +214,9 @@ std::vector<Step> steps_of(const Judging& judging, const ViTConfig& model) {
       steps.push_back({"tuned", fmt::format("tuning at {} px", size), "tuned.top1", size, work(size),
                        [size](Subject& s, const EvaluationOptions& o) { return tuned_at(size, s, o); }, 1,
                        std::ssize(tunable->factors)});
-  steps.push_back({"heads", "heads", "diversity", side, 2,
-                   [side](Subject& s, const EvaluationOptions& o) { return heads_at(side, s, o); }, 1, 0,
-                   kPicturesForHeads});
-  if (judging.masks && model.pool != Pooling::map)
-    steps.push_back({"lens", "logit lens", "lens.miou", side, 2,
-                     [side](Subject& s, const EvaluationOptions& o) { return lens_at(side, s, o); }});
-  steps.push_back({"shift", "shifted", "shifted", side, 1,
-                   [side](Subject& s, const EvaluationOptions& o) { return shifted_at(side, s, o); },
-                   std::ssize(kDirections)});
-  for (const Corruption corruption : kCorruptions)
-    if (corruption != Corruption::jpeg || model.channels == 1 || model.channels == 3)
-      steps.push_back({"corruptions", name_of(corruption), concat("corrupted.", name_of(corruption)), side, 1,
-                       [=](Subject& s, const EvaluationOptions& o) { return corrupted_at(side, corruption, s, o); },
-                       kStrengths});
-  for (const double epsilon : judging.epsilon) {
-    const std::string name = fmt::format("fgsm{}", epsilon);
-    steps.push_back({"fgsm", fmt::format("FGSM {}/255", epsilon), name + ".top1", side, kTrainingPass + 1,
-                     [=](Subject& s, const EvaluationOptions& o) { return attacked_at(side, epsilon, name, s, o); }});
-  }
-  if (!judging.groups.empty())
-    std::erase_if(steps, [&](const Step& step) { return !judging.groups.contains(step.group); });
+  for (const long size : judging.all_at_sizes ? judging.sizes : std::vector{side})
+    add_steps_at(size, work(size), judging, model, steps);
+  std::erase_if(steps, [&](const Step& step) { return !judging.groups.contains(step.group); });
   return steps;
 }
 
@@ -230,7 +238,21 @@ Judgement judge(Subject& subject, long size, EvaluationOptions options) {
 }
 
 std::vector<std::string> judging_groups() {
-  return {"accuracy", "tuned", "heads", "lens", "shift", "corruptions", "fgsm"};
+  return {"accuracy", "tuned", "heads", "lens", "shift", "corruptions", "fgsm", "pgd"};
+}
+
+std::set<std::string> groups_of(const std::vector<std::string>& words) {
+  const std::vector<std::string> known = judging_groups();
+  std::set<std::string> groups;
+  for (const std::string& word : words.empty() ? std::vector<std::string>{"all"} : words)
+    if (word == "all") {
+      groups.insert(known.begin(), known.end() - 1);
+    } else {
+      check(std::ranges::find(known, word) != known.end(), "--metrics: wanted all or some of ", joined(known), ", got ",
+            shown(word));
+      groups.insert(word);
+    }
+  return groups;
 }
 
 MeasuringWork measuring_work(const Judging& judging, const ViTConfig& model, const ImageCounts& images,

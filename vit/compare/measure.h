@@ -22,15 +22,21 @@ struct ComparisonWatch {
   std::function<bool()> stop;
 };
 
+std::vector<std::string> judging_groups();  // accuracy, tuned, heads, lens, shift, corruptions, fgsm, pgd
+// Words of --metrics: groups, or "all" for all but pgd, as no words are. Throws Error for others.
+std::set<std::string> groups_of(const std::vector<std::string>& words);
+
 // By what.
 struct Judging {
   std::vector<long> sizes;            // sides of the test images in pixels
-  std::vector<double> epsilon{1, 3};  // of FGSM, in 1/255
-  bool held_out = false;              // are there images to tune with
-  bool masks = false;                 // has the test set any
-  std::set<std::string> groups;       // of judging_groups(); empty: all
+  bool all_at_sizes = false;          // what is marked * below too, instead of at the model's own alone
+  std::vector<double> epsilon{1, 3};  // of FGSM and PGD, in 1/255
+  long pgd_steps = 10;
+  double pgd_step = 0;    // in 1/255; 0: 2.5 epsilon / steps
+  bool held_out = false;  // are there images to tune with
+  bool masks = false;     // has the test set any
+  std::set<std::string> groups = groups_of({});
 };
-std::vector<std::string> judging_groups();  // accuracy, tuned, heads, lens, shift, corruptions, fgsm
 
 // Metrics by name; sizes are those of Judging::sizes and, marked *, the model's own alone:
 //   top1, top5, loss   in percent; mean cross-entropy
@@ -46,6 +52,7 @@ std::vector<std::string> judging_groups();  // accuracy, tuned, heads, lens, shi
 //   corrupted.KIND     * top-1 of images with noise, blur, contrast or jpeg (vit/eval/corruption.h), the mean over five
 //                      strengths and, as corrupted.noise.3, of each
 //   fgsmE.top1, .top5  * accuracy in percent where FGSM has changed every pixel by E/255: fgsm1, fgsm3
+//   pgdE.top1, .top5   * the same of PGD
 // Does what `have` lacks, in this order; false if it was stopped before the end. subject() is not called where there is
 // nothing to do.
 bool measure(const Judging& judging, const ViTConfig& model, const std::function<Subject&()>& subject,

@@ -19,18 +19,19 @@ std::vector<RunResult> results_of(const Comparison& comparison, const std::strin
   return results;
 }
 
+std::string csv_lines(const std::string& position, const std::string& seed, std::vector<Measurement> values) {
+  std::ranges::sort(values, {}, [](const Measurement& m) { return std::tuple(m.metric, m.size); });
+  const char* quote = position.find_first_of(",\"\n") != position.npos ? "\"" : "";
+  std::string name, csv;
+  for (const char c : position) name += c == '"' ? "\"\"" : std::string(1, c);
+  for (const Measurement& m : values)
+    csv += fmt::format("{0}{1}{0},{2},{3},{4},{5:.6g}\n", quote, name, seed, m.metric, m.size, m.value);
+  return csv;
+}
+
 std::string to_csv(const std::vector<RunResult>& results) {
-  std::string csv = "position,seed,metric,size,value\n";
-  for (const RunResult& run : results) {
-    std::vector<Measurement> values = run.values;
-    std::ranges::sort(values, {}, [](const Measurement& m) { return std::tuple(m.metric, m.size); });
-    const bool quoted = run.variant.find_first_of(",\"\n") != run.variant.npos;
-    std::string name;
-    for (const char c : run.variant) name += c == '"' ? "\"\"" : std::string(1, c);
-    for (const Measurement& m : values)
-      csv +=
-          fmt::format("{0}{1}{0},{2},{3},{4},{5:.6g}\n", quoted ? "\"" : "", name, run.seed, m.metric, m.size, m.value);
-  }
+  std::string csv = kResultsHeader;
+  for (const RunResult& run : results) csv += csv_lines(run.variant, std::to_string(run.seed), run.values);
   return csv;
 }
 

@@ -21,6 +21,9 @@ std::vector<RunResult> results_of(const Comparison& comparison, const std::strin
 // results.csv: "position,seed,metric,size,value", a line for each number, run by run; sorted, so that it is the same
 // in whatever order the numbers came.
 std::string to_csv(const std::vector<RunResult>& results);
+inline constexpr const char* kResultsHeader = "position,seed,metric,size,value\n";
+// One run's lines; a seed as text, for a model that does not know it.
+std::string csv_lines(const std::string& position, const std::string& seed, std::vector<Measurement> values);
 
 bool has_metric(const std::vector<RunResult>& results, const std::string& metric);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "vit/data/subset.h"
+#include "vit/eval/input_size.h"
 #include "vit/eval/test_set.h"
 #include "vit/model/preprocessing.h"
 #include "vit/model/weights.h"
@@ -44,7 +45,7 @@ const Dataset& Subject::images(long size, Images which) {
   } else {
     images_ = subset(load_test_set(recipe_.data, file_, dataset_options(drawn)), test_images_);
   }
-  if (size != model_.config().height && images_->crop_ratio > 0) images_->crop_ratio = 1;
+  crop_for_side(*images_, model_.config(), size);
   size_ = size, which_ = which;
   return *images_;
 }

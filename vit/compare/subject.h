@@ -26,8 +26,7 @@ class Subject {
   bool averaged() const { return averaged_; }  // are the weights means over the updates
   // The same weights with another value of the encoding's tunable number (PositionEncoding::tunable).
   ViT tuned(double value) const;
-  // Images for a model's input of this size; they stay until others are asked for. At other sizes than the model's
-  // nothing is cropped away (the paper's evaluation: crop ratio 0.875 at 224 px, 1 at all others).
+  // Images for a model's input of this size, cropped as crop_for_side says; they stay until others are asked for.
   const Dataset& images(long size, Images which = Images::test);
   // Batches of them: at larger sizes of as many images as have the pixels of a batch at the model's size.
   Loader loader(long size, Images which = Images::test);

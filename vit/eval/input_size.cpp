@@ -23,6 +23,10 @@ InputSide input_side(long asked, long patch, SizeRule rule) {
   return {nearest, nearest};
 }
 
+void crop_for_side(Dataset& images, const ViTConfig& model, long side) {
+  if (side != model.height && images.crop_ratio > 0) images.crop_ratio = 1;
+}
+
 Tensor fitted(const Tensor& images, long height, long width) {
   const Shape shape = images.shape();
   check(shape.rank() == 4, "fitted: wanted images [b, c, y, x], got ", shape);

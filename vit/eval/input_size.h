@@ -13,6 +13,10 @@ struct InputSide {
 // Throws Error if asked or patch are below 1, or where cropping would leave no patch.
 InputSide input_side(long asked, long patch, SizeRule rule);
 
+// Images of sizes of their own, resized to `side`: cropped as in training at the model's side alone, at all others not
+// at all (the paper's evaluation: crop ratio 0.875 at 224 px, else 1).
+void crop_for_side(Dataset& images, const ViTConfig& model, long side);
+
 // Images [b, c, y, x], normalised, f32, in host memory or on a device: cut to their centre, or with zeros, the mean
 // colour, at the right and below.
 Tensor fitted(const Tensor& images, long height, long width);
