@@ -1,9 +1,11 @@
 // What a plan says of memory is what steps then take; what it says of many devices is arithmetic.
 #include "tensor/machine.h"
 #include "tensor/pool.h"
+#include "tensor/random.h"
 #include "tensor/text.h"
 #include "tests/program.h"
 #include "tests/vit/tiny_run.h"
+#include "vit/train/fine_tune.h"
 #include "vit/train/plan.h"
 #include "vit/train/synthetic_step.h"
 
@@ -15,6 +17,7 @@ double bytes_of_steps(const Recipe& recipe, const ViTConfig& config) {
   Pool& pool = Pool::of(device_of(recipe));
   const long before = pool.stats().in_use;
   ViT model(config, 1, Dtype::f32, device_of(recipe));
+  if (recipe.freeze) freeze_all_but_head(model);
   SyntheticStep step(model, recipe);
   const Tensor images = random_images(config, recipe.batch_size, 1);
   step(images);
@@ -47,6 +50,61 @@ TEST(Plan, MemoryIsWithinATenthOfWhatStepsTake) {
           EXPECT_GT(needs.seconds(1), 0);
         }
   set_thread_count(threads);
+}
+
+// Averaged weights are there once, and what is frozen has neither gradients nor moments.
+TEST(Plan, OnlyWhatIsTrainedHasAState) {
+  const int threads = thread_count();
+  set_thread_count(1);
+  ViTConfig config = model_preset("nano");
+  config.depth = 6, config.dim = 192, config.heads = 6;
+  for (const bool freeze : {false, true}) {
+    Recipe recipe;
+    recipe.shards = 4, recipe.batch_size = 4, recipe.freeze = freeze;
+    const StepNeeds needs = measure_needs(recipe, config, [](long, long) {});
+    const double want = bytes_of_steps(recipe, config), floats = 4.0 * static_cast<double>(needs.trained);
+    EXPECT_NEAR(needs.bytes(4), want, 0.1 * want) << freeze;
+    EXPECT_EQ(needs.trained, freeze ? 192 * config.classes + config.classes : needs.parameters);
+    EXPECT_EQ(needs.state(), 4.0 * static_cast<double>(needs.parameters) + (4 + 2 + 1) * floats);
+  }
+  set_thread_count(threads);
+}
+
+// Blocks and what is beside them, timed twice with noise that only adds: whatever it is, the estimate stays between
+// what the shallow model took and as much for every block.
+TEST(Plan, NoiseMakesNoNonsense) {
+  Rng rng(1, Purpose::test);
+  const auto noisy = [&](double seconds) { return seconds * (1 + std::pow(rng.uniform(0, 1.5), 4)); };
+  for (long i = 0; i < 1000; ++i) {
+    const double beside = rng.uniform(0, 1), block = rng.uniform(0.01, 1), low = noisy(beside + 2 * block),
+                 high = noisy(beside + 4 * block), deep = at_depth(12, 2, low, 4, high);
+    EXPECT_GE(deep, low);
+    EXPECT_LE(deep, 6 * low * (1 + 1e-12));
+  }
+  EXPECT_DOUBLE_EQ(at_depth(12, 2, 0.5, 4, 0.9), 0.5 + 10 * 0.2) << "without noise";
+  EXPECT_DOUBLE_EQ(at_depth(12, 2, 0.5, 4, 1), 3) << "nothing beside the blocks";
+  EXPECT_DOUBLE_EQ(at_depth(12, 2, 0.95, 4, 0.9), 2.7) << "the shallow one was disturbed";
+  EXPECT_DOUBLE_EQ(at_depth(12, 2, 0.5, 4, 0.5), 1.5) << "no difference is none that blocks make";
+  EXPECT_DOUBLE_EQ(at_depth(12, 2, 0.5, 4, 1.5), 3) << "the deeper one was disturbed";
+  EXPECT_DOUBLE_EQ(at_depth(12, 2, 9, 4, 1), 9) << "as much as was seen";
+  EXPECT_DOUBLE_EQ(at_depth(3, 3, 0.5, 3, 0.5), 0.5) << "measured itself";
+}
+
+// Each part was at its best in another step.
+TEST(Plan, EachPartCountsAtItsFastest) {
+  const std::vector<StepTimes> steps{{.products = 1, .attention = 0.5, .others = 0.9, .update = 0.01},
+                                     {.products = 1.2, .attention = 0.2, .others = 0.3, .update = 0.2},
+                                     {.products = 1.5, .attention = 0.3, .others = 0.4, .update = 0.03}};
+  const StepTimes least = fastest(steps);
+  EXPECT_EQ(least.products, 1);
+  EXPECT_EQ(least.attention, 0.2);
+  EXPECT_EQ(least.others, 0.3);
+  EXPECT_EQ(least.update, 0.01);
+  const Spread spread = spread_of(steps);
+  EXPECT_EQ(spread.part, "other operations") << "of the update, 20 times as long, there is too little to matter";
+  EXPECT_DOUBLE_EQ(spread.times, 3);
+  EXPECT_EQ(note_on(spread).find("the machine is busy: other operations took 3.0 times as long"), 0U);
+  EXPECT_EQ(note_on(spread_of({steps[0], steps[0]})), "");
 }
 
 // A GPU that has but an image or two waits for launches: what it needs then says nothing of a batch.

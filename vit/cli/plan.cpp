@@ -139,6 +139,7 @@ void Plan::run() const {
     progress->update(done);
   });
   progress->finish_quietly();
+  if (const std::string note = note_on(needs.spread); !note.empty()) say("note: {}\n", note);
   std::vector<Team> teams;
   for (long count = 1;; count *= 2) {
     count = std::min({count, devices, valid.batch_size});

@@ -190,6 +190,7 @@ void TrainCommand::foresee(const Trainer::Beginning& run, const Communicator& te
     progress->update(done);
   });
   progress->finish_quietly();
+  if (const std::string note = note_on(step.spread); !note.empty()) say("note: {}\n", note);
   Pool::of(device_of(own)).release_kept();
   const RunNeeds needs = needs_of_run(step, own, model, team.size(), updates, run.test_images);
   const double here = static_cast<double>(memory_of(device_of(own)));

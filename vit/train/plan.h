@@ -1,32 +1,8 @@
-// What a training step needs of memory and time, for any batch on any number of devices: measured on this machine with
-// a few blocks and a few images, then scaled. Both are linear in the blocks and in the images, so that four small
-// measurements say the rest; nothing has to be known of the encoding, the data type or the kernels.
+// What training will take: from what a step needs, for any batch on any number of devices, and for a whole run.
 #pragma once
-#include <functional>
-
-#include "vit/train/recipe.h"
+#include "vit/train/step_needs.h"
 
 namespace lookhere {
-
-// Of one device. Bytes are those of tensors.
-struct StepNeeds {
-  long parameters = 0, shards = 1;
-  double weights = 0, gradients = 0, moments = 0, averages = 0;
-  double workspace = 0;                            // whatever the batch
-  double image = 0;                                // activations and their gradients, for each image
-  double products = 0, attention = 0, others = 0;  // seconds for each image
-  double update = 0;                               // seconds: the sum over shards and AdamW
-
-  double bytes(double images) const { return weights + gradients + moments + averages + workspace + image * images; }
-  double seconds(double images) const { return (products + attention + others) * images + update; }
-};
-
-// A step is measured of so many images, and of twice as many. On the processor one for each shard says enough. A GPU
-// takes as long for a few images as for one: half of the batch, 32 for each shard at most.
-long images_to_measure(const Recipe& recipe);
-// Of the model and the recipe's batch size, shards (settled), frozen parts, data type and device. told(done, of)
-// between steps. Throws Error for a model that cannot be.
-StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std::function<void(long, long)>& told);
 
 // Devices that share a batch and add their gradients.
 struct Team {

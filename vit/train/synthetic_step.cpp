@@ -42,10 +42,11 @@ void SyntheticStep::operator()(const Tensor& images) {
                   .seed = static_cast<std::uint64_t>(recipe_.seed),
                   .step = step_++,
                   .dtype = dtype_of(recipe_)};
-  sharded_.accumulate_gradients(images, labels_, pass, 1, [&](const Var& logits, const Tensor& labels) {
-    return recipe_.bce_loss ? binary_cross_entropy(logits, labels, recipe_.smoothing)
-                            : softmax_cross_entropy(logits, labels, recipe_.smoothing);
-  });
+  sharded_.accumulate_gradients(images, labels_.rows(0, images.shape()[0]), pass, 1,
+                                [&](const Var& logits, const Tensor& labels) {
+                                  return recipe_.bce_loss ? binary_cross_entropy(logits, labels, recipe_.smoothing)
+                                                          : softmax_cross_entropy(logits, labels, recipe_.smoothing);
+                                });
   optimizer_.step(1e-4);
 }
 

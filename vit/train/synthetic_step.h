@@ -15,7 +15,7 @@ Tensor random_images(const ViTConfig& model, long count, std::uint64_t seed);
 
 class SyntheticStep {
  public:
-  // recipe.batch_size images, in recipe.shards parts, which must have been settled (shards_of).
+  // At most recipe.batch_size images, in recipe.shards parts, which must have been settled (shards_of).
   SyntheticStep(ViT& model, const Recipe& recipe);
   // Forward, loss, backward, AdamW.
   void operator()(const Tensor& images);
