@@ -72,9 +72,9 @@ class Trainer {
  private:
   bool writes() const { return team_.rank() == 0; }
   void require_same_beginning();
-  void require_same_weights();
   void go_on(const Safetensors& checkpoint);
   void note_changes(const Recipe& saved);
+  void begin_files();
   std::unique_ptr<AppendFile> open_log(const char* name, long& bytes);
   void train_epoch(TrainObserver& observer, const std::function<bool()>& stop_after_step);
   // One update; false at the end of the epoch's batches.
