@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <limits>
 #include <thread>
 
 #include "tensor/error.h"
 #include "tensor/hash.h"
+#include "tensor/text.h"
+#include "tensor/waiting.h"
 #include "tensor/world.h"
 
 namespace lookhere {
@@ -32,6 +35,18 @@ const char* started_together() {
   return nullptr;
 }
 
+int gpu_of_rank(const char* listed, int gpus, long rank, long ranks) {
+  if (ranks == 1 || (listed && std::ssize(split(listed, ',')) < ranks)) return 0;
+  check(ranks <= gpus, "device cuda: ", ranks, " ranks on this machine and ", gpus, gpus == 1 ? " GPU" : " GPUs",
+        ": wanted one for each (CUDA_VISIBLE_DEVICES=0 makes all use that one)");
+  return static_cast<int>(rank);
+}
+
+std::string note_of_binding(int bound, int processors, int wanted) {
+  if (bound >= wanted) return "";
+  return concat("bound to ", bound, " of ", processors, " processors: mpirun --bind-to none");
+}
+
 Communicator& alone() {
   static Alone one;
   return one;
@@ -42,29 +57,33 @@ bool Communicator::all_arrived(std::vector<Transfer>& transfers) {
   return transfers.empty();
 }
 
-void Communicator::wait(std::vector<Transfer>& transfers) {
-  using Clock = std::chrono::steady_clock;
+void Communicator::wait(std::vector<Transfer>& transfers) { wait(transfers, patience_); }
+
+void Communicator::wait(std::vector<Transfer>& transfers, double patience) {
+  const auto now = [] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  };
+  Waiting waiting(patience, now());
   std::size_t before = transfers.size();
-  double waited = 0;  // since something arrived; what a process that was stopped has missed is not waiting
-  auto last = Clock::now();
   for (long asked = 0; !all_arrived(transfers); ++asked) {
-    const auto now = Clock::now();
-    waited += std::min(std::chrono::duration<double>(now - last).count(), 1.0), last = now;
-    if (transfers.size() < before) before = transfers.size(), waited = 0;
+    const bool too_long = waiting.too_long(now(), transfers.size() < before);
+    before = transfers.size();
     if (asked < 1000) {
       std::this_thread::yield();
       continue;
     }
     std::this_thread::sleep_for(std::chrono::microseconds(std::min(asked - 999, 200L)));
-    if (waited < patience_) continue;
+    if (!too_long) continue;
     const Transfer& missing = transfers.front();
-    throw Error(concat("rank ", missing.peer, missing.sent ? " has taken" : " has sent", " nothing for ", patience_,
+    throw Error(concat("rank ", missing.peer, missing.sent ? " has taken" : " has sent", " nothing for ", patience,
                        " s: it, or its machine, is gone or stands still"),
                 Exit::io);
   }
 }
 
-void Communicator::share(void* all, long count, long row_bytes) {
+void Communicator::share(void* all, long count, long row_bytes) { share(all, count, row_bytes, patience_); }
+
+void Communicator::share(void* all, long count, long row_bytes, double patience) {
   if (alone()) return;
   const auto part = [&](long of) {
     const auto [begin, end] = shard_range(count, of, size());
@@ -79,7 +98,25 @@ void Communicator::share(void* all, long count, long row_bytes) {
       transfers.push_back(receive(from, kShareTag, theirs, wanted));
     if (bytes > 0) transfers.push_back(send(to, kShareTag, mine, bytes));
   }
-  wait(transfers);
+  wait(transfers, patience);
+}
+
+std::vector<std::string> Communicator::texts(const std::string& mine) {
+  std::vector<long> lengths(size());
+  lengths[rank()] = std::ssize(mine);
+  share(lengths);
+  const long longest = std::ranges::max(lengths);
+  std::string rows(size() * longest, ' ');
+  mine.copy(rows.data() + rank() * longest, mine.size());
+  share(rows.data(), size(), longest);
+  std::vector<std::string> all;
+  for (long r = 0; r < size(); ++r) all.push_back(rows.substr(r * longest, lengths[r]));
+  return all;
+}
+
+void Communicator::meet() {
+  std::vector<char> all(size());
+  share(all.data(), size(), 1, std::numeric_limits<double>::infinity());
 }
 
 bool Communicator::any(bool mine) {

@@ -45,12 +45,18 @@ class Communicator {
   }
   // The same for `count` rows of `row_bytes` bytes.
   void share(void* all, long count, long row_bytes);
+  // Every rank's text, by rank.
+  std::vector<std::string> texts(const std::string& mine);
+  // Returns when every rank has come, however long one of them takes.
+  void meet();
   // Does any rank say so? Everybody gets the same answer.
   bool any(bool mine);
   // Throws Error if a rank has another text than rank 0: "rank 2 has other WHAT than rank 0".
   void require_same(const std::string& text, const std::string& what);
 
  private:
+  void wait(std::vector<Transfer>& transfers, double patience);
+  void share(void* all, long count, long row_bytes, double patience);
   double patience_;
 };
 

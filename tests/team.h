@@ -1,7 +1,9 @@
 // Ranks that are threads of a test. Their messages arrive in an order that a seed has drawn: late, and before others
 // that were sent earlier, as far as a transport is allowed that.
 #pragma once
+#include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,10 +39,8 @@ class Post {
     return true;
   }
   long messages() const { return messages_; }
-  bool used() {
-    const std::lock_guard lock(mutex_);
-    return messages_ > 0;
-  }
+  std::atomic<long> questions = 0;  // whether something has arrived
+  std::atomic<long> lost = -1;      // a rank
   bool all_taken() const {
     return std::ranges::all_of(waiting_, [](const auto& way) { return way.second.empty(); });
   }
@@ -53,7 +53,7 @@ class Post {
   std::mutex mutex_;
   Rng rng_;
   std::map<Way, std::deque<Message>> waiting_;
-  long messages_ = 0;
+  std::atomic<long> messages_ = 0;
 };
 
 class TestRank : public Communicator {
@@ -70,11 +70,20 @@ class TestRank : public Communicator {
     std::memset(data, 0x7f, bytes);  // not to be read before it has arrived
     return add({.way = {from, rank_, tag}, .write = data, .bytes = bytes}, from, false);
   }
-  // Until any rank has sent anything.
-  void wait_for_others() const {
-    while (!post_.used()) std::this_thread::yield();
+  // Told, after each transfer has arrived, how many have.
+  std::function<void(long)> on_arrival = {};
+  // Until all ranks have sent so many messages.
+  void wait_for_messages(long count) const {
+    while (post_.messages() < count) std::this_thread::yield();
+  }
+  long questions() const { return post_.questions; }  // of all ranks
+  // This one is gone: nothing more comes of it, which the transport tells whoever waits for it.
+  [[noreturn]] void be_lost() const {
+    post_.lost = rank_;
+    throw Error(concat("rank ", rank_, " is gone"), Exit::io);
   }
   bool arrived(const Transfer& transfer) override {
+    ++post_.questions;
     const auto found = open_.find(transfer.id);
     check(found != open_.end(), "asked for a transfer that is done");
     // Those of a way take their turns.
@@ -83,9 +92,13 @@ class TestRank : public Communicator {
     const Open& open = found->second;
     if (open.read)
       post_.put(open.way, open.read, open.bytes);
-    else if (!post_.take(open.way, open.write, open.bytes))
+    else if (!post_.take(open.way, open.write, open.bytes)) {
+      if (post_.lost >= 0) throw Error(concat("rank ", post_.lost, " is gone"), Exit::io);
       return false;
+    }
     open_.erase(found);
+    ++arrived_;
+    if (on_arrival) on_arrival(arrived_);
     return true;
   }
 
@@ -103,7 +116,7 @@ class TestRank : public Communicator {
   Post& post_;
   const long rank_, size_;
   std::map<long, Open> open_;
-  long next_ = 0;
+  long next_ = 0, arrived_ = 0;
 };
 
 // f(communicator) on every rank at the same time. What a rank throws is thrown here, the lowest rank's first. Returns
@@ -128,6 +141,29 @@ long in_team(long ranks, std::uint64_t seed, F f, double patience = 60) {
     if (error) std::rethrow_exception(error);
   EXPECT_TRUE(patience < 60 || post.all_taken()) << "messages that nobody wanted";
   return post.messages();
+}
+
+// f on two ranks, of which the second is lost at its k-th transfer, for every k: all ends, in one line.
+template <class F>
+void expect_every_loss_is_told(F f) {
+  long transfers = 0;
+  in_team(2, 1, [&](Communicator& team) {
+    if (team.rank() == 1) static_cast<TestRank&>(team).on_arrival = [&](long arrived) { transfers = arrived; };
+    f(team);
+  });
+  EXPECT_GE(transfers, 4);
+  for (long k = 1; k <= transfers; ++k) {
+    SCOPED_TRACE(concat("transfer ", k, " of ", transfers));
+    const auto with_loss = [&](Communicator& team) {
+      TestRank& rank = static_cast<TestRank&>(team);
+      if (rank.rank() == 1)
+        rank.on_arrival = [&](long arrived) {
+          if (arrived == k) rank.be_lost();
+        };
+      f(team);
+    };
+    EXPECT_ERROR(in_team(2, k, with_loss), "rank 1 is gone");
+  }
 }
 
 }  // namespace lookhere

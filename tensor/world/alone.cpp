@@ -15,6 +15,8 @@ Communicator& world() {
 }
 long rank_in_world() noexcept { return 0; }
 long ranks_on_machine() { return 1; }
+long rank_on_machine() { return 0; }
+std::string note_of_start() { return ""; }
 void leave_world() noexcept {}
 void end_world(int) noexcept {}
 

@@ -2,6 +2,8 @@
 #define OMPI_SKIP_MPICXX 1  // C++ classes that nothing here uses
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
+#include <omp.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +14,6 @@
 
 #include "tensor/error.h"
 #include "tensor/machine.h"
-#include "tensor/text.h"
 #include "tensor/world.h"
 
 namespace lookhere {
@@ -41,7 +42,9 @@ class MpiWorld : public Communicator {
              " processes, and this program's MPI knows of one: wanted the mpirun of the MPI that it was built with");
     share_machine();
   }
-  long on_machine() const { return on_machine_; }
+  long rank_on_machine() const { return rank_here_; }
+  long ranks_on_machine() const { return ranks_here_; }
+  std::string note() const { return note_of_binding(omp_get_num_procs(), processors_, wanted_); }
   long rank() const override { return rank_; }
   long size() const override { return size_; }
 
@@ -68,27 +71,22 @@ class MpiWorld : public Communicator {
   }
 
  private:
-  // Each rank takes one of the GPUs that the user or the cluster has listed, or of all. A list that is too short for
-  // that means something else, and stays.
-  static void choose_gpu(int rank, int ranks) {
-    const char* listed = std::getenv("CUDA_VISIBLE_DEVICES");
-    const std::vector<std::string> gpus = listed ? split(listed, ',') : std::vector<std::string>();
-    if (listed && static_cast<int>(gpus.size()) < ranks) return;
-    setenv("CUDA_VISIBLE_DEVICES", (listed ? gpus[rank] : std::to_string(rank)).c_str(), 1);
+  // Those that mpirun could have given: in a container or a batch job not all of the machine.
+  static int processors_of_parent() {
+    cpu_set_t set;
+    return sched_getaffinity(getppid(), sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                               : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   }
-  // Ranks of one machine that are not bound to processors of their own would each start a thread for every one, and all
-  // would work with its first GPU.
+  // Ranks of one machine that are not bound to processors of their own would each start a thread for every one.
   void share_machine() {
     MPI_Comm here = MPI_COMM_NULL;
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
-    int ranks = 1, rank = 0;
-    MPI_Comm_size(here, &ranks), MPI_Comm_rank(here, &rank);
+    MPI_Comm_size(here, &ranks_here_), MPI_Comm_rank(here, &rank_here_);
     MPI_Comm_free(&here);
-    on_machine_ = ranks;
-    if (ranks > 1) choose_gpu(rank, ranks);
-    if (std::getenv("OMP_NUM_THREADS")) return;
-    const int processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-    if (thread_count() * ranks > processors) set_thread_count(std::max(processors / ranks, 1));
+    processors_ = processors_of_parent();
+    const bool chosen = std::getenv("OMP_NUM_THREADS") != nullptr;
+    wanted_ = chosen ? std::min(thread_count(), processors_) : std::max(processors_ / ranks_here_, 1);
+    if (thread_count() > wanted_ && !chosen) set_thread_count(wanted_);
   }
   Transfer begin(long peer, long bytes, bool sent) {
     check(bytes <= INT_MAX, "MPI: wanted a message below 2 GiB, got ", bytes, " bytes");
@@ -100,7 +98,8 @@ class MpiWorld : public Communicator {
     free_.pop_back();
     return {.id = id, .peer = peer, .sent = sent};
   }
-  int rank_ = 0, size_ = 1, on_machine_ = 1;
+  int rank_ = 0, size_ = 1, rank_here_ = 0, ranks_here_ = 1;
+  int processors_ = 1, wanted_ = 1;    // wanted: by this rank
   std::vector<MPI_Request> requests_;  // by id
   std::vector<long> free_;             // ids without a transfer
 };
@@ -128,7 +127,15 @@ Communicator& world() {
 }
 long ranks_on_machine() {
   const MpiWorld* const all = world_of_mpi();
-  return all ? all->on_machine() : 1;
+  return all ? all->ranks_on_machine() : 1;
+}
+long rank_on_machine() {
+  const MpiWorld* const all = world_of_mpi();
+  return all ? all->rank_on_machine() : 0;
+}
+std::string note_of_start() {
+  const MpiWorld* const all = world_of_mpi();
+  return all ? all->note() : "";
 }
 long rank_in_world() noexcept {
   int rank = 0;

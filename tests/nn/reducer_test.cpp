@@ -214,6 +214,10 @@ TEST(GradientReducer, NeedsAShardForEachRank) {
   });
 }
 
+TEST(GradientReducer, EndsWhenARankIsLost) {
+  expect_every_loss_is_told([](Communicator& team) { sums(team, 3, Dtype::f32, 1, 1); });
+}
+
 TEST(GradientReducer, NamesARankThatIsGone) {
   const auto one_leaves = [](Communicator& team) {
     Replicas replicas(1, Dtype::f32);

@@ -1,6 +1,8 @@
 // What is made of messages is the same on all ranks, in whatever order they arrive.
 #include "tensor/communicator.h"
 
+#include "tensor/waiting.h"
+#include "tensor/world.h"
 #include "tests/team.h"
 
 namespace lookhere {
@@ -25,6 +27,48 @@ TEST(Communicator, AnyIsTheSameForAll) {
     in_team(4, 5, [&](Communicator& team) { EXPECT_EQ(team.any(team.rank() == who), who >= 0); });
   EXPECT_TRUE(alone().any(true));
   EXPECT_FALSE(alone().any(false));
+}
+
+TEST(Communicator, GathersTexts) {
+  for (const long ranks : {1, 2, 5})
+    in_team(ranks, 8, [&](Communicator& team) {
+      const auto text = [](long rank) { return std::string(rank % 3 * 5, static_cast<char>('a' + rank)); };
+      const std::vector<std::string> all = team.texts(text(team.rank()));
+      ASSERT_EQ(std::ssize(all), ranks);
+      for (long r = 0; r < ranks; ++r) EXPECT_EQ(all[r], text(r));
+      EXPECT_THAT(team.texts(""), testing::Each(""));
+    });
+}
+
+// What a process has missed that was stopped, or whose laptop slept, is not waiting.
+TEST(Waiting, IsMeasuredBetweenQuestions) {
+  constexpr double kStep = 0.125;  // exact
+  Waiting waiting(10, 100);
+  double now = 100;
+  for (int i = 1; i < 80; ++i) EXPECT_FALSE(waiting.too_long(now += kStep, false)) << i;
+  EXPECT_TRUE(waiting.too_long(now += kStep, false));
+  EXPECT_TRUE(waiting.too_long(now += kStep, false));
+  EXPECT_FALSE(waiting.too_long(now += kStep, true)) << "what comes begins it anew";
+  for (int hours = 1; hours < 10; ++hours) EXPECT_FALSE(waiting.too_long(now += 3600, false)) << hours;
+  EXPECT_TRUE(waiting.too_long(now += 3600, false)) << "the tenth second";
+}
+
+TEST(World, WhichGpuIsARanks) {
+  EXPECT_EQ(gpu_of_rank(nullptr, 4, 2, 4), 2);
+  EXPECT_EQ(gpu_of_rank(nullptr, 8, 2, 4), 2);
+  EXPECT_EQ(gpu_of_rank("4,5,6", 3, 2, 3), 2) << "the process sees 4, 5 and 6 as 0, 1 and 2";
+  EXPECT_EQ(gpu_of_rank("GPU-8932f937,GPU-1d3e5a77", 2, 1, 2), 1);
+  EXPECT_EQ(gpu_of_rank("0", 1, 1, 2), 0) << "chosen before";
+  EXPECT_EQ(gpu_of_rank("", 0, 1, 2), 0) << "none, which whoever wants one says";
+  EXPECT_EQ(gpu_of_rank(nullptr, 1, 0, 1), 0);
+  EXPECT_ERROR(gpu_of_rank(nullptr, 2, 0, 4), "device cuda: 4 ranks on this machine and 2 GPUs: wanted one for each");
+  EXPECT_ERROR(gpu_of_rank("0,1,9", 1, 2, 3), "3 ranks on this machine and 1 GPU: ");  // CUDA stops at the 9
+}
+
+TEST(World, NotesABindingToTooFewProcessors) {
+  EXPECT_EQ(note_of_binding(1, 2, 2), "bound to 1 of 2 processors: mpirun --bind-to none");
+  EXPECT_EQ(note_of_binding(1, 2, 1), "");  // of two ranks
+  EXPECT_EQ(note_of_binding(16, 16, 4), "");
 }
 
 TEST(Communicator, NamesARankThatDiffers) {

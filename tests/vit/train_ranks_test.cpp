@@ -1,12 +1,19 @@
+<<<<<<< HEAD
 // Ranks that train together leave the files of one process, bit by bit: as threads of this test, whose messages arrive
 // in any order, and as processes of mpirun, some of which are killed.
 #include <chrono>
 #include <thread>
 
 #include "tests/mpirun.h"
+=======
+// Ranks that train together leave the files of one process, bit by bit: here as threads of this test, whose messages
+// arrive in any order.
+#include "tensor/thread_team.h"
+>>>>>>> ba8b64518cabc9234ef73d491090d135b07f4be7
 #include "tests/team.h"
 #include "tests/vit/photo_folder.h"
 #include "tests/vit/tiny_run.h"
+#include "vit/train/agreement.h"
 
 namespace lookhere {
 namespace {
@@ -74,6 +81,67 @@ TEST(TrainRanks, GoOnInAnotherNumber) {
   expect_same_run(folder / "whole", run);
 }
 
+// Machines of every kind: whoever leaves the shards open takes the first rank's.
+TEST(TrainRanks, OfSeveralNumbersOfThreadsAgreeOnShards) {
+  const TemporaryFolder folder;
+  Recipe recipe = tiny_recipe();
+  recipe.shards = 4;
+  train(recipe, folder / "one");
+  recipe.shards = 0;
+  in_team(2, 1, [&](Communicator& team) {
+    set_thread_count(team.rank() == 0 ? 2 : 3);  // of this thread
+    train_in(team, recipe, folder / "two");
+  });
+  expect_same_run(folder / "one", folder / "two");
+}
+
+// One bad image of each class, which two ranks need not find both.
+class BadImages {
+ public:
+  explicit BadImages(long bad) {
+    const std::string photos = make_photos(folder_, 16);
+    recipe_.data = photos, recipe_.on_bad_image = "skip";
+    recipe_.batch_size = 8, recipe_.patch_size = 4, recipe_.epochs = 1;
+    for (long i = 0; i < bad; ++i) write_file(photos + (i ? "/train/down/9.png" : "/train/across/5.png"), "bad");
+  }
+  // The first rank's notes, or why it ends.
+  std::string said(long ranks, long seed) {
+    struct Notes : TrainObserver {
+      void on_note(const std::string& line) override { lines += line; }
+      std::string lines;
+    };
+    recipe_.seed = seed;
+    std::string first;
+    try {
+      ThreadTeam(ranks).run([&](Communicator& team) {
+        const std::string run = folder_ / concat(ranks, "-", seed);
+        RunFolder own = team.rank() > 0 ? RunFolder::of_first_rank(run) : RunFolder(run);
+        Notes notes;
+        Trainer(recipe_, std::move(own), "", team).run(notes);
+        if (team.rank() == 0) first = notes.lines;
+      });
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return first;
+  }
+
+ private:
+  TemporaryFolder folder_;
+  Recipe recipe_ = tiny_recipe();
+};
+
+TEST(TrainRanks, SkipTheImagesOfOneProcess) {
+  BadImages one(1), two(2);
+  for (const long seed : {2, 3, 4}) {
+    const std::string skipped = one.said(1, seed), refused = two.said(1, seed);
+    EXPECT_THAT(skipped, testing::StartsWith("1 of 32 training images has been skipped, "));
+    EXPECT_THAT(refused, testing::HasSubstr(": 2 of 32 images are bad, more than may be skipped (one in 1000); among"));
+    EXPECT_EQ(one.said(2, seed), skipped);
+    EXPECT_THAT(two.said(2, seed), testing::EndsWith(refused)) << "rank 1 says its own mistakes";
+  }
+}
+
 TEST(TrainRanks, RefuseWhatDiffers) {
   const TemporaryFolder folder;
   write_idx_folder(folder / "a", 64), write_idx_folder(folder / "b", 64);
@@ -90,18 +158,23 @@ TEST(TrainRanks, RefuseWhatDiffers) {
     });
     EXPECT_FALSE(std::filesystem::exists(folder / "run")) << "nothing is written before all agree";
   };
-  refused([](Recipe& r) { r.lr = 3e-3; }, "rank 2 has other options than rank 0");
+  refused([](Recipe& r) { r.lr = 3e-3, r.workers = 2; },
+          "rank 2 has other options than rank 0: --lr 0.003, not 0.002; --workers 2, not 1");
+  refused([](Recipe& r) { r.shards = 4; }, "rank 2 has other options than rank 0: --shards 4, not 3");
   // The same name for other files, as a folder is on another machine.
   std::filesystem::create_directory_symlink(folder / "a", folder / "data");
   in_team(2, 1, [&](Communicator& team) {
     Recipe recipe = tiny_recipe();
     recipe.img_size = 0, recipe.data = folder / "data";
-    // The second one reads when the first has.
-    if (team.rank() == 1) {
-      static_cast<TestRank&>(team).wait_for_others();
-      std::filesystem::remove(folder / "data");
-      std::filesystem::create_directory_symlink(folder / "b", folder / "data");
-    }
+    // The second one, which has agreed on shards by two messages, reads when the first has.
+    TestRank& rank = static_cast<TestRank&>(team);
+    if (team.rank() == 1)
+      rank.on_arrival = [&](long arrived) {
+        if (arrived != 2) return;
+        rank.wait_for_messages(3);
+        std::filesystem::remove(folder / "data");
+        std::filesystem::create_directory_symlink(folder / "b", folder / "data");
+      };
     EXPECT_ERROR(train_in(team, recipe, folder / "run"), "rank 1 has other training data than rank 0");
   });
   in_team(3, 1, [&](Communicator& team) {
@@ -112,6 +185,7 @@ TEST(TrainRanks, RefuseWhatDiffers) {
   });
 }
 
+<<<<<<< HEAD
 // -- Processes
 // ---------------------------------------------------------------------------------------------------------
 
@@ -142,201 +216,104 @@ std::vector<pid_t> children_of(pid_t parent) {
     pid_t above = 0;
     after >> state >> above;
     if (above == parent && state != 'Z') children.push_back(static_cast<pid_t>(std::stol(name)));
+=======
+// What makes the last image of updates [first, end) not finite, one of the last rank's.
+struct NotFinite : TrainObserver {
+  NotFinite(long first_step, long end_step) : first(first_step), end(end_step) {}
+  void on_batch(long step, long, const Batch& batch) override {
+    if (first <= step && step < end) batch.images.host<float>()[batch.images.numel() - 1] = NAN;
+>>>>>>> ba8b64518cabc9234ef73d491090d135b07f4be7
   }
-  std::ranges::sort(children);
-  return children;
-}
-// Waits for them for a while. Nobody may ask for the exit code of those whose parent is gone.
-bool all_end(const std::vector<pid_t>& processes) {
-  const auto ended = [](pid_t process) {
-    const std::string text = read_file(concat("/proc/", process, "/stat"));
-    return text.empty() || text.find(") Z ") != std::string::npos;
-  };
-  for (int i = 0; i < 500 && !std::ranges::all_of(processes, ended); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  return std::ranges::all_of(processes, ended);
-}
+  void on_step(const Step& s) override { skipped += s.skipped; }
+  const long first, end;
+  long skipped = 0;
+};
 
-TEST(TrainMpi, LeavesTheFilesOfOneProcess) {
-  SKIP_WITHOUT_MPI();
+TEST(TrainRanks, SkipTheUpdatesOfOneProcess) {
   const TemporaryFolder folder;
-  for (const char* position : {"lh45", "learned"}) {
-    const Words more{"--position", position, "--drop-path", "0.1"};
-    const std::string one = folder / concat(position, "-one");
-    ASSERT_EQ(run_program(training(one) + more).code, 0);
-    for (const long count : {1, 2, 4}) {
-      const std::string run = folder / concat(position, "-", count);
-      const Finished end = run_program(ranks(count, training(run) + more), mpirun());
-      ASSERT_EQ(end.code, 0) << end.err;
-      EXPECT_TRUE(end.out.starts_with("top1 ")) << end.out;
-      EXPECT_EQ(std::ranges::count(end.out, '\n'), 3) << "the first rank alone speaks: " << end.out;
-      expect_same_run(one, run);
-      EXPECT_TRUE(read_file(one + "/curve.svg") == read_file(run + "/curve.svg"));
-    }
-  }
+  Recipe recipe = tiny_recipe();
+  recipe.shards = 4, recipe.model_ema_decay = 0.9;
+  for (const long ranks : {1, 2, 4})
+    in_team(ranks, 2, [&](Communicator& team) {
+      const std::string run = folder / std::to_string(ranks);
+      NotFinite bad(3, team.rank() == ranks - 1 ? 4 : 0);
+      RunFolder own = team.rank() > 0 ? RunFolder::of_first_rank(run) : RunFolder(run);
+      Trainer(recipe, std::move(own), "", team).run(bad);
+      EXPECT_EQ(bad.skipped, 1);
+    });
+  EXPECT_NE(read_file(folder / "1/metrics.jsonl").find("\"skipped\": true"), std::string::npos);
+  expect_same_run(folder / "1", folder / "2");
+  expect_same_run(folder / "1", folder / "4");
 }
 
-// The emulated GPU's gradients go through host memory.
-TEST(TrainMpi, LeavesTheFilesOfOneProcessOnAGpu) {
-  SKIP_WITHOUT_MPI();
+TEST(TrainRanks, DivergeAsOneProcess) {
   const TemporaryFolder folder;
-  const auto tiny = [&](const std::string& output) {
-    return Words{"train", "--data",       "shapes", "--shapes-train", "16", "--shapes-test", "8",  "--dim",
-                 "16",    "--depth",      "1",      "--heads",        "2",  "--img-size",    "16", "--patch-size",
-                 "8",     "--batch-size", "8",      "--epochs",       "1",  "--shards",      "2",  "--device",
-                 "cuda",  "--output",     output};
-  };
-  ASSERT_EQ(run_program(tiny(folder / "one"), {.program = built("emulated/lookhere")}).code, 0);
-  const Finished end = run_program(Words{"-n", "2", built("emulated/mpi/lookhere")} + tiny(folder / "two"), mpirun());
-  ASSERT_EQ(end.code, 0) << end.err;
-  expect_same_run(folder / "one", folder / "two");
-}
-
-// How often: 5 times, or as $LOOKHERE_KILLS says.
-long wanted_kills() {
-  const char* wanted = std::getenv("LOOKHERE_KILLS");
-  return wanted ? std::atol(wanted) : 5;
-}
-
-TEST(TrainMpi, ARankThatIsKilledEndsTheOthersAndTheRunGoesOn) {
-  SKIP_WITHOUT_MPI();
-  const TemporaryFolder folder;
-  const auto command = [&](const std::string& run) {
-    if (std::filesystem::exists(run + "/last.safetensors")) return Words{"train", "--resume", run};
-    return training(run, "40");
-  };
-  ASSERT_EQ(run_program(training(folder / "whole", "40")).code, 0);
-  Rng rng(21, Purpose::test);
-  long kills = 0, while_training = 0, starts = 0;
-  const long wanted = wanted_kills();
-  for (long runs = 0; kills < wanted; ++runs) {
-    const std::string run = folder / concat("killed-", runs);
-    for (bool finished = false; !finished;) {
-      ASSERT_LT(starts, 10 * wanted) << kills << " kills";
-      const long count = 2 + starts++ % 3, who = rng.below(static_cast<std::uint32_t>(count));
-      Program program(ranks(count, command(run)), mpirun());
-      std::vector<pid_t> processes;
-      while (program.running() && static_cast<long>((processes = children_of(program.id())).size()) < count)
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      const auto moment = Clock::now() + std::chrono::milliseconds(rng.below(900));
-      // Once there have been enough kills the last run is left to end.
-      while (kills < wanted && program.running() && Clock::now() < moment)
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      if (kills < wanted && program.running()) ::kill(processes[who], SIGKILL);
-      const auto killed = Clock::now();
-      const Finished end = program.wait();
-      finished = end.code == 0;
-      if (finished) break;  // the kill came too late
-      ++kills;
-      EXPECT_LT(std::chrono::duration<double>(Clock::now() - killed).count(), 30);
-      EXPECT_TRUE(all_end(processes));
-      EXPECT_NE(end.err.find(concat("rank ", who)), std::string::npos) << "who it was is said: " << end.err;
-      while_training += std::filesystem::exists(run + "/last.safetensors");
-    }
-    expect_same_run(folder / "whole", run);
-  }
-  EXPECT_GE(while_training, kills / 2) << "of " << kills;
-}
-
-TEST(TrainMpi, ASignalToOneRankStopsAllSaved) {
-  SKIP_WITHOUT_MPI();
-  const TemporaryFolder folder;
-  ASSERT_EQ(run_program(training(folder / "whole", "20")).code, 0);
-  const std::string run = folder / "run";
-  Program program(ranks(3, training(run, "20")), mpirun());
-  while (program.running() && std::ranges::count(read_file(run + "/metrics.jsonl"), '\n') < 3)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  ::kill(children_of(program.id())[2], SIGTERM);
-  const Finished end = program.wait();
-  EXPECT_EQ(end.code, 130) << end.err;
-  EXPECT_NE(end.err.find("saved; go on with: lookhere train --resume " + run), std::string::npos) << end.err;
-  EXPECT_NE(end.err.find("\nlookhere: interrupted\n"), std::string::npos) << end.err;
-  EXPECT_EQ(end.err.find("rank 1"), std::string::npos) << "one line is enough: " << end.err;
-  EXPECT_EQ(run_program(ranks(2, {"train", "--resume", run}), mpirun()).code, 0);
-  expect_same_run(folder / "whole", run);
-}
-
-// Only the first rank writes: what it cannot write ends all, with its line and its code.
-TEST(TrainMpi, AFullDiskEndsAllWithOneLine) {
-  SKIP_WITHOUT_MPI();
-  const TemporaryFolder folder;
-  const std::string run = folder / "run";
-  ASSERT_EQ(run_program(training(folder / "whole", "3")).code, 0);
-  ASSERT_EQ(run_program(training(run, "3") + Words{"--max-steps", "4"}).code, 0);
-  const std::string before = read_file(run + "/last.safetensors");
-  // A checkpoint has 200 KB. Messages go without shared memory, whose files have a size as well.
-  const std::string limited = concat("ulimit -f 64; exec ", built("mpi/lookhere"), " train --resume ", run);
-  const Finished end =
-      run_program({"-n", "1", "sh", "-c", limited, ":", "-n", "2", built("mpi/lookhere"), "train", "--resume", run},
-                  mpirun({"OMPI_MCA_btl=self,tcp"}));
-  EXPECT_EQ(end.code, 5) << end.err;
-  EXPECT_NE(end.err.find("lookhere: cannot write " + run + "/last.safetensors: "), std::string::npos) << end.err;
-  EXPECT_EQ(end.err.find("lookhere: rank"), std::string::npos) << end.err;
-  EXPECT_TRUE(read_file(run + "/last.safetensors") == before);
-  EXPECT_EQ(run_program(ranks(4, {"train", "--resume", run}), mpirun()).code, 0);
-  expect_same_run(folder / "whole", run);
-}
-
-// What is wrong with one rank alone it says itself; what is wrong with all the first one says.
-TEST(TrainMpi, MistakesAreOneLine) {
-  SKIP_WITHOUT_MPI();
-  const TemporaryFolder folder;
-  const auto lines_of_ours = [](const std::string& text) {
-    std::istringstream lines(text);
-    std::vector<std::string> ours;
-    for (std::string line; std::getline(lines, line);)
-      if (line.starts_with("lookhere: ")) ours.push_back(line);
-    return ours;
-  };
-  const std::string run = folder / "run";
-  const auto refused = [&](const Words& words, const std::string& why, int code = 2) {
-    const Finished end = run_program(words, mpirun());
-    EXPECT_EQ(end.code, code) << end.err;
-    const auto lines = lines_of_ours(end.err);
-    ASSERT_EQ(lines.size(), 1U) << end.err;
-    EXPECT_NE(lines[0].find(why), std::string::npos) << lines[0];
-    EXPECT_TRUE(!std::filesystem::exists(run) || std::filesystem::is_empty(run));
-  };
-  const std::string program = built("mpi/lookhere");
-  refused(ranks(2, training(run) + Words{"--lr", "-1"}), "lookhere: --lr");
-  refused(ranks(3, training(run) + Words{"--nonsense"}), "--nonsense");
-  // Other commands take no notice of each other, as compare's processes do that share a folder.
-  EXPECT_EQ(run_program(ranks(2, {"masks", "--output", folder / "m.svg"}), mpirun()).code, 0);
-  refused(ranks(5, training(run)), "--shards 4: too few for 5 ranks");
-  refused(ranks(2, training(run) + Words{"--dump-batches", "1"}), "--dump-batches: wanted one rank, got 2");
-  refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", program} + training(run) +
-              Words{"--lr", "1e-2"},
-          "rank 1 has other options than rank 0");
-  refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", program, "train", "--data", "nowhere"},
-          "lookhere: rank 1: data: no such folder or set, ", 5);
-  refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", "-x", "LOOKHERE_ISA=portable", program} +
-              training(run),
-          "rank 1 has other kind of processor, kernels or BLAS than rank 0");
-}
-
-// Several processes of a program that cannot speak to each other would overwrite each other's work.
-TEST(TrainMpi, ProgramsBuiltWithoutItSaySo) {
-  const TemporaryFolder folder;
-  for (const char* variable : {"OMPI_COMM_WORLD_SIZE=4", "PMI_SIZE=4"}) {
-    const Finished end = run_program(tiny_training("run"), {.environment = {variable}});
-    EXPECT_EQ(run_program({"masks", "--output", folder / "m.svg"}, {.environment = {variable}}).code, 0);
-    EXPECT_EQ(end.code, 2);
-    EXPECT_EQ(end.err,
-              "lookhere: started as one of 4 processes, and built without MPI: make MPI=1 builds what works with "
-              "others\n");
+  Recipe recipe = tiny_recipe();
+  recipe.shards = 4, recipe.shapes_train = 640, recipe.recovery_interval = 2;
+  for (const long ranks : {1, 2})
+    in_team(ranks, 3, [&](Communicator& team) {
+      const std::string run = folder / std::to_string(ranks);
+      NotFinite bad(5, team.rank() == ranks - 1 ? 100 : 0);
+      RunFolder own = team.rank() > 0 ? RunFolder::of_first_rank(run) : RunFolder(run);
+      Trainer trainer(recipe, std::move(own), "", team);
+      try {
+        trainer.run(bad);
+        ADD_FAILURE() << "rank " << team.rank() << " goes on";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Exit::diverged);
+        EXPECT_EQ(std::string(error.what()),
+                  concat("training diverged: 10 updates in a row were not finite, first in the loss (step 14); the "
+                         "last checkpoint is that of step 4, ",
+                         run, "/last.safetensors; a lower --lr or a longer --warmup-epochs may help"));
+      }
+    });
+  for (const char* name : {"/last.safetensors", "/metrics.jsonl", "/config.toml"}) {
+    EXPECT_FALSE(read_file(folder / "1" + name).empty());
+    EXPECT_TRUE(read_file(folder / "1" + name) == read_file(folder / "2" + name)) << name;
   }
 }
 
-// So would those of one that speaks to others by another MPI than the mpirun that has started it.
-TEST(TrainMpi, AnotherMpisMpirunIsToldOf) {
-  SKIP_WITHOUT_MPI();
+TEST(TrainRanks, EndWhenOneIsLost) {
+  Recipe recipe = tiny_recipe();
+  recipe.shards = 4, recipe.shapes_train = 32, recipe.shapes_test = 8, recipe.epochs = 1;  // one update
+  expect_every_loss_is_told([&](Communicator& team) {
+    const TemporaryFolder folder;
+    train_in(team, recipe, folder / "run");
+  });
+}
+
+// However long it takes: while it measures what is to come, before a run, and while it saves, at the end.
+TEST(TrainRanks, WaitForTheFirst) {
+  std::atomic<bool> done = false, returned = false;
+  const auto hold = [&](const TestRank& first) {  // for longer than the other's patience, or until it goes on alone
+    const long asked = first.questions();
+    while (first.questions() < asked + 2000 && !returned) std::this_thread::yield();
+    EXPECT_FALSE(returned);
+    done = true;
+  };
+  const auto nothing = [] {};
+  in_team(
+      2, 1,
+      [&](Communicator& team) {
+        try {
+          lead_or_follow(
+              team, [&] { hold(static_cast<TestRank&>(team)); }, nothing);
+        } catch (const Error&) {  // the other's patience is at an end
+        }
+        EXPECT_TRUE(done);
+        returned = true;
+      },
+      0);
+  done = returned = false;
   const TemporaryFolder folder;
-  const Finished end =
-      run_program(tiny_training(folder / "run"), {.program = built("mpi/lookhere"), .environment = {"PMI_SIZE=4"}});
-  EXPECT_EQ(end.code, 5);
-  EXPECT_TRUE(end.err.starts_with("lookhere: mpirun has started 4 processes, and this program's MPI knows of one"))
-      << end.err;
-  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+  in_team(2, 1, [&](Communicator& team) {
+    const std::string run = folder / "run";
+    RunFolder own = team.rank() > 0 ? RunFolder::of_first_rank(run) : RunFolder(run);
+    Trainer::OnBeginning begin;
+    if (team.rank() == 0) begin = [&](const Trainer::Beginning&) { hold(static_cast<TestRank&>(team)); };
+    const Trainer trainer(tiny_recipe(), std::move(own), "", team, begin);
+    returned = true;
+  });
 }
 
 }  // namespace

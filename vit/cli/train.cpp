@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
 #include "vit/show/training_curve.h"
+#include "vit/train/agreement.h"
 #include "vit/train/dump.h"
 #include "vit/train/loop.h"
 #include "vit/train/plan.h"
@@ -235,7 +237,12 @@ void TrainCommand::run() const {
   world().require_same(kVersion, "version of the program");
   recipe.validate();  // before any line about it
   const std::vector<int> gpus = chosen_gpus();
-  if (gpus.empty()) return train_in(world());
+  if (gpus.empty()) {
+    if (device_of(recipe) == Device::cuda)
+      kernels::cuda::use(gpu_of_rank(std::getenv("CUDA_VISIBLE_DEVICES"), kernels::cuda::count(), rank_on_machine(),
+                                     ranks_on_machine()));
+    return train_in(world());
+  }
   const int threads = std::max(1, thread_count() / static_cast<int>(gpus.size()));
   ThreadTeam(std::ssize(gpus)).run([&](Communicator& team) {
     kernels::cuda::use(gpus[team.rank()]);
@@ -246,13 +253,14 @@ void TrainCommand::run() const {
 
 void TrainCommand::train_in(Communicator& team) const {
   check(team.alone() || dump_batches == 0, "--dump-batches: wanted one rank, got ", team.size());
-  team.rank() == 0 ? lead(team) : follow(team);
-  team.any(false);  // the first rank saves last: others that left before would be taken for dead ends (leave_world)
+  lead_or_follow(
+      team, [&] { lead(team); }, [&] { follow(team); });
 }
 
 void TrainCommand::lead(Communicator& team) const {
   announce();
   if (!team.alone()) say("{} ranks, of which this is the first\n", team.size());
+  if (const std::string line = note_of_start(); !line.empty()) say("note: {}\n", line);
   for (const std::string& line : recipe.notes(team.size())) say("note: {}\n", line);
   BatchDump dump(dump_dir, dump_batches);
   Trainer trainer(with_absolute_data(recipe), take_folder(team), checkpoint_, team,

@@ -116,8 +116,8 @@ void Numbers::accuracy(HtmlPage& page) const {
 
 // Its mean over seeds, and whether a wider search might have found a better one.
 std::string Numbers::tuned_value(const std::string& variant, long size) const {
-  const double own = model(variant).position->tunable().value_or(TunableNumber{"", NAN}).value;
-  const auto [low, high] = std::ranges::minmax(kTuningFactors);
+  const auto [option, own, factors] = model(variant).position->tunable().value_or(TunableNumber{"", NAN, {NAN}});
+  const auto [low, high] = std::ranges::minmax(factors);
   const auto is_near = [](double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(b); };
   long all = 0, lowest = 0, highest = 0;
   for (const RunResult& run : n_.results)
@@ -136,7 +136,9 @@ void Numbers::tuned_accuracy(HtmlPage& page) const {
   page.heading("With one number tuned");
   page.paragraph(
       "As in the paper, for each size the global slope of LookHere and ALiBi and the base of RoPE were chosen on "
-      "training images that were held out. Other encodings have no such number: their curves are those from above.");
+      "training images that were held out; and so was what offsets are multiplied by in PaPE, FIRE, GPSA and "
+      "RoPE-Mixed. "
+      "Eight values are tried of each. Other encodings have no such number: their curves are those from above.");
   page.charts(charts_of("Top-1 accuracy, tuned", true));
   std::vector<long> sizes;
   for (const long size : n_.sizes)

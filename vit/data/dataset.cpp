@@ -25,11 +25,11 @@ void Dataset::set_images(std::vector<std::uint8_t> pixels, long image_channels, 
 }
 
 std::string Dataset::skipped(const char* kind) const {
-  const std::vector<std::string> reasons = images->skipped();
+  const ImageSource::Skipped reasons = images->skipped();
   if (reasons.empty()) return "";
   const bool one = reasons.size() == 1;
   return concat(reasons.size(), " of ", size(), " ", kind, " images ", one ? "has" : "have", " been skipped, ",
-                one ? "" : "the first: ", reasons.front());
+                one ? "" : "the first: ", reasons.begin()->second);
 }
 
 std::string Dataset::hash() const {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,8 +43,11 @@ class ImageSource {
   virtual long read_stored(long /*i*/) const { return 0; }
   // How messages call image i.
   virtual std::string name(long i) const { return "image " + std::to_string(i); }
-  // Why images had to be replaced by others so far, a line for each, naming it.
-  virtual std::vector<std::string> skipped() const { return {}; }
+  // Images that had to be replaced by others so far, and why, a line for each, naming it.
+  using Skipped = std::map<long, std::string>;
+  virtual Skipped skipped() const { return {}; }
+  // Others, which read the same images, had to replace these. Throws Error where that makes too many.
+  virtual void also_skipped(const Skipped&) const {}
 };
 
 // Images of one size, kept in memory: pixels (n, channels, height, width). Throws Error if they are no whole number of

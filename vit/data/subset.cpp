@@ -26,7 +26,8 @@ class PartOfSource : public ImageSource {
   }
   long read_stored(long i) const override { return whole_->read_stored(chosen_[i]); }
   std::string name(long i) const override { return whole_->name(chosen_[i]); }
-  std::vector<std::string> skipped() const override { return whole_->skipped(); }
+  Skipped skipped() const override { return whole_->skipped(); }
+  void also_skipped(const Skipped& others) const override { whole_->also_skipped(others); }
 
  private:
   std::shared_ptr<const ImageSource> whole_;

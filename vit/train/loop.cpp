@@ -9,10 +9,10 @@
 #include "nn/nccl.h"
 #include "tensor/file.h"
 #include "tensor/finite.h"
-#include "tensor/hash.h"
 #include "tensor/machine.h"
 #include "tensor/out_of_memory.h"
 #include "vit/model/preprocessing.h"
+#include "vit/train/agreement.h"
 #include "vit/train/fine_tune.h"
 #include "vit/train/resume.h"
 
@@ -31,10 +31,10 @@ std::string first_bad_tensor(ViT& model) {
 }
 
 // The number of shards is settled once, at the start of a run: a resumed one keeps it on any machine.
-Recipe validated(Recipe recipe, const Communicator& team) {
+Recipe validated(Recipe recipe, Communicator& team) {
   recipe.validate();
   use_device(recipe.device, recipe.tf32);
-  if (recipe.shards == 0) recipe.shards = std::min(shards_of(recipe) * team.size(), recipe.batch_size);
+  recipe.shards = agreed_shards(recipe, team);
   check(team.size() <= recipe.shards, "--shards ", recipe.shards, ": too few for ", team.size(),
         " ranks, each of which needs one");
   check(team.alone() || recipe.shards <= recipe.batch_size, "--shards ", recipe.shards, ": too many for --batch-size ",
@@ -83,6 +83,7 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume, Com
   if (begin)
     begin({.recipe = recipe_, .model = model_, .updates = total_steps() - at_.step, .test_images = test_.size()});
   begin_files(resume.empty());
+  save();
 }
 
 // Nothing is written or removed before the summary's lock is held, since NFS has none for the folder. Of a new run it
@@ -93,7 +94,6 @@ void Trainer::begin_files(bool new_run) {
     summary_ = new_run ? std::make_unique<AppendFile>(AppendFile::fresh(file("summary.csv")))
                        : open_log("summary.csv", at_.summary_bytes);
   if (new_run) save_first();
-  saved_step_ = at_.step;
   if (!writes()) return;
   folder_.remove_leftovers();
   metrics_ = open_log("metrics.jsonl", at_.metrics_bytes);
@@ -101,7 +101,6 @@ void Trainer::begin_files(bool new_run) {
   if (recipe_.tensorboard) events_ = std::make_unique<EventFile>(folder_, at_.step);
   log_cross_entropy_ = has_cross_entropy(file("summary.csv"));
   write_atomically(file("config.toml"), [&](FileWriter& out) { out.write(to_toml(recipe_)); });
-  save();
 }
 
 void Trainer::save_first() {
@@ -118,20 +117,10 @@ void Trainer::save_first() {
 void Trainer::require_same_beginning() {
   if (team_.alone()) return;
   team_.require_same(arithmetic_of_cpu(), "kind of processor, kernels or BLAS");
-  team_.require_same(to_json(recipe_), "options");
+  require_same_options(recipe_, team_);
   team_.require_same(train_.hash(), "training data");
   team_.require_same(test_.hash(), "test data");
-  require_same_weights();
-}
-
-void Trainer::require_same_weights() {
-  if (team_.alone()) return;
-  std::string hashes;
-  for_each_parameter(model_, [&](const std::string&, const Var& p) {
-    const Tensor value = p.value().to(Device::cpu);
-    hashes += to_hex(hash_of(value.host<std::byte>(), value.bytes()));
-  });
-  team_.require_same(concat(hashes, ' ', at_.step), "weights");
+  require_same_weights(model_, at_.step, team_);
 }
 
 void Trainer::go_on(const Safetensors& checkpoint) {
@@ -208,6 +197,7 @@ void Trainer::save() {
     more.merge(data_hashes(train_, test_));
     save_checkpoint(file("last.safetensors"), model_, optimizer_, recipe_, at_, more);
   }
+  team_.meet();  // whoever does not write waits, however slow the disk is
   saved_step_ = at_.step;
 }
 
@@ -218,6 +208,7 @@ Trainer::Outcome Trainer::run(TrainObserver& observer, const std::function<bool(
   bool stopped = false;
   while (at_.epoch < recipe_.epochs && !stopped && !asked_to_stop()) {
     train_epoch(observer, [&] { return stopped = asked_to_stop() || all_made(); });
+    share_skipped(train_, team_);
     save();
     if (epoch_is_over() && !finish_epoch(observer, asked_to_stop)) stopped = true;
   }
@@ -228,7 +219,7 @@ void Trainer::train_epoch(TrainObserver& observer, const std::function<bool()>& 
   loader_.start(at_.epoch, at_.images_in_epoch);
   while (!epoch_is_over() && train_step(observer)) {
     if (stop_after_step()) return;
-    if (recipe_.recovery_interval && at_.step % recipe_.recovery_interval == 0) save();
+    if (recipe_.recovery_interval && at_.step % recipe_.recovery_interval == 0) share_skipped(train_, team_), save();
   }
 }
 
@@ -315,7 +306,7 @@ void Trainer::diverged(const std::string& what) const {
 
 bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>& should_stop) {
   require_finite_weights();
-  require_same_weights();
+  require_same_weights(model_, at_.step, team_);
   if (at_.epoch_losses == 0) diverged(concat("no update of epoch ", at_.epoch + 1, " was finite"));
   const auto mean = [](double sum, long count) { return count ? sum / static_cast<double>(count) : NAN; };
   EpochRow row{.epoch = at_.epoch,
@@ -329,6 +320,7 @@ bool Trainer::finish_epoch(TrainObserver& observer, const std::function<bool()>&
                                         .note = [&](const std::string& line) { observer.on_note(line); },
                                         .team = &team_});
     row.eval_loss = accuracy.loss, row.eval_top1 = accuracy.top1, row.eval_top5 = accuracy.top5;
+    share_skipped(test_, team_);
     if (accuracy.stopped) return false;
     if (accuracy.top1 <= at_.best_top1) return true;
     at_.best_top1 = accuracy.top1, at_.best_epoch = at_.epoch;

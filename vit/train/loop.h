@@ -72,7 +72,6 @@ class Trainer {
  private:
   bool writes() const { return team_.rank() == 0; }
   void require_same_beginning();
-  void require_same_weights();
   void go_on(const Safetensors& checkpoint);
   void note_changes(const Recipe& saved);
   void begin_files(bool new_run);

@@ -58,11 +58,18 @@ void require_own_files(const RunFolder& folder, const Recipe& saved, const Recip
         ": a run would overwrite this file, which is not a model of this run: move it elsewhere");
 }
 
+std::vector<OptionChange> differences(const Recipe& before, const Recipe& after) {
+  std::vector<OptionChange> changes;
+  const auto old = texts_of(before), now = texts_of(after);
+  for (const auto& [name, text] : old)
+    if (now.at(name) != text) changes.push_back({.name = name, .before = text, .after = now.at(name)});
+  return changes;
+}
+
 std::vector<std::string> changed_options(const Recipe& saved, const Recipe& now) {
   std::vector<std::string> lines;
-  const auto before = texts_of(saved), after = texts_of(now);
-  for (const auto& [name, text] : before)
-    if (after.at(name) != text) lines.push_back(concat(name, ' ', text, " -> ", after.at(name)));
+  for (const auto& [name, before, after] : differences(saved, now))
+    lines.push_back(concat(name, ' ', before, " -> ", after));
   return lines;
 }
 

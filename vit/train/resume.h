@@ -19,7 +19,12 @@ void require_same_data(const Safetensors& checkpoint, const Dataset& train, cons
 // edited, and would have no effect. Or if another file of the folder is not one that a run has written.
 void require_own_files(const RunFolder& folder, const Recipe& saved, const Recipe& now, const ViTConfig& model);
 
-// "epochs 2 -> 3" for each option that differs.
+// Each option that differs, as text.
+struct OptionChange {
+  std::string name, before, after;
+};
+std::vector<OptionChange> differences(const Recipe& before, const Recipe& after);
+// The same as lines, "epochs 2 -> 3".
 std::vector<std::string> changed_options(const Recipe& saved, const Recipe& now);
 
 }  // namespace lookhere

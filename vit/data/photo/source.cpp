@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <mutex>
 
 #include "tensor/error.h"
@@ -26,7 +25,8 @@ class PhotoFiles : public ImageSource {
   Image read_enough(long i, std::vector<std::uint8_t>& buffer, const EnoughPixels& enough) const override;
   std::uint64_t hash() const override;
   long read_stored(long i) const override;
-  std::vector<std::string> skipped() const override;
+  Skipped skipped() const override;
+  void also_skipped(const Skipped& others) const override;
 
  private:
   // Calls use(bytes) of image i, which stay until it returns.
@@ -46,12 +46,11 @@ class PhotoFiles : public ImageSource {
     return with_bytes(i, [&](Bytes bytes) { return decode_photo(bytes, name(i), buffer, enough); });
   }
   long next_of_class(long i) const;
-  void note_bad(long i, const std::string& why) const;
 
   ImageFiles files_;
   bool skip_bad_;
   mutable std::mutex mutex_;  // guards all below
-  mutable std::map<long, std::string> bad_;
+  mutable Skipped bad_;
   mutable std::once_flag hashed_;
   mutable std::uint64_t hash_ = 0;
 };
@@ -61,7 +60,7 @@ Image PhotoFiles::read_enough(long i, std::vector<std::uint8_t>& buffer, const E
       return decode(tried, buffer, enough);
     } catch (const Error& error) {
       if (!skip_bad_ || error.code() != Exit::input) throw;
-      note_bad(tried, error.what());
+      also_skipped({{tried, error.what()}});
       tried = next_of_class(tried);
       if (tried == i) throw;
     }
@@ -73,18 +72,16 @@ long PhotoFiles::next_of_class(long i) const {
   return std::ranges::lower_bound(labels, labels[i]) - labels.begin();
 }
 
-void PhotoFiles::note_bad(long i, const std::string& why) const {
+void PhotoFiles::also_skipped(const Skipped& others) const {
   const std::lock_guard lock(mutex_);
-  bad_.emplace(i, why);
+  bad_.insert(others.begin(), others.end());
   check(std::ssize(bad_) <= std::max(size() / kImagesPerBad, 1L), files_.root, ": ", bad_.size(), " of ", size(),
         " images are bad, more than may be skipped (one in ", kImagesPerBad, "); among them ", bad_.begin()->second);
 }
 
-std::vector<std::string> PhotoFiles::skipped() const {
+ImageSource::Skipped PhotoFiles::skipped() const {
   const std::lock_guard lock(mutex_);
-  std::vector<std::string> reasons;
-  for (const auto& [i, why] : bad_) reasons.push_back(why);
-  return reasons;
+  return bad_;
 }
 
 long PhotoFiles::read_stored(long i) const {
