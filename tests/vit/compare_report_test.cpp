@@ -103,7 +103,7 @@ TEST(CompareNumbers, ATunedNumberSaysWhereTheSearchEnded) {
   ReportedNumbers n = numbers_of({"rope", "lh90"});
   n.results.push_back({"rope", 43, {}});
   for (const auto& [size, first, second] :
-       {std::tuple{44L, 1250.0, 1250.0}, {56L, 25.0, 25.0}, {84L, 1250.0, 400.0}, {112L, 100.0, 200.0}}) {
+       {std::tuple{44L, 1e5, 1e5}, {56L, 25.0, 25.0}, {84L, 1e5, 400.0}, {112L, 100.0, 200.0}}) {
     n.results[0].values.push_back({"tuned.top1", size, 70}), n.results[2].values.push_back({"tuned.top1", size, 70});
     n.results[0].values.push_back({"tuned.value", size, first});
     n.results[2].values.push_back({"tuned.value", size, second});
@@ -112,8 +112,8 @@ TEST(CompareNumbers, ATunedNumberSaysWhereTheSearchEnded) {
       rows_of(page_of(n), "Top-1 accuracy in percent, and the tuned number"),
       (std::vector<std::string>{
           "position | 44 px, 1.6x | 56 px, 2.0x | 84 px, 3.0x | 112 px, 4.0x",
-          "rope | 70.0 ± 0.0 (at 1250, the largest tried) | 70.0 ± 0.0 (at 25, the smallest tried) | 70.0 ± 0.0 (at "
-          "825, 1 of 2 seeds the largest tried) | 70.0 ± 0.0 (at 150)"}));
+          "rope | 70.0 ± 0.0 (at 100000, the largest tried) | 70.0 ± 0.0 (at 25, the smallest tried) | 70.0 ± 0.0 (at "
+          "50200, 1 of 2 seeds the largest tried) | 70.0 ± 0.0 (at 150)"}));
 }
 
 // More lines than one chart has room for.

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include "tests/program.h"
+#include "tests/mpirun.h"
 #include "tests/vit/tiny_run.h"
 
 namespace lookhere {
@@ -13,10 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 Surroundings mpirun(Words environment = {}) {
-  // As root, too; more ranks than cores; nothing of it is asked of another machine.
-  Words all{"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
-            "OMPI_MCA_plm_rsh_agent=false", "OMPI_MCA_btl_vader_single_copy_mechanism=none"};
-  return {.program = "/usr/bin/mpirun", .environment = environment + all};
+  return {.program = "/usr/bin/mpirun", .environment = environment + kMpiEnvironment};
 }
 Words ranks(long count, const Words& command) {
   return Words{"-n", std::to_string(count), built("mpi/lookhere")} + command;
@@ -26,10 +23,6 @@ Words training(const std::string& folder, const std::string& epochs = "2") {
   *(std::ranges::find(command, "--shards") + 1) = "4";
   return command + Words{"--model-ema-decay", "0.9", "--recovery-interval", "3"};
 }
-
-#define SKIP_WITHOUT_MPI()                                                                            \
-  if (!std::filesystem::exists("/usr/bin/mpirun") || !std::filesystem::exists(built("mpi/lookhere"))) \
-  GTEST_SKIP() << "there is no mpirun (Debian's openmpi-bin) or no " << built("mpi/lookhere")
 
 // The processes of a program, in the order in which it has started them.
 std::vector<pid_t> children_of(pid_t parent) {

@@ -1,15 +1,6 @@
-<<<<<<< HEAD
-// Ranks that train together leave the files of one process, bit by bit: as threads of this test, whose messages arrive
-// in any order, and as processes of mpirun, some of which are killed.
-#include <chrono>
-#include <thread>
-
-#include "tests/mpirun.h"
-=======
 // Ranks that train together leave the files of one process, bit by bit: here as threads of this test, whose messages
 // arrive in any order.
 #include "tensor/thread_team.h"
->>>>>>> ba8b64518cabc9234ef73d491090d135b07f4be7
 #include "tests/team.h"
 #include "tests/vit/photo_folder.h"
 #include "tests/vit/tiny_run.h"
@@ -185,44 +176,11 @@ TEST(TrainRanks, RefuseWhatDiffers) {
   });
 }
 
-<<<<<<< HEAD
-// -- Processes
-// ---------------------------------------------------------------------------------------------------------
-
-using Clock = std::chrono::steady_clock;
-
-Surroundings mpirun(Words environment = {}) {
-  return {.program = "/usr/bin/mpirun", .environment = environment + kMpiEnvironment};
-}
-Words ranks(long count, const Words& command) {
-  return Words{"-n", std::to_string(count), built("mpi/lookhere")} + command;
-}
-Words training(const std::string& folder, const std::string& epochs = "2") {
-  Words command = tiny_training(folder, epochs);
-  *(std::ranges::find(command, "--shards") + 1) = "4";
-  return command + Words{"--model-ema-decay", "0.9", "--recovery-interval", "3"};
-}
-
-// The processes of a program, in the order in which it has started them.
-std::vector<pid_t> children_of(pid_t parent) {
-  std::vector<pid_t> children;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename().string();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::string text = read_file(entry.path() / "stat");
-    if (text.empty()) continue;
-    std::istringstream after(text.substr(text.rfind(')') + 1));
-    char state = 0;
-    pid_t above = 0;
-    after >> state >> above;
-    if (above == parent && state != 'Z') children.push_back(static_cast<pid_t>(std::stol(name)));
-=======
 // What makes the last image of updates [first, end) not finite, one of the last rank's.
 struct NotFinite : TrainObserver {
   NotFinite(long first_step, long end_step) : first(first_step), end(end_step) {}
   void on_batch(long step, long, const Batch& batch) override {
     if (first <= step && step < end) batch.images.host<float>()[batch.images.numel() - 1] = NAN;
->>>>>>> ba8b64518cabc9234ef73d491090d135b07f4be7
   }
   void on_step(const Step& s) override { skipped += s.skipped; }
   const long first, end;
