@@ -208,7 +208,8 @@ TEST_F(ImageFolder, SkippingTakesAnotherOfTheClassAndCounts) {
   EXPECT_THAT(train.images->skipped(), ElementsAre());
   EXPECT_EQ((std::vector{colour(0), colour(1), colour(2), colour(3), colour(4)}), (std::vector{1, 2, 3, 2, 4}));
   EXPECT_EQ(colour(3), 2);
-  EXPECT_THAT(train.images->skipped(), ElementsAre(testing::Pair(3, testing::HasSubstr("b/4.png: wanted a JPEG or PNG"))));
+  EXPECT_THAT(train.images->skipped(),
+              ElementsAre(testing::Pair(3, testing::HasSubstr("b/4.png: wanted a JPEG or PNG"))));
   // Two of five are no accident.
   write("train/b/1.png", "bad too");
   EXPECT_ERROR(colour(3), "2 of 5 images are bad, more than may be skipped (one in 1000); among them ");

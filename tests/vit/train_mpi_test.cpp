@@ -154,6 +154,7 @@ TEST(TrainMpi, ARankThatIsKilledEndsTheOthersAndTheRunGoesOn) {
       finished = end.code == 0;
       if (finished) break;  // the kill came too late
       ++kills;
+      EXPECT_EQ(end.code, 128 + SIGKILL) << "mpirun's";
       EXPECT_LT(std::chrono::duration<double>(Clock::now() - killed).count(), 30);
       EXPECT_TRUE(all_end(processes));
       EXPECT_NE(end.err.find(concat("rank ", who)), std::string::npos) << "who it was is said: " << end.err;
@@ -164,22 +165,25 @@ TEST(TrainMpi, ARankThatIsKilledEndsTheOthersAndTheRunGoesOn) {
   EXPECT_GE(while_training, kills / 2) << "of " << kills;
 }
 
-TEST(TrainMpi, ASignalToOneRankStopsAllSaved) {
+// SIGUSR1 may also go to mpirun, as a batch system's does.
+TEST(TrainMpi, ASignalStopsAllSaved) {
   SKIP_WITHOUT_MPI();
   const TemporaryFolder folder;
   ASSERT_EQ(run_program(training(folder / "whole", "20")).code, 0);
-  const std::string run = folder / "run";
-  Program program(ranks(3, training(run, "20")), mpirun());
-  while (program.running() && std::ranges::count(read_file(run + "/metrics.jsonl"), '\n') < 3)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  ::kill(children_of(program.id())[2], SIGTERM);
-  const Finished end = program.wait();
-  EXPECT_EQ(end.code, 130) << end.err;
-  EXPECT_NE(end.err.find("saved; go on with: lookhere train --resume " + run), std::string::npos) << end.err;
-  EXPECT_NE(end.err.find("\nlookhere: interrupted\n"), std::string::npos) << end.err;
-  EXPECT_EQ(end.err.find("rank 1"), std::string::npos) << "one line is enough: " << end.err;
-  EXPECT_EQ(run_program(ranks(2, {"train", "--resume", run}), mpirun()).code, 0);
-  expect_same_run(folder / "whole", run);
+  for (const int signal : {SIGTERM, SIGUSR1}) {
+    const std::string run = folder / concat("run-", signal);
+    Program program(ranks(3, training(run, "20")), mpirun());
+    while (program.running() && std::ranges::count(read_file(run + "/metrics.jsonl"), '\n') < 3)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ::kill(signal == SIGTERM ? children_of(program.id())[2] : program.id(), signal);
+    const Finished end = program.wait();
+    EXPECT_EQ(end.code, 130) << end.err;
+    EXPECT_NE(end.err.find("saved; go on with: lookhere train --resume " + run), std::string::npos) << end.err;
+    EXPECT_NE(end.err.find("\nlookhere: interrupted\n"), std::string::npos) << end.err;
+    EXPECT_EQ(end.err.find("rank 1"), std::string::npos) << "one line is enough: " << end.err;
+    EXPECT_EQ(run_program(ranks(2, {"train", "--resume", run}), mpirun()).code, 0);
+    expect_same_run(folder / "whole", run);
+  }
 }
 
 // Only the first rank writes: what it cannot write ends all, with its line and its code.
@@ -238,6 +242,34 @@ TEST(TrainMpi, MistakesAreOneLine) {
   refused(Words{"-n", "1", program} + training(run) + Words{":", "-n", "1", "-x", "LOOKHERE_ISA=portable", program} +
               training(run),
           "rank 1 has other kind of processor, kernels or BLAS than rank 0");
+}
+
+// Builds of one version may differ: here by a byte at the end that nobody reads.
+TEST(TrainMpi, AnotherBuildIsRefused) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  const std::string other = folder / "lookhere";
+  std::filesystem::copy_file(built("mpi/lookhere"), other);
+  std::ofstream(other, std::ios::app) << "x";
+  const Words command = tiny_training(folder / "run");
+  const Finished end =
+      run_program(Words{"-n", "1", built("mpi/lookhere")} + command + Words{":", "-n", "1", other} + command, mpirun());
+  EXPECT_EQ(end.code, 2) << end.err;
+  EXPECT_NE(end.err.find("rank 1 has other bytes of the program than rank 0\n"), std::string::npos) << end.err;
+}
+
+// What adds up emulated GPUs where they are cannot reach another process.
+TEST(TrainMpi, TheEmulatorsGpusAddUpInOneProcess) {
+  SKIP_WITHOUT_MPI();
+  const TemporaryFolder folder;
+  const Finished end = run_program(Words{"-n", "2", built("emulated/mpi/lookhere")} + tiny_training(folder / "run") +
+                                       Words{"--device", "cuda", "--no-deterministic-reduce"},
+                                   mpirun());
+  EXPECT_EQ(end.code, 2) << end.err;
+  EXPECT_NE(end.err.find("lookhere: rank 1: the emulator adds up the GPUs of one process: wanted --devices or "
+                         "--deterministic-reduce\n"),
+            std::string::npos)
+      << end.err;
 }
 
 // Several processes of a program that cannot speak to each other would overwrite each other's work.

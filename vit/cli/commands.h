@@ -24,7 +24,7 @@ std::unique_ptr<Command> make_plan();
 std::unique_ptr<Command> make_manual();
 
 inline constexpr const char* kExitCodes =
-    "0 done, 2 wrong input, 3 out of memory, 4 training diverged, 5 file system, 130 interrupted.";
+    "0 done, 2 wrong input, 3 out of memory, 4 training diverged, 5 file system or another rank lost, 130 interrupted.";
 
 // In the order of the help.
 std::vector<std::unique_ptr<Command>> all_commands();

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "tensor/file.h"
+#include "tensor/hash.h"
 #include "tensor/machine.h"
 #include "tensor/pool.h"
 #include "tensor/system/signals.h"
@@ -234,7 +235,10 @@ std::vector<int> TrainCommand::chosen_gpus() const {
 }
 
 void TrainCommand::run() const {
-  world().require_same(kVersion, "version of the program");
+  if (!world().alone()) {
+    const MappedFile program("/proc/self/exe");  // builds of one version may differ
+    world().require_same(concat(kVersion, ' ', hash_of(program.data(), program.size())), "bytes of the program");
+  }
   recipe.validate();  // before any line about it
   const std::vector<int> gpus = chosen_gpus();
   if (gpus.empty()) {

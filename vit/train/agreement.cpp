@@ -54,6 +54,7 @@ void share_skipped(const Dataset& data, Communicator& team) {
   ImageSource::Skipped all;
   for (const std::string& text : team.texts(mine)) {
     std::istringstream in(text);
+    in.exceptions(std::ios::badbit);
     for (long image = 0, length = 0; in >> image >> length;) {
       std::string why(length, ' ');
       in.ignore().read(why.data(), length);

@@ -1,6 +1,8 @@
 // The sum over emulated GPUs, whose ranks are threads of one process: rank by rank.
 #include "kernels/cuda/all_reduce.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <barrier>
@@ -41,14 +43,19 @@ std::shared_ptr<Group> group_of(const AllReduce::Id& id, int ranks) {
 
 AllReduce::Id AllReduce::make_id() {
   static std::atomic<long> made = 0;
-  const long number = ++made;
+  const long parts[]{++made, getpid()};
   Id id{};
-  std::memcpy(id.data(), &number, sizeof number);
+  static_assert(sizeof parts <= sizeof id);
+  std::memcpy(id.data(), parts, sizeof parts);
   return id;
 }
 
 AllReduce::AllReduce(const Id& id, int rank, int ranks) {
   context();  // a device is there
+  long parts[2];
+  std::memcpy(parts, id.data(), sizeof parts);
+  if (parts[1] != getpid())
+    throw DeviceError("the emulator adds up the GPUs of one process: wanted --devices or --deterministic-reduce");
   const std::shared_ptr<Group> group = group_of(id, ranks);
   group->meeting.arrive_and_wait();
   group_ = new Member{group, rank};
