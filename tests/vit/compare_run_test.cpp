@@ -6,7 +6,7 @@
 #include "tensor/text.h"
 #include "tests/program.h"
 #include "tests/testing.h"
-#include "tests/vit/show_pictures.h"
+#include "tests/vit/small_comparison.h"
 #include "vit/compare/folder.h"
 #include "vit/compare/report.h"
 #include "vit/compare/results.h"
@@ -17,18 +17,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Words comparison(const std::string& folder, const Words& more = {}) {
-  Words words = split(
-      "compare --data shapes --shapes-train 64 --shapes-test 24 --img-size 16 --dim 16 --depth 1 --heads 4 "
-      "--patch-size 4 "
-      "--epochs 2 --batch-size 16 --shards 2 --recovery-interval 2 --positions lh90,none --seeds 2 --holdout 0.1 "
-      "--sizes 16,32 --test-images 12 --output",
-      ' ');
-  words.push_back(folder);
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 std::string corruptions() {
@@ -38,18 +26,6 @@ std::string corruptions() {
     for (int strength = 1; strength <= 5; ++strength) names += concat("corrupted.", kind, ".", strength, "@16 ");
   }
   return names;
-}
-
-// Made once for all tests.
-const std::string& whole() {
-  static const TemporaryFolder folder;
-  static const std::string path = [] {
-    const Finished end = run_program(comparison(folder / "whole"));
-    EXPECT_EQ(end.code, 0) << end.err;
-    EXPECT_NE(end.out.find("results "), std::string::npos);
-    return folder / "whole";
-  }();
-  return path;
 }
 
 // Before the first run begins.
@@ -184,8 +160,10 @@ TEST(CompareRun, GoesOnWithoutTheWeightsOfMeasuredRuns) {
     const Finished end = run_program({"compare", "--resume", light});
     EXPECT_EQ(end.code, 0) << end.err;
     const std::string html = read_file(light + "/report.html");
+    const bool left_out = html.find("positions without such a model are left out") != std::string::npos;
     EXPECT_NE(html.find("Where the models look"), std::string::npos);
-    return html.find("Positions without such a model are left out") != std::string::npos;
+    EXPECT_EQ(end.err.find("no run has its last.safetensors, of lh90\n") != std::string::npos, left_out) << end.err;
+    return left_out;
   };
   EXPECT_FALSE(without("lh90-seed42"));  // the other seed's are there
   EXPECT_FALSE(without("none-seed43"));
@@ -193,6 +171,10 @@ TEST(CompareRun, GoesOnWithoutTheWeightsOfMeasuredRuns) {
   EXPECT_FALSE(std::filesystem::exists(light + "/runs/lh90-seed42/last.safetensors"));
   EXPECT_EQ(read_file(light + "/results.csv"), read_file(whole() + "/results.csv"));
   EXPECT_NE(read_file(light + "/report.html").find("What the heads may see"), std::string::npos);
+  // A report says so too, where there is nothing to look at any more.
+  std::filesystem::remove(light + "/runs/none-seed42/last.safetensors");
+  const Finished none = run_program({"report", light});
+  EXPECT_NE(none.err.find("no run has its last.safetensors, of lh90, none\n"), std::string::npos) << none.err;
 }
 
 TEST(CompareRun, GrowsAndRefusesAnotherRecipe) {
@@ -346,44 +328,6 @@ TEST(CompareFolder, EveryVariantHasItsOwnSide) {
   std::size_t columns = 0;
   for (std::size_t at = 0; (at = html.find("FGSM 1/255, top1</th>", at)) != std::string::npos; ++at) ++columns;
   EXPECT_EQ(columns, 1U);
-}
-
-// The page is XML as well, but for its first line: a checker for SVG reads it.
-void expect_sound_page(const std::string& path) {
-  std::string html = read_file(path);
-  ASSERT_TRUE(html.starts_with("<!DOCTYPE html>\n"));
-  html.erase(0, html.find('\n') + 1);
-  EXPECT_EQ(xml_error(html), "");
-  EXPECT_EQ(html.find("<script"), std::string::npos);
-  EXPECT_EQ(html.find("src=\"http"), std::string::npos);
-}
-
-TEST(CompareReport, HasWhatItPromises) {
-  expect_sound_page(whole() + "/report.html");
-  const std::string html = read_file(whole() + "/report.html");
-  for (const char* part :
-       {"Accuracy by image size", "With one number tuned", "What heads and patches do", "Shifts and corruptions",
-        "Patch logit lens", "Calibration and attacks", "Where the models look", "lh90", "none", "81.02",
-        "What the heads may see", "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2",
-        " --epsilon 1,3 -c recipe.toml"})
-    EXPECT_NE(html.find(part), std::string::npos) << part;
-}
-
-TEST(CompareReport, OfOneRun) {
-  const TemporaryFolder folder;
-  std::filesystem::copy(whole() + "/runs/lh90-seed42", folder / "run", std::filesystem::copy_options::recursive);
-  const Finished end = run_program({"report", folder / "run", "--test-images", "8"});
-  ASSERT_EQ(end.code, 0) << end.err;
-  EXPECT_EQ(end.out, folder / "run/report.html\n");
-  expect_sound_page(folder / "run/report.html");
-  const std::string html = read_file(folder / "run/report.html");
-  for (const char* part : {"lh90 on shapes", "On 8 test images", "Where its heads look", "What its heads may see"})
-    EXPECT_NE(html.find(part), std::string::npos) << part;
-  // Of a run that was killed before it had logged anything.
-  write_file(folder / "run/summary.csv", "");
-  EXPECT_EQ(run_program({"report", folder / "run", "--test-images", "8"}).code, 0);
-  expect_sound_page(folder / "run/report.html");
-  EXPECT_EQ(run_program({"report", folder / "none"}).code, 5);
 }
 
 }  // namespace
