@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "tests/testing.h"
+#include "tests/vit/show_pictures.h"
+#include "tests/vit/small_comparison.h"
 #include "vit/compare/comparison.h"
 
 namespace lookhere {
@@ -139,6 +141,61 @@ TEST(CompareNumbers, ChartsOfOneQuantityCanBeCompared) {
     EXPECT_GE(ticks(chart).size(), 8U);  // of both axes: layers 0 to 3 among them
     EXPECT_NE(chart.find(">lh90</text>"), chart.npos);
   }
+}
+
+// The page is XML as well, but for its first line: a checker for SVG reads it.
+void expect_sound_page(const std::string& path) {
+  std::string html = read_file(path);
+  ASSERT_TRUE(html.starts_with("<!DOCTYPE html>\n"));
+  html.erase(0, html.find('\n') + 1);
+  EXPECT_EQ(xml_error(html), "");
+  EXPECT_EQ(html.find("<script"), std::string::npos);
+  EXPECT_EQ(html.find("src=\"http"), std::string::npos);
+}
+
+TEST(CompareReport, HasWhatItPromises) {
+  expect_sound_page(whole() + "/report.html");
+  const std::string html = read_file(whole() + "/report.html");
+  for (const char* part :
+       {"Accuracy by image size", "With one number tuned", "What heads and patches do", "Shifts and corruptions",
+        "Patch logit lens", "Calibration and attacks", "Where the models look", "lh90", "none", "81.02",
+        "What the heads may see", "lookhere compare --positions &#39;lh90,none&#39; --seeds 2", "epochs = 2",
+        " --epsilon 1,3 -c recipe.toml"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+}
+
+TEST(CompareReport, OfOneRun) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(whole() + "/runs/lh90-seed42", folder / "run", std::filesystem::copy_options::recursive);
+  const auto page_of = [&](const Words& options) {
+    Words words{"report", folder / "run", "--test-images", "8"};
+    words.insert(words.end(), options.begin(), options.end());
+    const Finished end = run_program(words);
+    EXPECT_EQ(end.code, 0) << end.err;
+    EXPECT_EQ(end.out, folder / "run/report.html\n");
+    expect_sound_page(folder / "run/report.html");
+    return read_file(folder / "run/report.html");
+  };
+  std::string html = page_of({});
+  for (const char* part :
+       {"lh90 on shapes", "On 8 test images", "Accuracy by image size", "64 px, 4.0x", "With one number tuned",
+        "Beside the paper&#39;s numbers", "81.02", "Calibration and attacks", "FGSM 3/255, top5",
+        "Shifts and corruptions", "jpeg", "What heads and patches do", "Attention distance", "Patch logit lens",
+        "Where its heads look", "Where the model looks", "What single patches say", "What its heads may see"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+  // Of a run that was killed before it had logged anything.
+  write_file(folder / "run/summary.csv", "");
+  html = page_of({"--sizes", "16,32", "--metrics", "accuracy"});
+  EXPECT_NE(html.find("32 px, 2.0x"), std::string::npos);
+  for (const char* part : {">24 px, ", "Shifts and corruptions", "With one number tuned"})
+    EXPECT_EQ(html.find(part), std::string::npos) << part;
+  for (const auto& [option, value, message] :
+       {std::tuple{"--sizes", "18", "--sizes: wanted multiples of the patch size 4, got 18"},
+        {"--sizes", "32,16", "--sizes: wanted each size once, the smallest first, got 32,16"},
+        {"--metrics", "colour", "--metrics: wanted some of accuracy, tuned"}})
+    EXPECT_NE(run_program({"report", folder / "run", option, value}).err.find(message), std::string::npos) << message;
+  EXPECT_NE(run_program({"report", whole(), "--sizes", "32"}).err.find("a comparison has its own"), std::string::npos);
+  EXPECT_EQ(run_program({"report", folder / "none"}).code, 5);
 }
 
 }  // namespace

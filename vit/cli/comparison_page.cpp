@@ -23,6 +23,8 @@ void write_comparison_page(const ComparisonFolder& folder) {
                                                },
                                            .stop = asked_to_stop});
   if (progress) progress->finish_quietly();
+  if (const auto variants = variants_without_weights(folder); whole && !variants.empty())
+    say("note: no pictures of where models look, for no run has its last.safetensors, of {}\n", joined(variants));
   if (whole) return;
   say("nothing but the page is missing: lookhere report {}\n", shell_word(folder.path()));
   throw Error("interrupted", Exit::interrupted);

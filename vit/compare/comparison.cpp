@@ -73,6 +73,31 @@ Recipe variant_of(const Recipe& recipe, const std::string& variant) {
   }
 }
 
+std::string variant_name(const Recipe& recipe) {
+  struct Text {
+    std::string operator()(double value) const { return exact(value); }
+    std::string operator()(const std::string& value) const { return value; }
+    std::string operator()(const std::vector<std::string>& value) const { return joined(value, " "); }
+    std::string operator()(const std::vector<double>& value) const {
+      std::vector<std::string> texts;
+      for (const double each : value) texts.push_back(exact(each));
+      return joined(texts, " ");
+    }
+  };
+  std::string name = recipe.position;
+  recipe.position_options.visit([&](const PositionOption& option, const PositionValue& value) {
+    if (value != option.unset) name += concat(":", option.name, "=", std::visit(Text{}, value));
+  });
+  return name;
+}
+
+void check_judging(const std::vector<long>& sizes, const std::vector<std::string>& metrics) {
+  for (const long size : sizes) check_range("--sizes", {1, 16384}, size);
+  groups_of(metrics);
+  check(std::ranges::is_sorted(sizes) && std::ranges::adjacent_find(sizes) == sizes.end(),
+        "--sizes: wanted each size once, the smallest first, got ", joined(texts_of(sizes), ","));
+}
+
 std::vector<std::string> all_positions() {
   std::vector<std::string> all;
   std::vector<PositionConfig> seen;
@@ -103,10 +128,7 @@ void Comparison::validate() const {
     variant_of(recipe, variant).validate();
   }
   for (const double each : epsilon) check_range("--epsilon", {0, 255}, each);
-  for (const long size : sizes) check_range("--sizes", {1, 16384}, size);
-  groups_of(metrics);
-  check(std::ranges::is_sorted(sizes) && std::ranges::adjacent_find(sizes) == sizes.end(),
-        "--sizes: wanted each size once, the smallest first, got ", joined(texts_of(sizes), ","));
+  check_judging(sizes, metrics);
 }
 
 std::vector<ComparedRun> runs_of(const Comparison& comparison) {

@@ -22,6 +22,12 @@ struct Comparison {
   void validate() const;
 };
 
+// A recipe's position and its options as a variant: "lh90:distance=sqrt"; empty without a position.
+std::string variant_name(const Recipe& recipe);
+
+// Throws Error for groups of metrics that do not exist, and for sizes out of range, there twice or not in order.
+void check_judging(const std::vector<long>& sizes, const std::vector<std::string>& metrics);
+
 // Every position that --position names, each once: those that mean the same by the last name.
 std::vector<std::string> all_positions();
 

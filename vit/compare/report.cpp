@@ -33,6 +33,7 @@ class Report {
   }
   std::string page(const PageWatch& watch);  // empty if it was stopped
   ReportedNumbers numbers() const;
+  std::vector<std::string> without_weights() const;
 
  private:
   const ComparedRun* first_done(const std::string& variant, bool with_weights = false) const;
@@ -60,6 +61,12 @@ const ComparedRun* Report::first_done(const std::string& variant, bool with_weig
     if (results_[i].variant == variant && measured && (!with_weights || folder_.has_weights(run))) return &run;
   }
   return nullptr;
+}
+
+std::vector<std::string> Report::without_weights() const {
+  std::vector<std::string> variants = shown_;
+  std::erase_if(variants, [&](const std::string& v) { return !first_done(v) || first_done(v, true); });
+  return variants;
 }
 
 void Report::say_what(HtmlPage& page) const {
@@ -115,15 +122,22 @@ void Report::commands(HtmlPage& page) const {
 }
 
 std::string Report::page(const PageWatch& watch) {
-  std::vector<const ComparedRun*> done, kept;
+  std::vector<const ComparedRun*> done;
+  Pictured kept{.models = {},
+                .sizes = c_.sizes,
+                .test_images = c_.test_images,
+                .heading = "Where the models look",
+                .whose = ", of each position's first model whose weights were kept"};
   for (const std::string& variant : shown_) {
     if (const ComparedRun* run = first_done(variant)) done.push_back(run);
-    if (const ComparedRun* run = first_done(variant, true)) kept.push_back(run);
+    if (const ComparedRun* run = first_done(variant, true))
+      kept.models.push_back({variant, folder_.file(run->folder + "/last.safetensors")});
   }
+  if (!without_weights().empty()) kept.whose += " (positions without such a model are left out)";
   HtmlPage page("Position encodings compared", "lookhere compare: trained alike, judged alike");
   say_what(page);
   add_numbers(page, numbers());
-  if (!add_pictures(page, folder_, kept, kept.size() == done.size(), watch)) return "";
+  if (!add_pictures(page, kept, watch)) return "";
   add_masks(page, folder_, done);
   training(page);
   commands(page);
@@ -131,6 +145,10 @@ std::string Report::page(const PageWatch& watch) {
 }
 
 }  // namespace
+
+std::vector<std::string> variants_without_weights(const ComparisonFolder& folder) {
+  return Report(folder).without_weights();
+}
 
 bool write_report(const ComparisonFolder& folder, const PageWatch& watch) {
   Report report(folder);

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "vit/compare/folder.h"
 
@@ -16,5 +17,8 @@ struct PageWatch {
 // Written into the folder, from what it holds: of runs that are not done it says so. Images are looked at again, for
 // pictures of where the models look. False if it was stopped: nothing is written then.
 bool write_report(const ComparisonFolder& folder, const PageWatch& watch = {});
+
+// Measured variants of which no run has weights: without pictures of where their models look.
+std::vector<std::string> variants_without_weights(const ComparisonFolder& folder);
 
 }  // namespace lookhere

@@ -71,19 +71,16 @@ void add_image(Looks& looks, Subject& subject, const Dataset& data, const Batch&
 
 }  // namespace
 
-// Models are asked for the same test images, at the first and the last size.
-bool add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& kept, bool all,
-                  const PageWatch& watch) {
-  const Comparison& c = folder.comparison();
+bool add_pictures(HtmlPage& page, const Pictured& what, const PageWatch& watch) {
   Looks looks;
-  for (long done = 0; const ComparedRun* run : kept) {
+  for (long done = 0; const PicturedModel& model : what.models) {
     if (watch.stop && watch.stop()) return false;
-    if (watch.progress) watch.progress(done++, std::ssize(kept));
-    Subject subject(folder.file(run->folder + "/last.safetensors"), c.test_images);
+    if (watch.progress) watch.progress(done++, std::ssize(what.models));
+    Subject subject(model.checkpoint, what.test_images);
     looks.columns.clear();
-    looks.rollout.push_back({.name = run->variant, .pictures = {}});
+    looks.rollout.push_back({.name = model.name, .pictures = {}});
     looks.lens.push_back(looks.rollout.back());
-    for (const long size : std::set<long>{c.sizes.front(), c.sizes.back()}) {
+    for (const long size : std::set<long>{what.sizes.front(), what.sizes.back()}) {
       const Dataset& data = subject.images(size);
       Loader loader(data, {.batch_size = 1, .image_height = size, .image_width = size});
       for (long i = 0; i < std::min(kPictures, data.size()); ++i) {
@@ -94,22 +91,20 @@ bool add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vec
     }
   }
   if (looks.rollout.empty()) return true;
-  page.heading("Where the models look");
-  page.paragraph(
-      "Attention rollout on the same test images, of each position's first model whose weights were kept: bright "
-      "patches count most in what the classifier reads. Below each, what the model took it for." +
-      std::string(all ? "" : " Positions without such a model are left out."));
+  page.heading(what.heading);
+  page.paragraph("Attention rollout on the same test images" + what.whose +
+                 ": bright patches count most in what the classifier reads. Below each, what the model took it for.");
   page.pictures(picture_tables("Attention rollout", looks.columns, looks.rollout),
-                "Attention rollout by position, test image and size");
+                "Attention rollout by test image and size");
   std::erase_if(looks.lens, [](const PictureRow& row) { return row.pictures.empty(); });
   if (looks.lens.empty()) return true;
   page.heading("What single patches say");
   page.paragraph(
-      "Patch logit lens of the same models and images: the classifier asked for each patch of the last layer alone. "
+      "Patch logit lens on the same images: the classifier asked for each patch of the last layer alone. "
       "Bright patches are taken for the image's class; below each, with which probability on average. "
       "Nothing trains patches to know the class: attention brings it to them.");
   page.pictures(picture_tables("Patch logit lens", looks.columns, looks.lens),
-                "Patch logit lens by position, test image and size");
+                "Patch logit lens by test image and size");
   return true;
 }
 

@@ -1,4 +1,4 @@
-// The pictures of a comparison's page that its models are asked for again.
+// The pictures of a page that models are asked for again.
 #pragma once
 #include <vector>
 
@@ -7,11 +7,17 @@
 
 namespace lookhere {
 
-// Attention rollout on the same test images, at the first and the last size, a row for each run of
-// `kept`: one of each position, with its weights; all: no position is without.
-// False if it was stopped.
-bool add_pictures(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& kept, bool all,
-                  const PageWatch& watch);
+struct PicturedModel {
+  std::string name, checkpoint;
+};
+struct Pictured {
+  std::vector<PicturedModel> models;
+  std::vector<long> sizes;  // the first and the last are drawn
+  long test_images;         // as Comparison has them
+  std::string heading, whose;
+};
+// Attention rollout and the patch logit lens on the same test images, a row for each model. False if it was stopped.
+bool add_pictures(HtmlPage& page, const Pictured& what, const PageWatch& watch);
 // What the heads of their first layer see, of those with a field of view.
 void add_masks(HtmlPage& page, const ComparisonFolder& folder, const std::vector<const ComparedRun*>& done);
 

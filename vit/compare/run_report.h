@@ -2,13 +2,24 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace lookhere {
 
-// Written into the run's folder: how training went, accuracy and calibration on `test_images` test images (0: all),
-// what the model makes of some of them, where it looks, what its heads may see, and its recipe. The model is that of
-// the last checkpoint. progress(done, total): test images judged.
-void write_run_report(const std::string& folder, long test_images,
-                      const std::function<void(long done, long total)>& progress);
+struct RunReportOptions {
+  std::vector<long> sizes = {};           // sides of the test images; none: usual_sizes
+  std::vector<std::string> metrics = {};  // groups of them (measure.h); none: all
+  long test_images = 0;                   // as Comparison has them
+};
+struct RunReportWatch {
+  // In forward passes of one test image at the size of training.
+  std::function<void(double done, double total, const std::string& detail)> progress;
+  std::function<bool()> stop;
+};
+
+// Written into the run's folder: how training went, and what `compare` measures and draws of each of its runs, of the
+// model of the last checkpoint; what it makes of some test images, where it looks in one, and its recipe. False if it
+// was stopped: nothing is written then. Throws Error for options that do not fit the model.
+bool write_run_report(const std::string& folder, const RunReportOptions& options, const RunReportWatch& watch);
 
 }  // namespace lookhere

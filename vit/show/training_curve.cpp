@@ -1,14 +1,12 @@
-// Two charts side by side.
+// A chart of losses, one of accuracies.
 #include "vit/show/training_curve.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "vit/show/plot.h"
-
 namespace lookhere {
 
-std::string training_curve(const std::vector<EpochRow>& rows, bool augmented) {
+std::vector<Chart> training_charts(const std::vector<EpochRow>& rows, bool augmented) {
   // A run that version 0.1 began has only the loss that it minimises, which label smoothing lifts above the test loss.
   const bool measured =
       std::ranges::any_of(rows, [](const EpochRow& row) { return std::isfinite(row.train_cross_entropy); });
@@ -27,8 +25,12 @@ std::string training_curve(const std::vector<EpochRow>& rows, bool augmented) {
                                  {&top5, row.eval_top5}})
       series->x.push_back(epoch), series->y.push_back(value);
   }
-  return line_charts({{.title = "Loss", .x_label = "epoch", .y_label = "cross-entropy", .series = {train, test}},
-                      {.title = "Test accuracy", .x_label = "epoch", .y_label = "%", .series = {top1, top5}}});
+  return {{.title = "Loss", .x_label = "epoch", .y_label = "cross-entropy", .series = {train, test}},
+          {.title = "Test accuracy", .x_label = "epoch", .y_label = "%", .series = {top1, top5}}};
+}
+
+std::string training_curve(const std::vector<EpochRow>& rows, bool augmented) {
+  return line_charts(training_charts(rows, augmented));
 }
 
 }  // namespace lookhere
