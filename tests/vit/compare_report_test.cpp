@@ -91,14 +91,14 @@ TEST(CompareNumbers, StandBesideThePapersAtTheNearestMultiples) {
 TEST(CompareNumbers, CalibrationAndAttacksStandBesideThePapers) {
   ReportedNumbers n = numbers_of({"lh90", "gpsa"});
   for (RunResult& run : n.results)
-    run.values = {
-        {"ece", 28, 7}, {"ece", 112, 9}, {"fgsm1.top1", 28, 30}, {"fgsm1.top5", 28, 50}, {"fgsm3.top5", 28, 40}};
+    run.values = {{"ece", 28, 7},         {"ece", 112, 9},        {"fgsm1.top1", 28, 30},
+                  {"fgsm1.top5", 28, 50}, {"fgsm3.top5", 28, 40}, {"pgd0.5.top1", 28, 20}};
   EXPECT_EQ(
       rows_of(page_of(n), "In percent"),
       (std::vector<std::string>{"position | ECE, 28 px, 1.0x | paper | ECE, 112 px, 4.0x | FGSM 1/255, top1 | FGSM "
-                                "1/255, top5 | paper | FGSM 3/255, top5 | paper",
-                                "lh90 | 7.0 | 8.68 | 9.0 | 30.0 | 50.0 | 63.89 | 40.0 | 50.87",
-                                "gpsa | 7.0 | – | 9.0 | 30.0 | 50.0 | – | 40.0 | –"}));
+                                "1/255, top5 | paper | FGSM 3/255, top5 | paper | PGD 0.5/255, top1",
+                                "lh90 | 7.0 | 8.68 | 9.0 | 30.0 | 50.0 | 63.89 | 40.0 | 50.87 | 20.0",
+                                "gpsa | 7.0 | – | 9.0 | 30.0 | 50.0 | – | 40.0 | – | 20.0"}));
 }
 
 TEST(CompareNumbers, ATunedNumberSaysWhereTheSearchEnded) {
@@ -192,7 +192,7 @@ TEST(CompareReport, OfOneRun) {
   for (const auto& [option, value, message] :
        {std::tuple{"--sizes", "18", "--sizes: wanted multiples of the patch size 4, got 18"},
         {"--sizes", "32,16", "--sizes: wanted each size once, the smallest first, got 32,16"},
-        {"--metrics", "colour", "--metrics: wanted some of accuracy, tuned"}})
+        {"--metrics", "colour", "--metrics: wanted all or some of accuracy, tuned"}})
     EXPECT_NE(run_program({"report", folder / "run", option, value}).err.find(message), std::string::npos) << message;
   EXPECT_NE(run_program({"report", whole(), "--sizes", "32"}).err.find("a comparison has its own"), std::string::npos);
   EXPECT_EQ(run_program({"report", folder / "none"}).code, 5);

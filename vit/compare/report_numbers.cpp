@@ -246,7 +246,7 @@ void Numbers::calibration_and_attacks(HtmlPage& page) const {
   std::set<std::string> attacks;
   for (const RunResult& run : n_.results)
     for (const Measurement& m : run.values)
-      if (m.metric.starts_with("fgsm")) attacks.insert(m.metric);
+      if (m.metric.starts_with("fgsm") || m.metric.starts_with("pgd")) attacks.insert(m.metric);
   if (columns.empty() && attacks.empty()) return;
   page.heading(attacks.empty() ? "Calibration" : columns.empty() ? "Attacks" : "Calibration and attacks");
   std::string meanings;
@@ -254,13 +254,14 @@ void Numbers::calibration_and_attacks(HtmlPage& page) const {
   if (!attacks.empty())
     meanings +=
         "FGSM: accuracy after every pixel has been changed by at most so many 255ths to raise the loss, at the size "
-        "of training. ";
+        "of training; PGD: the same in several small steps. ";
   if (std::ranges::any_of(n_.variants, paper_row)) meanings += "The paper's, at its size of training: tables 2 and 3.";
   page.paragraph(meanings);
   for (const std::string& metric : attacks) {
-    const std::size_t dot = metric.rfind('.');
-    columns.push_back(
-        {fmt::format("FGSM {}/255, {}", metric.substr(4, dot - 4), metric.substr(dot + 1)), metric, kOwnSide});
+    const std::size_t number = metric.find_first_of("0123456789"), dot = metric.rfind('.');
+    columns.push_back({fmt::format("{} {}/255, {}", number == 4 ? "FGSM" : "PGD", metric.substr(number, dot - number),
+                                   metric.substr(dot + 1)),
+                       metric, kOwnSide});
     if (metric == "fgsm1.top5") columns.back().paper = [](const PaperRow& row) { return row.fgsm1_top5; };
     if (metric == "fgsm3.top5") columns.back().paper = [](const PaperRow& row) { return row.fgsm3_top5; };
   }

@@ -74,9 +74,9 @@ Judging judging_of(const RunReportOptions& asked, Subject& subject) {
     check(size % model.patch == 0, "--sizes: wanted multiples of the patch size ", model.patch, ", got ", size);
   Judging judging{.sizes = asked.sizes.empty() ? usual_sizes(model.height, model.patch) : asked.sizes,
                   .masks = static_cast<bool>(subject.images(model.height).masks),
-                  .groups = {asked.metrics.begin(), asked.metrics.end()}};
+                  .groups = groups_of(asked.metrics)};
   judging.held_out = subject.recipe().holdout > 0;
-  check(judging.held_out || !judging.groups.contains("tuned"),
+  check(judging.held_out || std::ranges::find(asked.metrics, "tuned") == asked.metrics.end(),
         "--metrics tuned: wanted training images that were held out (train --holdout), got a run that has none");
   return judging;
 }
@@ -119,7 +119,7 @@ bool write_run_report(const std::string& folder, const RunReportOptions& options
   Measurements numbers("", "");
   const double own = static_cast<double>(images);
   // Nothing but tuning needs training images.
-  const bool tunes = judging.held_out && (judging.groups.empty() || judging.groups.contains("tuned"));
+  const bool tunes = judging.held_out && judging.groups.contains("tuned");
   const long held_out = tunes ? load_training_split(recipe).held.size() : 0;
   const ImageCounts counts{.train = 0, .test = images, .held_out = held_out};
   const double total = own + measuring_work(judging, config, counts, numbers).all;
