@@ -50,8 +50,8 @@ std::vector<std::string> rows_of(const std::string& html, const std::string& cap
     rows.emplace_back();
     for (const std::string& cell : between(row, "<t", "</t")) {
       std::string text = cell.substr(cell.find('>') + 1);
-      for (const char* tag : {"<b>", "</b>"})
-        if (const std::size_t at = text.find(tag); at != text.npos) text.erase(at, std::string(tag).size());
+      for (const std::string tag : {"<b>", "</b>", "<wbr/>"})
+        for (std::size_t at = 0; (at = text.find(tag)) != text.npos;) text.erase(at, tag.size());
       rows.back() += (rows.back().empty() ? "" : " | ") + text;
     }
   }

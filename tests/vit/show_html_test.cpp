@@ -13,14 +13,14 @@ namespace {
 TEST(Html, EscapesWhatUsersWrite) {
   HtmlPage page("<t> & \x01", "\"s\"");
   page.heading("<h>"), page.paragraph("<p>"), page.code("a < b\nc\xff");
-  page.table("<c>", {{HtmlCell("<x>"), "y"}, {HtmlCell("r"), HtmlCell("<best>", true)}});
+  page.table("<c>", {{HtmlCell("<x>"), "y"}, {HtmlCell("r:o=1"), HtmlCell("<best>", true)}});
   page.charts({line_charts({{.title = "<chart>", .x_label = "x", .y_label = "y", .series = {}}})});
   page.picture("<svg id=\"a\"/>", "<d> \"e\"");
   std::string html = page.str();
   html.erase(0, html.find('\n') + 1);
   EXPECT_EQ(xml_error(html), "");
   EXPECT_NE(html.find("<td><b>&lt;best&gt;</b></td>"), std::string::npos);
-  EXPECT_NE(html.find("<th scope=\"row\">r</th>"), std::string::npos);
+  EXPECT_NE(html.find("<th scope=\"row\">r:<wbr/>o=<wbr/>1</th>"), std::string::npos);
   EXPECT_NE(html.find("a &lt; b\nc\xEF\xBF\xBD\n"), std::string::npos);
   EXPECT_NE(html.find("data:image/svg+xml;base64,PHN2ZyBpZD0iYSIvPg=="), std::string::npos);
 }

@@ -22,8 +22,19 @@ thead th { border-bottom: 2px solid #888; }
 img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
 @media screen and (max-width: 700px) { img { max-width: none; } }
 @media print { body { max-width: none; font-size: 11px; } h2, p, figure, tr, svg { break-inside: avoid; } h2, h2 + p, .caption { break-after: avoid; }
-  .charts { display: block; } .charts svg { width: 49%; } .scroll { overflow: visible; } th:first-child { position: static; } }
+  .charts { display: block; } .charts svg { width: 49%; } .scroll { overflow: visible; } th:first-child { position: static; overflow-wrap: break-word; }
+  table { width: auto; font-size: 10px; } th, td { padding: .15rem .3rem; } thead th { white-space: normal; } }
 )";
+
+// "lh90:directions=halves" may break behind : and =.
+std::string breakable(const std::string& name) {
+  std::string text;
+  for (const char c : name) {
+    text += c;
+    if (c == ':' || c == '=') text += "<wbr/>";
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -43,7 +54,7 @@ void HtmlPage::table(const std::string& caption, const std::vector<HtmlRow>& row
       const std::string shown = escape_xml(text);
       const char* scope = r == 0 ? " scope=\"col\"" : " scope=\"row\"";
       if (r == 0 || c == 0)
-        body_ += std::string("<th") + scope + ">" + shown + "</th>";
+        body_ += std::string("<th") + scope + ">" + breakable(shown) + "</th>";
       else
         body_ += "<td>" + (strong ? "<b>" + shown + "</b>" : shown) + "</td>";
     }
