@@ -10,6 +10,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/simd/isa.h"
 #include "tensor/error.h"
+#include "tensor/system/memory.h"
 
 namespace lookhere {
 
@@ -39,7 +40,10 @@ std::string blas_warning() {
   return "";
 }
 
-long memory_of_machine() { return sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE); }
+long memory_of_machine() {
+  const long here = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), allowed = cgroup_memory_limit();
+  return allowed > 0 ? std::min(here, allowed) : here;
+}
 
 int thread_count() { return omp_get_max_threads(); }
 
