@@ -10,6 +10,7 @@
 #include "kernels/simd/isa.h"
 #include "tensor/error.h"
 #include "tensor/system/memory.h"
+#include "tensor/system/memory_limits.h"
 
 namespace lookhere {
 
@@ -39,7 +40,10 @@ std::string blas_warning() {
   return "";
 }
 
-long memory_of_machine() { return physical_memory(); }
+long memory_of_machine() {
+  const long here = physical_memory(), allowed = cgroup_memory_limit();
+  return allowed > 0 ? std::min(here, allowed) : here;
+}
 
 int thread_count() { return omp_get_max_threads(); }
 

@@ -13,7 +13,7 @@ std::string describe_cpu();
 std::string arithmetic_of_cpu();
 // What is wrong with BLAS: not its OpenMP build, or fewer threads than the rest of the program; empty if all is well.
 std::string blas_warning();
-long memory_of_machine();  // bytes, in use or not
+long memory_of_machine();  // bytes, in use or not, or what of them a control group (a container) leaves this process
 int thread_count();
 void set_thread_count(int threads);
 

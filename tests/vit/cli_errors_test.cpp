@@ -1,5 +1,6 @@
 // Mistakes: what the command line refuses, what cannot be written, and what does not fit into memory.
 #include "tests/vit/mistakes.h"
+#include "tests/vit/small_memory.h"
 
 namespace lookhere {
 namespace {
@@ -268,16 +269,6 @@ TEST(CliErrors, ADivergedRunGoesOnAtALowerRate) {
                                     "--weight-decay", "0.05", "--clip-grad", "1"});
   EXPECT_EQ(end.code, 0) << end.err;
   EXPECT_EQ(end.err.find("skipped"), std::string::npos) << end.err;
-}
-
-// Of address space, for tests of what happens when there is no more.
-Surroundings small_memory() {
-#if defined(__SANITIZE_ADDRESS__)
-  // Its own tables take terabytes of address space; it has a limit of its own.
-  return {.environment = {"ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256"}};
-#else
-  return {.memory_limit = 1L << 30};
-#endif
 }
 
 TEST(CliErrors, OutOfMemory) {

@@ -3,8 +3,9 @@
 #include "tensor/pool.h"
 #include "tensor/random.h"
 #include "tensor/text.h"
-#include "tests/program.h"
+#include "tests/vit/small_memory.h"
 #include "tests/vit/tiny_run.h"
+#include "vit/model/json.h"
 #include "vit/train/fine_tune.h"
 #include "vit/train/plan.h"
 #include "vit/train/synthetic_step.h"
@@ -100,11 +101,25 @@ TEST(Plan, EachPartCountsAtItsFastest) {
   EXPECT_EQ(least.attention, 0.2);
   EXPECT_EQ(least.others, 0.3);
   EXPECT_EQ(least.update, 0.01);
-  const Spread spread = spread_of(steps);
+  const TimeSpread spread = spread_of(steps);
   EXPECT_EQ(spread.part, "other operations") << "of the update, 20 times as long, there is too little to matter";
   EXPECT_DOUBLE_EQ(spread.times, 3);
   EXPECT_EQ(note_on(spread).find("the machine is busy: other operations took 3.0 times as long"), 0U);
   EXPECT_EQ(note_on(spread_of({steps[0], steps[0]})), "");
+}
+
+// As large as models are.
+TEST(Plan, MemoryOfVitTinyIsWithinATenth) {
+  const int threads = thread_count();
+  set_thread_count(1);
+  Recipe recipe;
+  recipe.model = "vit_tiny", recipe.img_size = 224, recipe.batch_size = 2, recipe.shards = 1;
+  const ViTConfig config = model_without_data(recipe);
+  const StepNeeds needs = measure_needs(recipe, config, [](long, long) {});
+  const double want = bytes_of_steps(recipe, config);
+  EXPECT_GT(want, 1e8);
+  EXPECT_NEAR(needs.bytes(2), want, 0.1 * want);
+  set_thread_count(threads);
 }
 
 // A GPU that has but an image or two waits for launches: what it needs then says nothing of a batch.
@@ -130,9 +145,9 @@ TEST(Plan, AGpuIsMeasuredWithHalfOfABatch) {
 }
 
 TEST(Plan, ManyDevicesShareABatch) {
-  const StepNeeds needs{.weights = 1e6,
+  const StepNeeds needs{.weights = 2e6,
                         .gradients = 2e6,
-                        .moments = 2e6,
+                        .moments = 1e6,
                         .workspace = 1e6,
                         .image = 1e5,
                         .products = 0.01,
@@ -142,24 +157,60 @@ TEST(Plan, ManyDevicesShareABatch) {
   const Team alone = team_of(needs, 100, 1, 1, 1, 1e9);
   EXPECT_DOUBLE_EQ(alone.bytes, 6e6 + 100 * 1e5);
   EXPECT_DOUBLE_EQ(alone.seconds(), 100 * 0.015 + 0.1);
-  const Team four = team_of(needs, 100, 4, 1, 2, 1e9);  // each twice as fast
+  const Team four = team_of(needs, 100, 4, 4, 2, 1e9);  // each twice as fast
   EXPECT_DOUBLE_EQ(four.images, 25);
   EXPECT_DOUBLE_EQ(four.computing, (25 * 0.015 + 0.1) / 2);
-  EXPECT_DOUBLE_EQ(four.reducing, 1.5 * 1e6 / 1e9 + 6 * 1e-6 + 2 * 20e-6);
-  EXPECT_DOUBLE_EQ(four.bytes, 6e6 + 25 * 1e5 + 0.75 * 1e6) << "what three others send";
-  EXPECT_DOUBLE_EQ(team_of(needs, 100, 3, 1, 1, 1e9).images, 34);  // the largest part
+  EXPECT_DOUBLE_EQ(four.reducing, 1.5 * 2e6 / 1e9 + 6 * 1e-6 + 2 * 20e-6);
+  EXPECT_DOUBLE_EQ(four.bytes, 6e6 + 25 * 1e5 + 0.75 * 2e6) << "what three others send";
+  EXPECT_DOUBLE_EQ(team_of(needs, 100, 3, 1, 1, 1e9).images, 34);  // the largest part, of a shard each at least
   StepNeeds sharded = needs;
   sharded.shards = 8;  // 8 gradients on one device, 2 on each of four
-  EXPECT_DOUBLE_EQ(team_of(sharded, 100, 1, 8, 1, 1e9).bytes, alone.bytes);
-  EXPECT_DOUBLE_EQ(team_of(sharded, 100, 4, 2, 1, 1e9).bytes, four.bytes - 0.75 * 2e6);
+  EXPECT_DOUBLE_EQ(team_of(sharded, 96, 1, 8, 1, 1e9).bytes, 6e6 + 96 * 1e5);
+  const Team shared = team_of(sharded, 96, 4, 8, 1, 1e9);
+  EXPECT_EQ(shared.shards, 2);
+  EXPECT_DOUBLE_EQ(shared.gradients, 2 * 0.25e6);
+  EXPECT_DOUBLE_EQ(shared.received, 0.75 * 0.25e6);
+  EXPECT_DOUBLE_EQ(shared.bytes, 4e6 + 0.5e6 + 24 * 1e5 + 0.75 * 0.25e6);
+}
+
+// What the rank with the most has: as loaders and replicas divide it.
+TEST(Plan, RanksShareShardsAndMemory) {
+  const auto share = [](long shards, long batch, long ranks) {
+    const auto [own, images] = largest_share(shards, batch, ranks);
+    return std::pair(own, images);
+  };
+  EXPECT_EQ(share(6, 21, 4), std::pair(2L, 8L)) << "two shards of four images; the last rank has three images";
+  EXPECT_EQ(share(8, 64, 4), std::pair(2L, 16L));
+  EXPECT_EQ(share(4, 21, 4), std::pair(1L, 6L));
+  EXPECT_EQ(share(2, 5, 1), std::pair(2L, 5L));
+  EXPECT_EQ(allowed_memory({.processes = 4}, 8e9, Device::cpu), 2e9);
+  EXPECT_EQ(allowed_memory({.processes = 4}, 8e9, Device::cuda), 8e9) << "each has a GPU of its own";
+  EXPECT_EQ(allowed_memory({}, 8e9, Device::cpu), 8e9);
+  for (const Device device : {Device::cpu, Device::cuda})
+    EXPECT_EQ(allowed_memory({.limit = 3e9, .processes = 4}, 8e9, device), 3e9);
+}
+
+TEST(Plan, BatchesThatWaitAreCounted) {
+  const Dataset data = load_training_data(tiny_recipe());
+  for (const long workers : {1, 5})
+    for (const double mixup : {0.0, 0.2})
+      for (const ShardRange shards : {ShardRange{0, 1}, ShardRange{1, 3}}) {
+        LoaderOptions options{.batch_size = 30, .workers = static_cast<int>(workers), .shards = shards};
+        options.shards_in_all = shards.end, options.mix.mixup_alpha = mixup;
+        const long before = Pool::of(Device::cpu).stats().in_use;
+        const Loader loader(data, options);
+        const auto taken = static_cast<double>(Pool::of(Device::cpu).stats().in_use - before);
+        EXPECT_NEAR(bytes_of_batches(data, options), taken, 0.1 * taken) << workers << mixup << shards.end;
+      }
 }
 
 // What does not fit is refused before anything is written; what does says how long it will take, and changes nothing.
 TEST(Plan, ARunIsForeseen) {
   const TemporaryFolder folder;
-  const Finished refused = run_program(tiny_training(folder / "run") + Words{"--mem-limit", "0.001"});
+  const Words large{"--dim", "192", "--batch-size", "256", "--img-size", "32", "--patch-size", "2"};
+  const Finished refused = run_program(tiny_training(folder / "run") + large + Words{"--mem-limit", "0.3"});
   EXPECT_EQ(refused.code, 3);
-  EXPECT_NE(refused.err.find("\nlookhere: --mem-limit: updates of 32 images need about 0.0"), std::string::npos)
+  EXPECT_NE(refused.err.find("\nlookhere: --mem-limit: updates of 256 images need about "), std::string::npos)
       << refused.err;
   EXPECT_FALSE(std::filesystem::exists(folder / "run"));
   ASSERT_EQ(run_program(tiny_training(folder / "whole")).code, 0);
@@ -169,18 +220,88 @@ TEST(Plan, ARunIsForeseen) {
   expect_same_run(folder / "whole", folder / "run");
 }
 
+// Gradients of 64 shards of 5.4 million parameters are 1.4 GB: nothing of them is taken, where no more than one is.
+TEST(Plan, WhatIsKnownIsRefusedBeforeItIsTaken) {
+  const TemporaryFolder folder;
+  Words command = tiny_training(folder / "run") + Words{"--model", "vit_tiny", "--mem-limit", "1"};
+  for (const auto& [option, value] :
+       {std::pair{"--dim", "192"}, {"--depth", "12"}, {"--batch-size", "64"}, {"--shards", "64"}})
+    *(std::ranges::find(command, option) + 1) = value;
+  const Finished refused = run_program(command, small_memory());
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(
+      refused.err.find("\nlookhere: --mem-limit: before the first update weights, gradients of 64 shards and moments"),
+      std::string::npos)
+      << refused.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
+
+// 147 MB of pixels.
+TEST(Plan, DataThatDoNotFitAreRefused) {
+  const TemporaryFolder folder;
+  const Words command{"train",
+                      "--data",
+                      "shapes",
+                      "--shapes-train",
+                      "3000",
+                      "--shapes-test",
+                      "8",
+                      "--dim",
+                      "24",
+                      "--depth",
+                      "1",
+                      "--heads",
+                      "3",
+                      "--img-size",
+                      "128",
+                      "--patch-size",
+                      "32",
+                      "--batch-size",
+                      "2",
+                      "--eval-batch-size",
+                      "2",
+                      "--output",
+                      folder / "run",
+                      "--max-steps",
+                      "1"};
+  const Finished refused = run_program(command + Words{"--mem-limit", "0.14"});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find("--mem-limit: before the first update"), std::string::npos) << refused.err;
+  EXPECT_EQ(run_program(command + Words{"--mem-limit", "2"}).code, 0);
+}
+
+// By what is known and, with a limit, by what is measured; jobs are told of it.
+TEST(Plan, ARunOfAComparisonThatDoesNotFitIsRefused) {
+  const TemporaryFolder folder;
+  Words command = split(
+      "compare --data shapes --shapes-train 300 --shapes-test 8 --dim 192 --depth 2 --heads 3 --img-size 32 "
+      "--patch-size 2 --batch-size 256 --eval-batch-size 8 --shards 2 --epochs 1 --positions none --seeds 1 "
+      "--metrics accuracy --holdout 0 --mem-limit 0.3 --output",
+      ' ');
+  command.push_back(folder / "compared");
+  Finished end = run_program(command);
+  EXPECT_EQ(end.code, 3) << end.err;
+  EXPECT_NE(end.err.find("--mem-limit: updates of 256 images need about "), std::string::npos) << end.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "compared/runs/none-seed42/last.safetensors"));
+  *std::ranges::find(command, "0.3") = "0.005";
+  end = run_program(command + Words{"--jobs", "2"});
+  EXPECT_EQ(end.code, 3) << end.err;
+  // The other may have found the run taken.
+  const std::string logs = read_file(folder / "compared/job-1.log") + read_file(folder / "compared/job-2.log");
+  EXPECT_NE(logs.find("--mem-limit: before the first update"), std::string::npos) << logs;
+}
+
 // What is long, and how long.
 TEST(Plan, HoursAreArithmetic) {
   Recipe recipe = tiny_recipe();
   ViT model(model_preset("vit_base"), std::nullopt);
   const double epoch = operations_of_run(recipe, model.config(), model.parameter_count(), 1281167 / 32);
   EXPECT_NEAR(epoch, 6.0 * 86.6e6 * 197 * 1281152, 0.01 * epoch) << "2 operations forward, 4 back, for each token";
-  const StepNeeds needs{.weights = 1e6, .gradients = 1e6, .image = 1e5, .products = 0.01, .update = 0.1};
-  ViTConfig config = model_preset("nano");
+  const StepNeeds needs{.shards = 2, .weights = 1e6, .gradients = 1e6, .image = 1e5, .products = 0.01, .update = 0.1};
   recipe.batch_size = 32, recipe.epochs = 3, recipe.grad_accum_steps = 2;
-  const RunNeeds run = needs_of_run(needs, recipe, config, 1, 100, 1000);
+  const RunNeeds run = needs_of_run(needs, recipe, 1, 100, 1000);
   EXPECT_DOUBLE_EQ(run.seconds, 100 * (2 * 0.32 + 2 * 0.1) + 3 * (10 + 0.1) / 3);
-  EXPECT_DOUBLE_EQ(run.bytes, 2e6 + 32e5 + 3.0 * 32 * 28 * 28 * 4) << "three batches are ready or being made";
+  EXPECT_DOUBLE_EQ(run.bytes, 2e6 + 32e5);
 }
 
 TEST(Plan, TheCommandSaysMemoryTimeAndWhenToStop) {
@@ -191,9 +312,30 @@ TEST(Plan, TheCommandSaysMemoryTimeAndWhenToStop) {
                            "too large", "hours"})
     EXPECT_NE(end.out.find(part), std::string::npos) << part << "\n" << end.out;
   EXPECT_EQ(end.out.find("\n     16 "), std::string::npos) << "more devices than images\n" << end.out;
-  words.push_back("--json");
-  EXPECT_NE(run_program(words).out.find("\"devices\": 8"), std::string::npos);
+  for (const char* part : {"program and libraries", "memory of each of 8 devices", "gradients that others send"})
+    EXPECT_NE(end.out.find(part), std::string::npos) << part << "\n" << end.out;
   EXPECT_EQ(run_program({"plan", "--devices", "0"}).code, 2);
+}
+
+TEST(Plan, PartsAddUpForEveryTeam) {
+  const Words words =
+      split("plan --model nano --depth 2 -b 12 --shards 3 --devices 8 --model-ema-decay 0.9 --json", ' ');
+  const Finished end = run_program(words);
+  ASSERT_EQ(end.code, 0) << end.err;
+  const nlohmann::json plan = parse_object(end.out, "plan"), &teams = plan["teams"];
+  ASSERT_EQ(teams.size(), 4U) << end.out;
+  const long floats = 4 * plan["parameters"].get<long>();
+  for (const auto& team : teams) {
+    long all = 0;
+    for (const auto& part : team["parts"].items()) all += part.value().get<long>();
+    EXPECT_EQ(all, team["bytes"]) << team;
+    EXPECT_GT(team["parts"]["program_bytes"], 1 << 20);
+    const long devices = team["devices"];
+    EXPECT_EQ(team["parts"]["gradients_bytes"], floats * std::max(1L, (3 + devices - 1) / devices));
+    EXPECT_EQ(team["parts"]["averages_bytes"], floats);
+    EXPECT_EQ(team["parts"].value("received_bytes", 0L),
+              std::lround(floats * (1 - 1.0 / static_cast<double>(devices))));
+  }
 }
 
 }  // namespace

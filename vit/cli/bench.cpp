@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <numeric>
 
 #include "autograd/profile.h"
@@ -10,7 +9,7 @@
 #include "tensor/file.h"
 #include "tensor/machine.h"
 #include "tensor/pool.h"
-#include "tensor/system/posix.h"
+#include "tensor/system/memory_limits.h"
 #include "vit/cli/bench_data.h"
 #include "vit/cli/commands.h"
 #include "vit/eval/accuracy.h"
@@ -62,17 +61,6 @@ class Bench : public RecipeCommand {
  private:
   void finish(const nlohmann::ordered_json& result) const;
 };
-
-// The most that the process had in memory so far, in bytes.
-long peak_resident() {
-  std::ifstream status("/proc/self/status");
-  check_system(status.good(), "open", "/proc/self/status");
-  status.exceptions(std::ios::badbit);
-  long kilobytes = 0;
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("VmHWM:")) kilobytes = std::stol(line.substr(6));
-  return kilobytes * 1024;
-}
 
 struct Measured {
   std::vector<double> seconds;  // sorted
@@ -140,7 +128,7 @@ nlohmann::ordered_json to_json(const Bench& c, const ViTConfig& config, const Me
                               {"seconds_mean", m.mean()},
                               {"images_per_second", static_cast<double>(c.recipe.batch_size) / m.median()},
                               {"peak_pool_bytes", Pool::of(device_of(c.recipe)).stats().peak},
-                              {"peak_rss_bytes", peak_resident()}};
+                              {"peak_rss_bytes", peak_resident_memory()}};
   json["operations"] = nlohmann::ordered_json::array();
   for (const Profile::Entry& entry : m.operations)
     json["operations"].push_back({{"op", entry.op},

@@ -45,6 +45,7 @@ class Compare : public RecipeCommand {
   std::string metrics = "all", output = "compared", positions = "lh180,lh90,lh45,learned,sincos,rope,alibi";
   std::vector<double> sizes, epsilon{1, 3};
   long seeds = 3, test_images = 0, jobs = 1;
+  double mem_limit = 0;
   bool is_job = false;
   std::vector<std::string> saved_;  // variants of the comparison that this one goes on with
 };
@@ -62,6 +63,12 @@ void Compare::add_options(Options& o) {
   o.add({.names = "--epsilon", .help = "of FGSM and PGD, in 1/255"}, epsilon);
   o.add({.names = "--metrics", .help = "all (but pgd), or by commas some of " + joined(judging_groups())}, metrics);
   o.add({.names = "--jobs", .help = "processes side by side, which share the threads", .range = {1, 256}}, jobs);
+  o.add(
+      {.names = "--mem-limit",
+       .help = "refuse a run whose updates need more memory, in GB, in each process (0: a part of this machine's, and "
+               "nothing is measured)",
+       .range = {.low = 0}},
+      mem_limit);
   o.add({.names = "--output", .help = "folder; the same command again goes on with it", .file = File::written}, output);
   o.add(
       {.names = "--resume", .help = "go on with this folder; its options hold unless given again", .file = File::read},
@@ -104,10 +111,13 @@ Comparison Compare::asked_for() const {
 }
 
 // Other processes do the runs, and the folder tells how far they are.
-void watch_jobs(const ComparisonFolder& folder, long count, Progress& progress) {
+void watch_jobs(const ComparisonFolder& folder, long count, double mem_limit, Progress& progress) {
+  const std::vector<std::string> words{"compare",     "--resume",
+                                       folder.path(), "--job",
+                                       "--jobs",      std::to_string(count),
+                                       "--mem-limit", fmt::format("{}", mem_limit)};
   std::vector<Job> jobs;
-  for (long i = 0; i < count; ++i)
-    jobs.push_back({{"compare", "--resume", folder.path(), "--job"}, folder.file(fmt::format("job-{}.log", i + 1))});
+  for (long i = 0; i < count; ++i) jobs.push_back({words, folder.file(fmt::format("job-{}.log", i + 1))});
   const long threads = std::max(1L, long{thread_count()} / count);
   const auto show = [&] { progress.update(std::lround(folder.work_done()), fmt::format("{} jobs", count)); };
   for (const std::string& failure : run_side_by_side(jobs, threads, show, asked_to_stop)) progress.note(failure);
@@ -134,14 +144,15 @@ void Compare::run() const {
   double done = folder.work_done();
   options.start = std::lround(done);
   Progress progress("compare", std::lround(folder.work()), options);
-  if (jobs > 1) watch_jobs(folder, jobs, progress), done = folder.work_done();
+  if (jobs > 1 && !is_job) watch_jobs(folder, jobs, mem_limit, progress), done = folder.work_done();
   const bool all = folder.carry_out({.advance =
                                          [&](double work, const std::string& detail) {
                                            done += work;
                                            progress.update(std::lround(done), detail);
                                          },
                                      .note = [&](const std::string& line) { progress.note(line); },
-                                     .stop = asked_to_stop});
+                                     .stop = asked_to_stop,
+                                     .memory = {.limit = mem_limit * 1e9, .processes = jobs}});
   if (!all) {
     progress.finish("stopped");
     say("go on with: lookhere compare --resume {}\n", shell_word(output));

@@ -48,8 +48,8 @@ class Plan : public RecipeCommand {
   void run() const override;
 
  private:
-  void print_tables(const StepNeeds& needs, const std::vector<Team>& teams, double each) const;
-  void print_json(const StepNeeds& needs, const std::vector<Team>& teams, double each) const;
+  void print_tables(const StepNeeds& needs, const std::vector<Team>& teams, double each, double program) const;
+  void print_json(const StepNeeds& needs, const std::vector<Team>& teams, double each, double program) const;
   double training_hours(const Team& team) const;
 
   long devices = 1, images = 0, classes = 0;
@@ -62,22 +62,26 @@ double Plan::training_hours(const Team& team) const {
   return team.seconds() * steps * static_cast<double>(recipe.epochs) / 3600;
 }
 
-void Plan::print_tables(const StepNeeds& needs, const std::vector<Team>& teams, double each) const {
-  const Team& alone = teams[0];
+void print_memory(const std::string& title, const std::vector<MemoryPart>& parts) {
+  print("{:<34} {:>10}\n", title, "GB");
+  const auto row = [](const std::string& name, long bytes) {
+    print("{:<34} {:>10.3f}\n", name, static_cast<double>(bytes) / kGiga);
+  };
+  for (const MemoryPart& part : parts) row(part.name, part.bytes);
+  row("all", sum_of(parts));
+}
+
+void Plan::print_tables(const StepNeeds& needs, const std::vector<Team>& teams, double each, double program) const {
+  const Team &alone = teams.front(), &last = teams.back();
   print("{}, {} parameters, {}, batch {}, {} shards\n\n", recipe.model, needs.parameters, recipe.dtype,
         recipe.batch_size, needs.shards);
-  print("{:<34} {:>10}\n", "memory of one device", "GB");
-  for (const auto& [name, bytes] : std::initializer_list<std::pair<std::string, double>>{
-           {"weights", needs.weights},
-           {fmt::format("gradients of {} shards", needs.shards), needs.gradients},
-           {"AdamW's moments", needs.moments},
-           {"averaged weights", needs.averages},
-           {"workspaces", needs.workspace},
-           {fmt::format("activations of {} images", recipe.batch_size), needs.image * alone.images},
-           {"all", alone.bytes}})
-    if (bytes > 0) print("{:<34} {:>10.3f}\n", name, bytes / kGiga);
-  const double most = std::floor((each - needs.bytes(0)) / needs.image);
-  print("{} GB hold {} images at a time\n\n", fmt::format("{:.3g}", each / kGiga), std::max(0.0, most));
+  print_memory("memory of one device", memory_parts(needs, alone, program));
+  print("{:.3g} GB hold {} images at a time\n\n", each / kGiga,
+        std::max(0.0, std::floor((each - program - needs.bytes(0)) / needs.image)));
+  if (last.devices > 1) {
+    print_memory(fmt::format("memory of each of {} devices", last.devices), memory_parts(needs, last, program));
+    print("\n");
+  }
   print("{:<34} {:>10}\n", "time of a step on one device", "s");
   for (const auto& [name, seconds] :
        std::initializer_list<std::pair<const char*, double>>{{"matrix products", needs.products * alone.images},
@@ -89,25 +93,22 @@ void Plan::print_tables(const StepNeeds& needs, const std::vector<Team>& teams, 
   print("{:>7} {:>8} {:>9} {:>10} {:>10} {:>10} {:>7}{}\n", "devices", "images", "GB", "step s", "reducing s",
         "images/s", "use", images ? "      hours" : "");
   for (const Team& team : teams) {
+    const long bytes = sum_of(memory_parts(needs, team, program));
     const double use = alone.seconds() / static_cast<double>(team.devices) / team.seconds();
     print("{:>7} {:>8} {:>9.3f} {:>10.4g} {:>10.4g} {:>10.4g} {:>5.0f} %{}{}\n", team.devices, team.images,
-          team.bytes / kGiga, team.seconds(), team.reducing, static_cast<double>(recipe.batch_size) / team.seconds(),
-          100 * use, images ? fmt::format(" {:>10.4g}", training_hours(team)) : "",
-          team.bytes > each   ? "  too large"
-          : use < kWorthwhile ? "  not worth it"
-                              : "");
+          static_cast<double>(bytes) / kGiga, team.seconds(), team.reducing,
+          static_cast<double>(recipe.batch_size) / team.seconds(), 100 * use,
+          images ? fmt::format(" {:>10.4g}", training_hours(team)) : "",
+          static_cast<double>(bytes) > each ? "  too large"
+          : use < kWorthwhile               ? "  not worth it"
+                                            : "");
   }
 }
 
-void Plan::print_json(const StepNeeds& needs, const std::vector<Team>& teams, double each) const {
+void Plan::print_json(const StepNeeds& needs, const std::vector<Team>& teams, double each, double program) const {
   nlohmann::ordered_json all{{"parameters", needs.parameters},
                              {"shards", needs.shards},
                              {"memory_bytes", std::llround(each)},
-                             {"weights_bytes", std::llround(needs.weights)},
-                             {"gradients_bytes", std::llround(needs.gradients)},
-                             {"moments_bytes", std::llround(needs.moments)},
-                             {"averages_bytes", std::llround(needs.averages)},
-                             {"workspace_bytes", std::llround(needs.workspace)},
                              {"image_bytes", std::llround(needs.image)},
                              {"products_seconds_per_image", needs.products},
                              {"attention_seconds_per_image", needs.attention},
@@ -115,9 +116,14 @@ void Plan::print_json(const StepNeeds& needs, const std::vector<Team>& teams, do
                              {"update_seconds", needs.update}};
   all["teams"] = nlohmann::ordered_json::array();
   for (const Team& team : teams) {
+    const std::vector<MemoryPart> parts = memory_parts(needs, team, program);
+    auto bytes_by_part = nlohmann::ordered_json::object();
+    for (const MemoryPart& part : parts) bytes_by_part[part.key] = part.bytes;
     all["teams"].push_back({{"devices", team.devices},
                             {"images", std::llround(team.images)},
-                            {"bytes", std::llround(team.bytes)},
+                            {"shards", team.shards},
+                            {"bytes", sum_of(parts)},
+                            {"parts", std::move(bytes_by_part)},
                             {"seconds", team.seconds()},
                             {"reducing_seconds", team.reducing}});
     if (images) all["teams"].back()["hours"] = training_hours(team);
@@ -139,17 +145,18 @@ void Plan::run() const {
     progress->update(done);
   });
   progress->finish_quietly();
+  const double program = bytes_beside_tensors(device_of(valid));
   if (const std::string note = note_on(needs.spread); !note.empty()) say("note: {}\n", note);
   std::vector<Team> teams;
   for (long count = 1;; count *= 2) {
     count = std::min({count, devices, valid.batch_size});
     // --shards are those of the run; where nobody has said how many, each device has as many as this one.
-    const long shards = recipe.shards > 0 ? (recipe.shards + count - 1) / count : needs.shards;
+    const long shards = recipe.shards > 0 ? recipe.shards : needs.shards * count;
     teams.push_back(team_of(needs, valid.batch_size, count, shards, speed, network * kGiga));
     if (count == std::min(devices, valid.batch_size)) break;
   }
   const double each = memory > 0 ? memory * kGiga : static_cast<double>(memory_of(device_of(valid)));
-  json ? print_json(needs, teams, each) : print_tables(needs, teams, each);
+  json ? print_json(needs, teams, each, program) : print_tables(needs, teams, each, program);
 }
 
 }  // namespace

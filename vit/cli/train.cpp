@@ -13,7 +13,6 @@
 #include "tensor/file.h"
 #include "tensor/hash.h"
 #include "tensor/machine.h"
-#include "tensor/pool.h"
 #include "tensor/system/signals.h"
 #include "tensor/text.h"
 #include "tensor/thread_team.h"
@@ -25,8 +24,7 @@
 #include "vit/show/training_curve.h"
 #include "vit/train/agreement.h"
 #include "vit/train/dump.h"
-#include "vit/train/loop.h"
-#include "vit/train/plan.h"
+#include "vit/train/foresee.h"
 
 namespace lookhere {
 namespace {
@@ -180,33 +178,22 @@ RunFolder TrainCommand::take_folder(const Communicator& team) const {
 // A long run says what it will take. What does not fit is refused here and not by the kernel, hours later.
 void TrainCommand::foresee(const Trainer::Beginning& run, const Communicator& team) const {
   constexpr double kGiga = 1e9, kLong = 2e14;  // operations: some minutes on the fastest machines, hours on others
-  const ViTConfig& model = run.model.config();
+  const MemoryBudget budget{.limit = mem_limit * kGiga, .processes = ranks_on_machine()};
+  require_room_for_state(run, team.size(), budget);
   const long updates = max_steps ? std::min(max_steps, run.updates) : run.updates;
-  if (mem_limit == 0 && operations_of_run(run.recipe, model, run.model.parameter_count(), updates) < kLong) return;
-  Recipe own = run.recipe;
-  own.shards = shard_range(own.shards, 0, team.size()).size(), own.cuda_graph = false;
-  Recipe measured = own;
-  measured.batch_size = (own.batch_size + team.size() - 1) / team.size();
+  if (mem_limit == 0 && operations_of_run(run.recipe, run.model.config(), run.model.parameter_count(), updates) < kLong)
+    return;
   std::optional<Progress> progress;
-  const StepNeeds step = measure_needs(measured, model, [&](long done, long of) {
+  const StepNeeds step = measure_step_of(run, team.size(), [&](long done, long of) {
     if (!progress) progress.emplace("measuring", of);
     progress->update(done);
   });
   progress->finish_quietly();
   if (const std::string note = note_on(step.spread); !note.empty()) say("note: {}\n", note);
-  Pool::of(device_of(own)).release_kept();
-  const RunNeeds needs = needs_of_run(step, own, model, team.size(), updates, run.test_images);
-  const double here = static_cast<double>(memory_of(device_of(own)));
-  const double most = mem_limit > 0                   ? mem_limit * kGiga
-                      : device_of(own) == Device::cpu ? here / static_cast<double>(ranks_on_machine())
-                                                      : here;
-  if (needs.bytes > most)
-    throw Error(fmt::format("--mem-limit: updates of {} images need about {:.3g} GB, and {:.3g} are allowed: a smaller "
-                            "--batch-size with a larger --grad-accum-steps needs less",
-                            own.batch_size, needs.bytes / kGiga, most / kGiga),
-                Exit::memory);
-  say("{} updates and {} evaluations: about {:.2g} hours, {:.2g} GB{}\n", updates, own.epochs, needs.seconds / 3600,
-      needs.bytes / kGiga, team.alone() ? "" : " on each rank");
+  const double bytes = require_room_for_steps(run, step, team.size(), budget);
+  const double seconds = needs_of_run(step, run.recipe, team.size(), updates, run.test_images).seconds;
+  say("{} updates and {} evaluations: about {:.2g} hours, {:.2g} GB{}\n", updates, run.recipe.epochs, seconds / 3600,
+      bytes / kGiga, team.alone() ? "" : " on each rank");
 }
 
 // The part of a rank that neither writes nor says anything.

@@ -7,6 +7,7 @@
 #include "vit/compare/subject.h"
 #include "vit/eval/accuracy.h"
 #include "vit/eval/calibration.h"
+#include "vit/train/plan.h"
 
 namespace lookhere {
 
@@ -20,6 +21,7 @@ struct ComparisonWatch {
   std::function<void(double work, const std::string& detail)> advance;
   std::function<void(const std::string& line)> note;
   std::function<bool()> stop;
+  MemoryBudget memory = {};  // of this process: a run that needs more is refused before it takes any
 };
 
 std::vector<std::string> judging_groups();  // accuracy, tuned, heads, lens, shift, corruptions, fgsm, pgd

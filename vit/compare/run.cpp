@@ -7,7 +7,7 @@
 
 #include "tensor/text.h"
 #include "vit/model/weights.h"
-#include "vit/train/loop.h"
+#include "vit/train/foresee.h"
 #include "vit/train/resume.h"
 
 namespace lookhere {
@@ -44,7 +44,12 @@ bool train(const ComparedRun& run, RunFolder folder, const ComparisonWatch& watc
     recipe = as_begun(recipe, recipe_of(file), folder.path());
     if (training_state_of(file).epoch >= recipe.epochs) return true;
   }
-  Trainer trainer(recipe, std::move(folder), checkpoint);
+  const auto require_room = [&](const Trainer::Beginning& begun) {
+    require_room_for_state(begun, 1, watch.memory);
+    if (watch.memory.limit > 0)
+      require_room_for_steps(begun, measure_step_of(begun, 1, [](long, long) {}), 1, watch.memory);
+  };
+  Trainer trainer(recipe, std::move(folder), checkpoint, alone(), require_room);
   RunObserver observer(watch, recipe.epochs);
   return trainer.run(observer, watch.stop) == Trainer::Outcome::finished;
 }

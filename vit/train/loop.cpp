@@ -14,6 +14,7 @@
 #include "vit/model/preprocessing.h"
 #include "vit/train/agreement.h"
 #include "vit/train/fine_tune.h"
+#include "vit/train/plan.h"
 #include "vit/train/resume.h"
 
 namespace lookhere {
@@ -68,20 +69,13 @@ Trainer::Trainer(Recipe recipe, RunFolder folder, const std::string& resume, Com
       train_(load_training_data(recipe_, origin_.get())),
       test_(load_test_set(recipe_.data, train_, dataset_options(recipe_))),
       model_(begin_model(recipe_, train_, origin_.get(), resume.empty(), notes_)),
-      sharded_(model_, recipe_.shards, recipe_.cuda_graph, team, device_sum_of(recipe_, team)),
-      loader_(train_, part_of(team, shard_range(recipe_.shards, team.rank(), team.size()), recipe_.shards,
-                              training_loader(recipe_, model_.config(), train_))),
-      test_loader_(test_, part_of(team, {team.rank(), team.rank() + 1}, team.size(),
-                                  evaluation_loader(recipe_, model_.config()))),
+      sharded_(agreed(resume, begin), recipe_.shards, recipe_.cuda_graph, team, device_sum_of(recipe_, team)),
+      loader_(train_, training_batches()),
+      test_loader_(test_, test_batches()),
       optimizer_(trained_parameters(model_, recipe_.layer_decay), optimizer_options(recipe_)) {
-  check(steps_per_epoch() >= 1, "train: ", train_.size(), " images make no update of ", recipe_.grad_accum_steps, " x ",
-        recipe_.batch_size, " images: use a smaller --batch-size");
-  origin_.reset();
   schedule_ = schedule_of(recipe_, steps_per_epoch());
   if (!resume.empty()) go_on(Safetensors(resume));
-  require_same_beginning();
-  if (begin)
-    begin({.recipe = recipe_, .model = model_, .updates = total_steps() - at_.step, .test_images = test_.size()});
+  require_same_weights(model_, at_.step, team_);
   begin_files(resume.empty());
   save();
 }
@@ -113,6 +107,35 @@ void Trainer::save_first() {
   }
 }
 
+LoaderOptions Trainer::training_batches() const {
+  return part_of(team_, shard_range(recipe_.shards, team_.rank(), team_.size()), recipe_.shards,
+                 training_loader(recipe_, model_.config(), train_));
+}
+
+LoaderOptions Trainer::test_batches() const {
+  return part_of(team_, {team_.rank(), team_.rank() + 1}, team_.size(), evaluation_loader(recipe_, model_.config()));
+}
+
+ViT& Trainer::agreed(const std::string& resume, const OnBeginning& begin) {
+  check(steps_per_epoch() >= 1, "train: ", train_.size(), " images make no update of ", recipe_.grad_accum_steps, " x ",
+        recipe_.batch_size, " images: use a smaller --batch-size");
+  origin_.reset();
+  if (!resume.empty()) {
+    const Safetensors checkpoint(resume);
+    at_ = training_state_of(checkpoint);
+    require_same_run(checkpoint, recipe_of(checkpoint));
+  }
+  require_same_beginning();
+  if (begin)
+    begin({.recipe = recipe_,
+           .model = model_,
+           .updates = total_steps() - at_.step,
+           .test_images = test_.size(),
+           .batch_bytes = bytes_of_batches(train_, training_batches()) + bytes_of_batches(test_, test_batches())});
+  team_.meet();  // the first rank may refuse, after measuring: until then nobody takes memory
+  return model_;
+}
+
 // Before anything is written.
 void Trainer::require_same_beginning() {
   if (team_.alone()) return;
@@ -120,23 +143,24 @@ void Trainer::require_same_beginning() {
   require_same_options(recipe_, team_);
   team_.require_same(train_.hash(), "training data");
   team_.require_same(test_.hash(), "test data");
-  require_same_weights(model_, at_.step, team_);
 }
 
-void Trainer::go_on(const Safetensors& checkpoint) {
-  const Recipe saved = recipe_of(checkpoint);
-  at_ = training_state_of(checkpoint);
+void Trainer::require_same_run(const Safetensors& checkpoint, const Recipe& saved) const {
   require_same_data(checkpoint, train_, test_);
   check(recipe_.freeze || !saved.freeze, "--no-freeze: this run trains the head alone; begin another with ",
         "--initial-checkpoint ", checkpoint.path());
-  restore(checkpoint, model_, optimizer_);
-  require_own_files(folder_, saved, recipe_, model_.config());  // options that want another model are told by then
   check(at_.images_in_epoch <= train_.size(), checkpoint.path(), ": stands at image ", at_.images_in_epoch,
         " of its epoch, which has ", train_.size());
   check(at_.images_in_epoch == 0 || saved.seed == recipe_.seed, "--seed ", recipe_.seed, ": the run stands at image ",
         at_.images_in_epoch, " of an epoch in the order of seed ", saved.seed, ", and would repeat and skip images");
   check(at_.images_in_epoch == 0 || saved.aug_repeats == recipe_.aug_repeats, "--aug-repeats ", recipe_.aug_repeats,
         ": the run stands at image ", at_.images_in_epoch, " of an epoch with ", saved.aug_repeats);
+}
+
+void Trainer::go_on(const Safetensors& checkpoint) {
+  const Recipe saved = recipe_of(checkpoint);
+  restore(checkpoint, model_, optimizer_);
+  require_own_files(folder_, saved, recipe_, model_.config());  // options that want another model are told by then
   note_changes(saved);
 }
 

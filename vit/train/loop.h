@@ -39,12 +39,14 @@ class Trainer {
   //
   // With a team all ranks begin alike, each does its shards of every batch, and the first one alone writes, logs and
   // has anything to observe. Throws Error if a rank has other data, weights, options or processor than the first.
-  // `begin`, if any, is told how large the run is before anything is written, and may throw.
+  // `begin`, if any, is told how large the run is before anything is written and before there is more of it in memory
+  // than data and weights, and may throw.
   struct Beginning {
     const Recipe& recipe;  // settled
     ViT& model;
     long updates;  // to come
     long test_images;
+    double batch_bytes;  // of batches that wait for training or evaluation, on the device
   };
   using OnBeginning = std::function<void(const Beginning&)>;
   Trainer(Recipe recipe, RunFolder folder, const std::string& resume = "", Communicator& team = alone(),
@@ -71,7 +73,12 @@ class Trainer {
 
  private:
   bool writes() const { return team_.rank() == 0; }
+  LoaderOptions training_batches() const;
+  LoaderOptions test_batches() const;
+  // The model, once all ranks agree that the run can be; nothing of the size of its parameters has been made.
+  ViT& agreed(const std::string& resume, const OnBeginning& begin);
   void require_same_beginning();
+  void require_same_run(const Safetensors& checkpoint, const Recipe& saved) const;
   void go_on(const Safetensors& checkpoint);
   void note_changes(const Recipe& saved);
   void begin_files(bool new_run);
@@ -100,11 +107,11 @@ class Trainer {
   std::unique_ptr<const Safetensors> origin_;  // while the run is made
   Dataset train_, test_;
   ViT model_;
+  TrainingState at_;
   ShardedModel sharded_;
   Loader loader_, test_loader_;
   AdamW optimizer_;
   Schedule schedule_;
-  TrainingState at_;
   Batch batch_;  // the latest
   long saved_step_ = 0;
   std::unique_ptr<AppendFile> summary_, metrics_;  // none where another rank writes

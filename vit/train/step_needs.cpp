@@ -111,11 +111,11 @@ StepTimes fastest(const std::vector<StepTimes>& steps) {
   return least;
 }
 
-Spread spread_of(const std::vector<StepTimes>& steps) {
+TimeSpread spread_of(const std::vector<StepTimes>& steps) {
   const StepTimes least = fastest(steps);
   double all = 0;
   for (const Part& part : kParts) all += least.*part.seconds;
-  Spread widest;
+  TimeSpread widest;
   for (const Part& part : kParts)
     for (const StepTimes& step : steps)
       if (const double best = least.*part.seconds; best > 0.1 * all && step.*part.seconds > widest.times * best)
@@ -123,7 +123,7 @@ Spread spread_of(const std::vector<StepTimes>& steps) {
   return widest;
 }
 
-std::string note_on(const Spread& spread) {
+std::string note_on(const TimeSpread& spread) {
   if (spread.times < kFarApart) return "";
   return fmt::format(
       "the machine is busy: {} took {:.1f} times as long in one step as in another, and the fastest may "
@@ -207,7 +207,7 @@ StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std:
   needs.update = std::min(fastest(deeper.few.times).update, most.update) * static_cast<double>(needs.trained) /
                  static_cast<double>(std::max(deeper.trained, 1L));
   for (const Shallow& each : models)
-    if (const Spread spread = spread_of(each.many.times); spread.times > needs.spread.times) needs.spread = spread;
+    if (const TimeSpread spread = spread_of(each.many.times); spread.times > needs.spread.times) needs.spread = spread;
   return needs;
 }
 

@@ -17,13 +17,13 @@ struct StepTimes {
 // Of each part its fastest step: whatever else the machine does only adds.
 StepTimes fastest(const std::vector<StepTimes>& steps);
 // How many times as long as at best a part took at worst, among those that make a tenth of the fastest step or more.
-struct Spread {
+struct TimeSpread {
   std::string part;
   double times = 1;
 };
-Spread spread_of(const std::vector<StepTimes>& steps);
+TimeSpread spread_of(const std::vector<StepTimes>& steps);
 // A line about steps so far apart that the machine must have been busy with something else; "" if they were not.
-std::string note_on(const Spread& spread);
+std::string note_on(const TimeSpread& spread);
 
 // What `depth` blocks, and what there is beside them, take where `low` blocks took at_low and `high` blocks at_high.
 // Where the difference cannot be the blocks' (there is none, or more than in proportion) it is noise: then by the ratio
@@ -38,7 +38,7 @@ struct StepNeeds {
   double image = 0;                                // activations and their gradients, for each image
   double products = 0, attention = 0, others = 0;  // seconds for each image
   double update = 0;                               // seconds: the sum over shards and AdamW
-  Spread spread = {};                              // of the steps that were timed
+  TimeSpread spread = {};                              // of the steps that were timed
 
   double state() const { return weights + gradients + moments + averages; }
   double bytes(double images) const { return state() + workspace + image * images; }
