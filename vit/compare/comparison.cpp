@@ -80,6 +80,7 @@ std::string variant_name(const Recipe& recipe) {
     std::string operator()(const std::vector<std::string>& value) const { return joined(value, " "); }
     std::string operator()(const std::vector<double>& value) const {
       std::vector<std::string> texts;
+      texts.reserve(value.size());
       for (const double each : value) texts.push_back(exact(each));
       return joined(texts, " ");
     }
