@@ -147,6 +147,16 @@ TEST(CompareRun, GoesOnWithoutTheWeightsOfMeasuredRuns) {
   std::filesystem::remove(light + "/runs/none-seed42/last.safetensors");
   const Finished none = run_program({"report", light});
   EXPECT_NE(none.err.find("no run has its last.safetensors, of lh90, none\n"), std::string::npos) << none.err;
+  // Results that were kept without their runs are not replaced by nothing.
+  std::filesystem::remove_all(light + "/runs");
+  const std::string page = read_file(light + "/report.html");
+  const Finished alone = run_program({"report", light});
+  EXPECT_EQ(alone.code, 2);
+  EXPECT_NE(alone.err.find(light + ": wanted runs that have been measured (" + light + "/runs/lh90-seed42/"),
+            std::string::npos)
+      << alone.err;
+  EXPECT_EQ(read_file(light + "/results.csv"), read_file(whole() + "/results.csv"));
+  EXPECT_EQ(read_file(light + "/report.html"), page);
 }
 
 TEST(CompareRun, GrowsAndRefusesAnotherRecipe) {

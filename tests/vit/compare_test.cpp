@@ -50,6 +50,15 @@ TEST(Comparison, AVariantIsAPositionWithOptions) {
   EXPECT_TRUE(position_preset(lists.position, lists.position_options) == lookhere_position(wanted));
 }
 
+TEST(Comparison, ARecipesVariantHasItsName) {
+  for (const char* name : {"lh45", "lh90:distance=square", "lh90:layer-slopes=0.5 1.5", "lh90:global-slope=0.25",
+                           "lh45:directions=eighths1-eighths2-zero", "lh90:learned-slopes=layer"})
+    EXPECT_EQ(variant_name(variant_of({}, name)), name);
+  Recipe none;
+  none.position = "";
+  EXPECT_EQ(variant_name(none), "");
+}
+
 TEST(Comparison, RefusesWhatIsNoVariant) {
   const Recipe recipe;
   EXPECT_ERROR(variant_of(recipe, "lh91"), "variant \"lh91\": recipe: position: wanted one of");

@@ -65,6 +65,7 @@ void Report::run() const {
           "--sizes, --metrics: are of a run's page; a comparison has its own: lookhere compare --resume ",
           shell_word(folder));
     const ComparisonFolder comparison(folder, comparison_in(folder));
+    comparison.require_measured();
     comparison.write_results();
     write_comparison_page(comparison);
   } else {

@@ -152,6 +152,12 @@ bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
   return true;
 }
 
+void ComparisonFolder::require_measured() const {
+  check(std::ranges::any_of(results_of(comparison_, path_), [](const RunResult& run) { return !run.values.empty(); }),
+        path_, ": wanted runs that have been measured (", file(runs_[0].folder + "/measurements.json"),
+        "), got none: results.csv and report.html stay as they are");
+}
+
 void ComparisonFolder::write_results() const {
   const std::string csv = to_csv(results_of(comparison_, path_));
   write_atomically(file("results.csv"), [&](FileWriter& out) { out.write(csv); });

@@ -32,6 +32,8 @@ class ComparisonFolder {
   // Run after run, but for those that other processes are at; false if it was stopped. results.csv is written after
   // each. Of a run with all its measurements nothing else is needed: its weights may be gone.
   bool carry_out(const ComparisonWatch& watch) const;
+  // Throws Error where no run has a number, as in a folder that has only the results of its runs.
+  void require_measured() const;
   void write_results() const;
 
  private:

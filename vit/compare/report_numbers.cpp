@@ -212,7 +212,7 @@ void Numbers::beside_the_paper(HtmlPage& page) const {
     if (apart(size, place) < apart(size, there->second)) there->second = place;
   }
   std::vector<Column> columns;
-  columns.reserve(paper_at.size());
+  columns.reserve(paper_at.size() + 1);
   for (const auto& [size, at] : paper_at)
     columns.push_back({.title = in_pixels(size),
                        .metric = "tuned.top1",

@@ -23,7 +23,7 @@ img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
 @media screen and (max-width: 700px) { img { max-width: none; } }
 @media print { body { max-width: none; font-size: 11px; } h2, p, figure, tr, svg { break-inside: avoid; } h2, h2 + p, .caption { break-after: avoid; }
   .charts { display: block; } .charts svg { width: 49%; } .scroll { overflow: visible; } th:first-child { position: static; overflow-wrap: break-word; }
-  table { width: auto; font-size: 10px; } th, td { padding: .15rem .3rem; } thead th { white-space: normal; } }
+  img { max-height: 24cm; } table { width: auto; font-size: 10px; } th, td { padding: .15rem .3rem; } thead th { white-space: normal; } }
 )";
 
 // "lh90:directions=halves" may break behind : and =.
