@@ -8,6 +8,7 @@
 #include <cmath>
 #include <deque>
 #include <optional>
+#include <utility>
 
 #include "autograd/profile.h"
 #include "tensor/pool.h"
@@ -60,7 +61,7 @@ class Shallow {
   Shallow(const Recipe& recipe, ViTConfig config, long depth)
       : device_(device_of(recipe)),
         before_(in_use(device_)),
-        model_(with_depth(config, depth), 1, Dtype::f32, device_) {
+        model_(with_depth(std::move(config), depth), 1, Dtype::f32, device_) {
     if (recipe.freeze) freeze_all_but_head(model_);
     step_.emplace(model_, recipe);
     parameters = model_.parameter_count(), trained = trained_count(model_);
