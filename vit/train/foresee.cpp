@@ -41,7 +41,7 @@ void require_room_for_state(const Trainer::Beginning& run, long ranks, const Mem
 }
 
 StepNeeds measure_step_of(const Trainer::Beginning& run, long ranks, const std::function<void(long, long)>& told) {
-  const StepNeeds step = measure_needs(recipe_of_rank(run.recipe, ranks), run.model.config(), told);
+  StepNeeds step = measure_needs(recipe_of_rank(run.recipe, ranks), run.model.config(), told);
   Pool::of(device_of(run.recipe)).release_kept();
   return step;
 }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <deque>
 #include <optional>
+#include <utility>
 
 #include "autograd/profile.h"
 #include "tensor/pool.h"
@@ -60,7 +61,7 @@ class Shallow {
   Shallow(const Recipe& recipe, ViTConfig config, long depth)
       : device_(device_of(recipe)),
         before_(in_use(device_)),
-        model_(with_depth(config, depth), 1, Dtype::f32, device_) {
+        model_(with_depth(std::move(config), depth), 1, Dtype::f32, device_) {
     if (recipe.freeze) freeze_all_but_head(model_);
     step_.emplace(model_, recipe);
     parameters = model_.parameter_count(), trained = trained_count(model_);
@@ -197,15 +198,18 @@ StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std:
   const auto images = static_cast<double>(few.shape()[0]);
   needs.image = (twice - once) / images;
   needs.workspace = std::max(0.0, once - needs.image * images - needs.state());
-  const StepTimes least = fastest(shallow.many.times), most = fastest(deeper.many.times);
+  // Threads have more to do with several images than with one: where there is but one, it says how long it takes.
+  const bool one = recipe.batch_size < own.batch_size;
+  const auto times_of = [&](const Shallow& at) { return fastest((one ? at.few : at.many).times); };
+  const StepTimes least = times_of(shallow), most = times_of(deeper);
   const auto each = [&](double StepTimes::*part) {
-    return at_depth(model.depth, low, least.*part, high, most.*part) / (2 * images);
+    return at_depth(model.depth, low, least.*part, high, most.*part) / (one ? images : 2 * images);
   };
   needs.products = each(&StepTimes::products), needs.attention = each(&StepTimes::attention);
   needs.others = each(&StepTimes::others);
   // As long as the trained parameters are many, whatever the images.
-  needs.update = std::min(fastest(deeper.few.times).update, most.update) * static_cast<double>(needs.trained) /
-                 static_cast<double>(std::max(deeper.trained, 1L));
+  needs.update = std::min(fastest(deeper.few.times).update, fastest(deeper.many.times).update) *
+                 static_cast<double>(needs.trained) / static_cast<double>(std::max(deeper.trained, 1L));
   for (const Shallow& each : models)
     if (const TimeSpread spread = spread_of(each.many.times); spread.times > needs.spread.times) needs.spread = spread;
   return needs;
