@@ -38,7 +38,7 @@ struct StepNeeds {
   double image = 0;                                // activations and their gradients, for each image
   double products = 0, attention = 0, others = 0;  // seconds for each image
   double update = 0;                               // seconds: the sum over shards and AdamW
-  TimeSpread spread = {};                              // of the steps that were timed
+  TimeSpread spread = {};                          // of the steps that were timed
 
   double state() const { return weights + gradients + moments + averages; }
   double bytes(double images) const { return state() + workspace + image * images; }
