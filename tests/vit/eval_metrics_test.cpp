@@ -122,6 +122,13 @@ TEST(EvalMetrics, WhatWouldBeLeftUndoneIsRefused) {
     EXPECT_NE(message({other}).find("wanted --attack"), std::string::npos) << other;
   EXPECT_NE(message({"--metrics", "fgsm", "--attack-steps=3"}).find("wanted --attack pgd or --metrics pgd beside"),
             std::string::npos);
+  EXPECT_NE(message({"--metrics", "lens", "--sizes", "16,32", "--curve=c.svg"}).find("--curve: wanted accuracy among"),
+            std::string::npos);
+  const TemporaryFolder folder;
+  EXPECT_EQ(message({"--metrics", "all,heads", "--sizes", "16,32", "--test-images=4", "--curve", folder / "c.svg"})
+                .find("wanted accuracy"),
+            std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(folder / "c.svg"));
   for (const char* other : {"--sizes=32", "--test-images=8", "--curve=c.svg"})
     EXPECT_NE(message({other}).find("wanted --metrics"), std::string::npos) << other;
   EXPECT_NE(message({"--metrics", "colour"})

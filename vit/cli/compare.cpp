@@ -12,6 +12,7 @@
 #include "tensor/text.h"
 #include "vit/cli/commands.h"
 #include "vit/cli/comparison_page.h"
+#include "vit/cli/judge.h"
 #include "vit/compare/folder.h"
 #include "vit/compare/results.h"
 #include "vit/show/console.h"
@@ -61,7 +62,7 @@ void Compare::add_options(Options& o) {
   o.add({.names = "--test-images", .help = "look at as many, evenly spread (0: all)", .range = {.low = 0}},
         test_images);
   o.add({.names = "--epsilon", .help = "of FGSM and PGD, in 1/255"}, epsilon);
-  o.add({.names = "--metrics", .help = "all (but pgd), or by commas some of " + joined(judging_groups())}, metrics);
+  o.add({.names = "--metrics", .help = judging_words()}, metrics);
   o.add({.names = "--jobs", .help = "processes side by side, which share the threads", .range = {1, 256}}, jobs);
   o.add(
       {.names = "--mem-limit",

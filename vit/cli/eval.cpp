@@ -49,8 +49,7 @@ class Eval : public Command {
     o.add({.names = "-j,--workers", .help = "threads that prepare batches", .range = {1, 256}}, workers);
     const char* metrics_group = "Metrics";
     o.add({.names = "--metrics",
-           .help = "instead, the numbers that compare has of each run: all (but pgd), or by commas some of " +
-                   joined(judging_groups()),
+           .help = "instead, the numbers that compare has of each run: " + judging_words(),
            .group = metrics_group},
           metrics);
     o.add(
@@ -103,6 +102,7 @@ class Eval : public Command {
   ViT load(const Safetensors& file, Device on) const;
   Accuracy measure(ViT& vit, Loader& loader, long images, const std::string& label, EvaluationOptions options) const;
   void report(const Safetensors& file, const Results& r) const;
+  bool measures(const char* group) const { return !metrics.empty() && groups_of(comma_list(metrics)).contains(group); }
   void check_attack() const;
   void check_metrics() const;
 
@@ -123,7 +123,7 @@ void Eval::check_attack() const {
   for (const double each : epsilon) check_range("--epsilon", {0, kGreys}, each);
   const Eval untouched;
   check(!attack.empty() || !metrics.empty() || epsilon == untouched.epsilon, "--epsilon: wanted --attack beside it");
-  check(attack == "pgd" || (!metrics.empty() && groups_of(comma_list(metrics)).contains("pgd")) ||
+  check(attack == "pgd" || measures("pgd") ||
             (attack_step == untouched.attack_step && attack_steps == untouched.attack_steps),
         "--attack-step and --attack-steps: wanted --attack pgd or --metrics pgd beside them");
 }
@@ -133,8 +133,7 @@ void Eval::check_metrics() const {
   const bool all = !metrics.empty();
   check(all || sizes.empty(), "--sizes: wanted --metrics beside it; one size is --img-size");
   check(curve.empty() || sizes.size() > 1, "--curve: wanted --metrics accuracy and several --sizes beside it");
-  check(curve.empty() || metrics == "all" || metrics.find("accuracy") != std::string::npos,
-        "--curve: wanted accuracy among --metrics, got ", shown(metrics));
+  check(curve.empty() || measures("accuracy"), "--curve: wanted accuracy among --metrics, got ", shown(metrics));
   check(all || test_images == 0, "--test-images: wanted --metrics beside it");
   check(!csv || !json, "--csv: wanted without --json");
   for (const auto& [name, given] :

@@ -57,6 +57,8 @@ std::string to_csv(const Safetensors& file, const std::vector<Measurement>& numb
   return kResultsHeader + csv_lines(position, seed, numbers);
 }
 
+std::string judging_words() { return "all (but pgd), or by commas some of " + joined(judging_groups()); }
+
 void judge_model(const Judged& asked) {
   const Safetensors file(asked.model);
   const ViTConfig model = config_of(file);

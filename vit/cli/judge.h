@@ -19,6 +19,8 @@ struct Judged {
   ResultFormat format = ResultFormat::table;
   Recipe how;  // how sets are split, drawn and read, which loss, batch size, workers, device
 };
+// What --metrics takes, for the help of eval, compare and report.
+std::string judging_words();
 // Prints the numbers, at every size.
 void judge_model(const Judged& asked);
 

@@ -7,6 +7,7 @@
 #include "tensor/text.h"
 #include "vit/cli/commands.h"
 #include "vit/cli/comparison_page.h"
+#include "vit/cli/judge.h"
 #include "vit/compare/run_report.h"
 #include "vit/show/console.h"
 #include "vit/show/progress.h"
@@ -30,7 +31,7 @@ class Report : public Command {
     o.add({.names = "--sizes",
            .help = "of a run: sides of the test images (none given: 1, 1.5, 2, 3 and 4 times the model's)"},
           sizes);
-    o.add({.names = "--metrics", .help = "of a run: all, or by commas some of " + joined(judging_groups())}, metrics);
+    o.add({.names = "--metrics", .help = "of a run: " + judging_words()}, metrics);
     o.add({.names = "--test-images",
            .help = "of a run: look at as many, evenly spread (0: all); a comparison has its own number",
            .range = {.low = 0}},
@@ -47,12 +48,11 @@ class Report : public Command {
 };
 
 RunReportOptions Report::run_options() const {
-  RunReportOptions options{.test_images = test_images};
+  RunReportOptions options{.metrics = comma_list(metrics), .test_images = test_images};
   for (const double size : sizes) {
     check(size == std::round(size), "--sizes: wanted whole numbers, got ", size);
     options.sizes.push_back(static_cast<long>(size));
   }
-  if (metrics != "all") options.metrics = comma_list(metrics);
   return options;
 }
 
