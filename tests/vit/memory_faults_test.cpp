@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "tensor/npy.h"
-#include "tests/program.h"
+#include "tests/preloaded.h"
 #include "tests/vit/tiny_run.h"
 
 namespace lookhere {
@@ -86,10 +86,7 @@ bool ended_by_openmp(const Finished& end) {
 
 class MemoryFaults : public testing::TestWithParam<std::size_t> {
  protected:
-  void SetUp() override {
-    if (!std::filesystem::exists(built("faults.so")))
-      GTEST_SKIP() << "faults.so is not built; with sanitizers it cannot";
-  }
+  void SetUp() override { SKIP_WITHOUT_FAULTS(); }
   // What was printed or written is the same as without a fault, or the program said why not.
   void expect_end(const Finished& end, const std::string& run) {
     if (ended_by_openmp(end)) return expect_results(end, run);
@@ -151,7 +148,7 @@ TEST_P(MemoryFaults, EndInOneLine) {
 
 // With fewer threads than it asked for, down to one, the loader's batches are the same.
 TEST(ThreadFaults, ALoaderGoesOnWithFewer) {
-  if (!std::filesystem::exists(built("faults.so"))) GTEST_SKIP() << "faults.so is not built; with sanitizers it cannot";
+  SKIP_WITHOUT_FAULTS();
   const std::string run = prepared() + "/starved";
   for (const long k : {1, 2, 3, 4, 5, 9}) {
     std::filesystem::remove_all(run);
@@ -180,7 +177,7 @@ TEST(ThreadFaults, ALoaderGoesOnWithFewer) {
 // OpenMP's library ends the process from whichever of its threads gets no memory: from two of them at the same time
 // too.
 TEST(ThreadFaults, SeveralEndTheProcess) {
-  if (!std::filesystem::exists(built("faults.so"))) GTEST_SKIP() << "faults.so is not built; with sanitizers it cannot";
+  SKIP_WITHOUT_FAULTS();
   const Words command{"eval", "--model", prepared() + "/whole/best.safetensors", "--data", prepared() + "/data"};
   for (int i = 0; i < 20; ++i) {
     const Finished end = run_program(command, {.environment = {"LD_PRELOAD=" + built("faults.so"), "FAULT_EXITS=4"}});
@@ -192,7 +189,7 @@ TEST(ThreadFaults, SeveralEndTheProcess) {
 
 // Where OpenMP gets none, its library ends the process.
 TEST(ThreadFaults, OpenMP) {
-  if (!std::filesystem::exists(built("faults.so"))) GTEST_SKIP() << "faults.so is not built; with sanitizers it cannot";
+  SKIP_WITHOUT_FAULTS();
   const Finished end = run_program({"forward", "--model", prepared() + "/whole/best.safetensors", "--images",
                                     prepared() + "/x.npy", "--output", prepared() + "/starved.npy"},
                                    {.environment = {"LD_PRELOAD=" + built("faults.so"), "OMP_NUM_THREADS=2",

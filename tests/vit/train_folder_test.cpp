@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "tests/program.h"
+#include "tests/preloaded.h"
 #include "tests/vit/tiny_run.h"
 
 namespace lookhere {
@@ -129,7 +129,7 @@ TEST(RunFolder, BelongsToOneMachine) {
 }
 
 TEST(RunFolder, BelongsToOneProcessWhereFoldersHaveNoLocks) {
-  if (!fs::exists(built("faults.so"))) GTEST_SKIP() << "a sanitizer's build has no faults.so";
+  SKIP_WITHOUT_FAULTS();
   const TemporaryFolder folder;
   const std::string path = folder / "run";
   const Surroundings nfs{.environment = {"LD_PRELOAD=" + built("faults.so"), "FAULT_FOLDER_LOCKS=1"}};

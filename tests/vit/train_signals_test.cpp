@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "tests/program.h"
+#include "tests/preloaded.h"
 #include "tests/vit/tiny_run.h"
 
 namespace lookhere {
@@ -133,7 +133,7 @@ TEST(TrainStreams, FailingToReportStopsNothing) {
 
 // Where every other system call is interrupted, each is made again.
 TEST(TrainStreams, InterruptedSystemCallsAreMadeAgain) {
-  if (!std::filesystem::exists(built("faults.so"))) GTEST_SKIP() << "a sanitizer's build has no faults.so";
+  SKIP_WITHOUT_FAULTS();
   const TemporaryFolder folder;
   ASSERT_EQ(run_program(tiny_training(folder / "whole")).code, 0);
   const Surroundings interrupting{.environment = {"LD_PRELOAD=" + built("faults.so"), "FAULT_INTERRUPTS=1"}};
