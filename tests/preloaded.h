@@ -2,6 +2,6 @@
 #pragma once
 #include "tests/program.h"
 
-#define SKIP_WITHOUT_FAULTS()                                                                                     \
-  if (!std::filesystem::exists(built("faults.so"))) GTEST_SKIP() << "faults.so is not built; with sanitizers it " \
-                                                                    "cannot"
+#define SKIP_WITHOUT_FAULTS()                       \
+  if (!std::filesystem::exists(built("faults.so"))) \
+  GTEST_SKIP() << "faults.so is not built; with sanitizers it cannot be"
