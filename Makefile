@@ -129,12 +129,16 @@ CUDA_LINK_nvcc := -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_st
 PROGRAM  := $(OUT)/$(if $(filter emulated,$(CUDA)),emulated/)$(if $(MPI),mpi/)lookhere
 
 # MPI=1: build/mpi/lookhere, which works with others of its kind (mpirun). Debian's Open MPI; for another, what its mpicxx
-# adds: MPI_FLAGS=... MPI_LINK=...
+# adds (MPICH: MPI_FLAGS="-isystem /usr/include/x86_64-linux-gnu/mpich" MPI_LINK=-lmpich).
 MPI       ?=
 MPI_FLAGS := -isystem /usr/lib/$(MULTI)/openmpi/include
 MPI_LINK  := -lmpi
 MPI_HERE  := $(wildcard /usr/lib/$(MULTI)/openmpi/include/mpi.h)
 $(DIR)/tensor/world/mpi.o: FLAGS += $(MPI_FLAGS)
+$(DIR)/tensor/world/mpi.o: $(DIR)/mpi-with
+ifneq ($(file <$(DIR)/mpi-with),$(MPI_FLAGS) $(MPI_LINK))
+$(shell mkdir -p $(DIR))$(file >$(DIR)/mpi-with,$(MPI_FLAGS) $(MPI_LINK))
+endif
 
 # Targets for users install packages first and then build in a second make, which knows what is there and uses all cores.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
@@ -387,7 +391,7 @@ deps: deps-lint
 	$(call install,$(DATA_DEPS))
 	$(call try-install,$(BROWSER) $(MPI_DEPS))
 deps-demo:
-	$(call install,$(BUILD_DEPS) $(if $(MPI),$(MPI_DEPS)) $(if $(ARM),$(ARM_DEPS)))
+	$(call install,$(BUILD_DEPS) $(if $(MPI),$(if $(filter file,$(origin MPI_FLAGS)),$(MPI_DEPS))) $(if $(ARM),$(ARM_DEPS)))
 	@$(if $(ARM),tests/arm64/unpack.sh $(SYSROOT) $(ARM_ROOT))
 deps-test: $(if $(ARM),deps-demo) ; $(call install,$(TEST_DEPS))
 deps-lint: ; $(call install,$(LINT_DEPS))
