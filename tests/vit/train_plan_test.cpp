@@ -13,7 +13,7 @@
 namespace lookhere {
 namespace {
 
-// The most bytes in tensors while steps of this recipe are made.
+// What the pool takes for tensors while steps of this recipe are made.
 double bytes_of_steps(const Recipe& recipe, const ViTConfig& config) {
   Pool& pool = Pool::of(device_of(recipe));
   const long before = pool.stats().in_use;
@@ -22,15 +22,12 @@ double bytes_of_steps(const Recipe& recipe, const ViTConfig& config) {
   SyntheticStep step(model, recipe);
   const Tensor images = random_images(config, recipe.batch_size, 1);
   step(images);
-  pool.reset_peak();
+  pool.release_kept();
   step(images);
-  return static_cast<double>(pool.stats().peak - before);
+  return static_cast<double>(pool.stats().reserved - before);
 }
 
 TEST(Plan, MemoryIsWithinATenthOfWhatStepsTake) {
-  // On several threads the peak depends on whether they are in step: a busy machine would fail the test.
-  const int threads = thread_count();
-  set_thread_count(1);
   for (const char* position : {"lh90", "learned", "rpe", "rope"})
     for (const char* dtype : {"f32", "bf16"})
       for (const long depth : {1, 8})
@@ -46,11 +43,24 @@ TEST(Plan, MemoryIsWithinATenthOfWhatStepsTake) {
           });
           EXPECT_EQ(needs.parameters, ViT(config, std::nullopt).parameter_count());
           const double want = bytes_of_steps(recipe, config);
-          EXPECT_NEAR(needs.bytes(static_cast<double>(batch)), want, 0.1 * want)
+          // Small blocks are rounded up by an eighth, and each thread has its own.
+          EXPECT_NEAR(needs.bytes(static_cast<double>(batch)), want, 0.1 * want + 1e6)
               << position << ' ' << dtype << ", depth " << depth << ", batch " << batch;
           EXPECT_GT(needs.seconds(1), 0);
         }
-  set_thread_count(threads);
+}
+
+// However far one thread is when another has the most.
+TEST(Plan, MemoryIsTheSameWheneverItIsMeasured) {
+  const ViTConfig config = model_preset("nano");
+  Recipe recipe;
+  recipe.shards = 3, recipe.batch_size = 12;
+  const StepNeeds first = measure_needs(recipe, config, [](long, long) {});
+  for (int i = 0; i < 3; ++i) {
+    const StepNeeds again = measure_needs(recipe, config, [](long, long) {});
+    EXPECT_EQ(again.image, first.image);
+    EXPECT_EQ(again.workspace, first.workspace);
+  }
 }
 
 // Averaged weights are there once, and what is frozen has neither gradients nor moments.
@@ -110,8 +120,6 @@ TEST(Plan, EachPartCountsAtItsFastest) {
 
 // As large as models are.
 TEST(Plan, MemoryOfVitTinyIsWithinATenth) {
-  const int threads = thread_count();
-  set_thread_count(1);
   Recipe recipe;
   recipe.model = "vit_tiny", recipe.img_size = 224, recipe.batch_size = 2, recipe.shards = 1;
   const ViTConfig config = model_without_data(recipe);
@@ -119,7 +127,6 @@ TEST(Plan, MemoryOfVitTinyIsWithinATenth) {
   const double want = bytes_of_steps(recipe, config);
   EXPECT_GT(want, 1e8);
   EXPECT_NEAR(needs.bytes(2), want, 0.1 * want);
-  set_thread_count(threads);
 }
 
 // A GPU that has but an image or two waits for launches: what it needs then says nothing of a batch.

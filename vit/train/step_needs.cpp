@@ -51,7 +51,7 @@ StepTimes by_part(const Profile& profile, double seconds) {
 
 // What was measured of steps of so many blocks and images.
 struct Sample {
-  double peak = 0;  // bytes
+  double bytes = 0;
   std::vector<StepTimes> times = {};
 };
 
@@ -66,20 +66,23 @@ class Shallow {
     step_.emplace(model_, recipe);
     parameters = model_.parameter_count(), trained = trained_count(model_);
   }
-  void warm_up(const Tensor& images) {
+  // Makes what stays from one step to the next.
+  void warm_up(const Tensor& images) { (*step_)(images), synchronise(device_); }
+  // What the pool has taken from the system, and not what was in use at most: a process has both, and that of two
+  // threads in use depends on how far one is when the other has the most.
+  void add_bytes(const Tensor& images, Sample& sample) {
+    Pool& pool = Pool::of(device_);
+    pool.release_kept();
     (*step_)(images), synchronise(device_);
-    bytes_ = in_use(device_) - before_;
+    // In host memory the images are there as well.
+    const auto own = static_cast<double>(images.device() == device_ ? images.bytes() : 0);
+    sample.bytes = static_cast<double>(pool.stats().reserved) - before_ + own;
   }
   void add_step(const Tensor& images, Profile& profile, Sample& sample) {
-    Pool& pool = Pool::of(device_);
-    pool.reset_peak(), profile.clear();
-    const double others = in_use(device_) - bytes_;
+    profile.clear();
     const auto begin = profile::Clock::now();
     (*step_)(images), synchronise(device_);
     sample.times.push_back(by_part(profile, profile::since(begin)));
-    // In host memory the images are there as well.
-    const auto own = static_cast<double>(images.device() == device_ ? images.bytes() : 0);
-    sample.peak = std::max(sample.peak, static_cast<double>(pool.stats().peak) - others + own);
   }
   Sample few, many;
   long parameters = 0, trained = 0;
@@ -88,7 +91,6 @@ class Shallow {
   static ViTConfig with_depth(ViTConfig config, long depth) { return config.depth = depth, config; }
   const Device device_;
   const double before_;
-  double bytes_ = 0;
   ViT model_;
   std::optional<SyntheticStep> step_;
 };
@@ -172,10 +174,12 @@ StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std:
   const Tensor many = random_images(model, own.batch_size, 1), few = many.rows(0, own.batch_size / 2).clone();
   std::deque<Shallow> models;  // which stay where they are
   long done = 0;
-  const auto step_done = [&] { told(++done, (scaled ? 4 : 2) * (kTimed + 1)); };
+  const auto step_done = [&] { told(++done, (scaled ? 2 : 1) * (3 + 2 * kTimed)); };
   for (const long depth : scaled ? std::vector{low, high} : std::vector{low}) {
     Shallow& next = models.emplace_back(own, model, depth);
-    for (const Tensor& images : {few, many}) next.warm_up(images), step_done();
+    next.warm_up(few), step_done();
+    next.add_bytes(few, next.few), step_done();
+    next.add_bytes(many, next.many), step_done();
   }
   Profile profile(device_of(recipe));
   for (long i = 0; i < kTimed; ++i)
@@ -193,8 +197,8 @@ StepNeeds measure_needs(const Recipe& recipe, const ViTConfig& model, const std:
     return std::lround(at_model(static_cast<double>(shallow.*field), static_cast<double>(deeper.*field)));
   };
   StepNeeds needs = state_of(recipe, count(&Shallow::parameters), count(&Shallow::trained));
-  const double once = at_model(shallow.few.peak, deeper.few.peak),
-               twice = at_model(shallow.many.peak, deeper.many.peak);
+  const double once = at_model(shallow.few.bytes, deeper.few.bytes),
+               twice = at_model(shallow.many.bytes, deeper.many.bytes);
   const auto images = static_cast<double>(few.shape()[0]);
   needs.image = (twice - once) / images;
   needs.workspace = std::max(0.0, once - needs.image * images - needs.state());

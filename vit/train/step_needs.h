@@ -30,7 +30,7 @@ std::string note_on(const TimeSpread& spread);
 // of depths. Never less than at_low. low < high <= depth, or all are the same.
 double at_depth(long depth, long low, double at_low, long high, double at_high);
 
-// Of one device. Bytes are those of tensors.
+// Of one device. Bytes are those that the pool takes for tensors, in use or kept.
 struct StepNeeds {
   long parameters = 0, trained = 0, shards = 1;
   double weights = 0, gradients = 0, moments = 0, averages = 0;

@@ -1,4 +1,14 @@
-// LookHere and, as one of its settings, 2D-ALiBi: the hook `bias`; with learned layer slopes also `table`.
+// LookHere (Fuller et al. 2024, arXiv 2405.13985, section 3): the hook `bias`; with learned layer slopes also `table`.
+// Head h of layer l adds to the logit of patches i and j
+//   -s_g · s_l · s_h · d(i, j)  where h looks from i at j,  and -inf where it does not (--fill: 0 or the largest
+//   penalty),
+// with d = sqrt(dy² + dx²) in patches and s_g the global slope. A prefix token sees and is seen at no cost. Which heads
+// look where, and their s_h: lookhere_heads.h. The same formula with other settings:
+//   lh180, lh90, lh45  directed heads see a half, a quarter, an eighth of the patches    s_g = 2, s_l from 1.5 to 0.5
+//   alibi              2D-ALiBi (the paper's baseline; ALiBi: arXiv 2108.12409): every head sees all    s_g = s_l = 1
+//   manhattan          RMT (Fan et al. 2023, arXiv 2309.11523): alibi with d = |dy| + |dx|
+//   axial              half of the heads see their own row, half their own column; d = 0
+// Other grids have more of the same patches, at the same cost for each.
 #include "vit/model/position/lookhere.h"
 
 #include <fmt/format.h>
