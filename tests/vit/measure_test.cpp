@@ -176,10 +176,14 @@ class Measure : public ::testing::Test {
     Judging judging{.sizes = {kSide}, .epsilon = {40}, .masks = true, .groups = groups_of(groups)};
     if (change) change(judging);
     Measurements numbers("", "");
+    const ImageCounts images{.train = 0, .test = subject.images(kSide).size(), .held_out = 0};
+    const double work = measuring_work(judging, model.config(), images, numbers).all;
+    double told = 0;
     EXPECT_TRUE(measure(judging, model.config(), [&]() -> Subject& { return subject; }, numbers,
-                        {.advance = [](double, const std::string&) {},
+                        {.advance = [&](double done, const std::string&) { told += done; },
                          .note = [](const std::string&) {},
                          .stop = [] { return false; }}));
+    EXPECT_NEAR(told, work, 1e-9 * work) << "a progress bar would not end at 100 %";
     return numbers;
   }
   Measurements measured(Kind kind, const std::vector<std::string>& groups,
@@ -197,6 +201,12 @@ class Measure : public ::testing::Test {
   TemporaryFolder folder_;
   std::vector<Labelled> images_;
 };
+
+TEST_F(Measure, ProgressIsWholeWhereOneBatchHoldsAllImages) {
+  Recipe recipe;
+  recipe.data = folder_.path().string(), recipe.eval_batch_size = 1000;
+  measured(Kind::constant, {"shift", "corruptions"}, recipe);
+}
 
 TEST_F(Measure, AModelThatAnswersTheSameAlways) {
   const Measurements got = measured(Kind::constant, {"accuracy", "shift", "corruptions", "fgsm", "pgd"},

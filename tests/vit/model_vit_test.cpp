@@ -110,6 +110,45 @@ TEST(Model, ParameterCounts) {
   }
 }
 
+// Counted by hand; 17.6, 4.6 and 1.3 billion are DeiT's own figures (Touvron et al. 2021).
+TEST(Model, MultiplyAdds) {
+  const auto count = [](ViTConfig config, const std::string& position, Grid grid) {
+    config.position = position_preset(position);
+    return multiply_adds(config, grid);
+  };
+  const Grid usual{14, 14};
+  EXPECT_EQ(count(model_preset("vit_base"), "none", usual), 17'563'828'224);
+  EXPECT_NEAR(count(model_preset("vit_small"), "learned", usual), 4.6e9, 0.05e9);
+  EXPECT_NEAR(count(model_preset("vit_tiny"), "rope", usual), 1.3e9, 0.05e9);
+
+  ViTConfig small = model_preset("nano");
+  small.height = small.width = 4, small.patch = 2, small.classes = 3, small.pool = Pooling::cls;
+  small.dim = 4, small.depth = 1, small.heads = 2;
+  // Patches, class token and they in the block, pairs, head.
+  constexpr long kPatches = 4 * 4 * 4, kBlock = 5 * (4 * 4 * 4 + 2 * 4 * 8), kPairs = 2 * 2 * 5 * 5 * 2, kHead = 4 * 3;
+  EXPECT_EQ(count(small, "none", {2, 2}), kPatches + kBlock + kPairs + kHead);
+  small.position = position_preset("lh90");
+  long seen = 0;
+  for (const NamedHead& head : small.position->bias(small.position_sizes(), 0))
+    seen += kernels::visible_pairs(head.head, {2, 8}, 1);
+  EXPECT_LT(seen, 2 * 17 * 17);
+  EXPECT_EQ(multiply_adds(small, {2, 8}), 16 * 4 * 4 + 17 * (kBlock / 5) + 2 * seen * 2 + kHead);
+
+  small.position = position_preset("none");
+  ViTConfig other = small;
+  other.activation = "swiglu";
+  EXPECT_EQ(multiply_adds(other, {2, 2}), kPatches + 5 * (4 * 4 * 4 + 4 * 8 + 4 * 4) + kPairs + kHead);
+  other = small, other.head = HeadType::mlp;
+  EXPECT_EQ(multiply_adds(other, {2, 2}), kPatches + kBlock + kPairs + 8 * (4 + 3));
+  other.head = HeadType::none;
+  EXPECT_EQ(multiply_adds(other, {2, 2}), kPatches + kBlock + kPairs);
+  other = small, other.distilled = true;
+  EXPECT_EQ(multiply_adds(other, {2, 2}), kPatches + 6 * (kBlock / 5) + 2 * 2 * 6 * 6 * 2 + 2 * kHead);
+  other = small, other.pool = Pooling::map;
+  EXPECT_EQ(multiply_adds(other, {2, 2}),
+            kPatches + kBlock + kPairs + 2 * 5 * 4 * 4 + 2 * 4 * 4 * 4 + 2 * 4 * 8 + kHead);
+}
+
 TEST(Model, InitialValues) {
   ViTConfig config = model_preset("vit_base_lookhere");
   config.dim = 96, config.depth = 2;

@@ -80,6 +80,8 @@ void Info::run() const {
     print("model     {}x{} px, {}x{} patches of {}, {} blocks of {} features and {} heads, {} classes\n",
           config->height, config->width, config->grid().y, config->grid().x, config->patch, config->depth, config->dim,
           config->heads, config->classes);
+    const double work = multiply_adds(*config, config->grid());
+    print("work      {:.4g} GMAC an image forward: multiply-adds of what its heads see\n", work / 1e9);
     if (preprocessing) print_preprocessing(*preprocessing);
     print_heads(position, config->position_sizes());
   }

@@ -107,14 +107,15 @@ bool ComparisonFolder::has_weights(const ComparedRun& run) const {
   return file_exists(file(run.folder + "/last.safetensors"));
 }
 
-double ComparisonFolder::training_work(const ComparedRun& run) const {
-  return kTrainingPass * static_cast<double>(run.recipe.epochs) * static_cast<double>(images_.train);
+double ComparisonFolder::training_work(std::size_t run) const {
+  return kTrainingPass * forward_work(models_[run], models_[run].height) *
+         static_cast<double>(runs_[run].recipe.epochs * images_.train);
 }
 
 double ComparisonFolder::work() const {
   double work = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i)
-    work += training_work(runs_[i]) +
+    work += training_work(i) +
             measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).all;
   return work;
 }
@@ -122,7 +123,7 @@ double ComparisonFolder::work() const {
 double ComparisonFolder::work_done() const {
   double done = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
-    done += training_work(runs_[i]) *
+    done += training_work(i) *
             static_cast<double>(read_summary_so_far(file(runs_[i].folder + "/summary.csv")).size()) /
             static_cast<double>(runs_[i].recipe.epochs);
     done += measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).done;
@@ -145,7 +146,7 @@ bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
     const std::string name = std::filesystem::path(run.folder).filename().string();
     ComparisonWatch of_run = watch;
     of_run.advance = [&](double work, const std::string& detail) { watch.advance(work, concat(name, "  ", detail)); };
-    if (lookhere::carry_out(comparison_, run, path_, judging_, of_run) == RunState::stopped) return false;
+    if (lookhere::carry_out(comparison_, run, models_[i], path_, judging_, of_run) == RunState::stopped) return false;
     write_results();
   }
   write_results();

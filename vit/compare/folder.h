@@ -39,7 +39,7 @@ class ComparisonFolder {
  private:
   void require_same_comparison();
   void require_own() const;
-  double training_work(const ComparedRun& run) const;
+  double training_work(std::size_t run) const;
 
   std::string path_;
   Comparison comparison_;

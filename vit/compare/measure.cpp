@@ -201,9 +201,8 @@ void add_steps_at(long side, double work, const Judging& judging, const ViTConfi
 }
 
 std::vector<Step> steps_of(const Judging& judging, const ViTConfig& model) {
-  const double own = static_cast<double>(model.height * model.width);
   const long side = model.height;
-  const auto work = [&](long size) { return static_cast<double>(size * size) / own; };
+  const auto work = [&](long size) { return forward_work(model, size); };
   std::vector<Step> steps;
   for (const long size : judging.sizes)
     steps.push_back({"accuracy", fmt::format("{} px", size), "top1", size, work(size),
@@ -226,6 +225,10 @@ double work_of(const Step& step, const ImageCounts& images) {
 }
 
 }  // namespace
+
+double forward_work(const ViTConfig& model, long side) {
+  return multiply_adds(model, {side / model.patch, side / model.patch}) / 1e6;
+}
 
 Judgement judge(Subject& subject, long size, EvaluationOptions options) {
   std::vector<Answer> answers;
@@ -278,7 +281,7 @@ bool measure(const Judging& judging, const ViTConfig& model, const std::function
     const auto more =
         step.run(subject(), {.progress =
                                  [&](long done) {
-                                   if (done < told) told = 0;
+                                   if (done <= told) told = 0;  // the next pass
                                    watch.advance(step.work * static_cast<double>(done - told), step.detail);
                                    told = done;
                                  },

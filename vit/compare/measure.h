@@ -14,10 +14,12 @@ namespace lookhere {
 inline constexpr long kPicturesForHeads = 64;
 // The work of a forward and a backward pass, in forward passes.
 inline constexpr double kTrainingPass = 3;
+// A forward pass of one image of this side, in millions of multiply-adds.
+double forward_work(const ViTConfig& model, long side);
 
 // Whom to tell, whom to ask.
 struct ComparisonWatch {
-  // Work done since the last call, in forward passes of one image at the size of training, and what is going on.
+  // Work done since the last call, in millions of multiply-adds, and what is going on.
   std::function<void(double work, const std::string& detail)> advance;
   std::function<void(const std::string& line)> note;
   std::function<bool()> stop;

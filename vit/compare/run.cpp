@@ -15,9 +15,10 @@ namespace {
 
 class RunObserver : public TrainObserver {
  public:
-  RunObserver(const ComparisonWatch& watch, long epochs) : watch_(watch), epochs_(epochs) {}
+  // work: of a training pass of one image
+  RunObserver(const ComparisonWatch& watch, long epochs, double work) : watch_(watch), epochs_(epochs), work_(work) {}
   void on_step(const Step& s) override {
-    watch_.advance(kTrainingPass * static_cast<double>(s.images), fmt::format("epoch {}/{}", s.epoch + 1, epochs_));
+    watch_.advance(work_ * static_cast<double>(s.images), fmt::format("epoch {}/{}", s.epoch + 1, epochs_));
   }
   void on_evaluation(long, long) override { watch_.advance(0, "its epoch's evaluation"); }
   void on_note(const std::string& line) override { watch_.note(line); }
@@ -25,6 +26,7 @@ class RunObserver : public TrainObserver {
  private:
   const ComparisonWatch& watch_;
   long epochs_;
+  double work_;
 };
 
 // The recipe as the checkpoint has it. The number of shards is settled where a run begins.
@@ -36,7 +38,7 @@ Recipe as_begun(Recipe recipe, const Recipe& saved, const std::string& folder) {
   return recipe;
 }
 
-bool train(const ComparedRun& run, RunFolder folder, const ComparisonWatch& watch) {
+bool train(const ComparedRun& run, const ViTConfig& model, RunFolder folder, const ComparisonWatch& watch) {
   const std::string checkpoint = folder.has("last.safetensors") ? folder.file("last.safetensors") : "";
   Recipe recipe = run.recipe;
   if (!checkpoint.empty()) {
@@ -50,12 +52,12 @@ bool train(const ComparedRun& run, RunFolder folder, const ComparisonWatch& watc
       require_room_for_steps(begun, measure_step_of(begun, 1, [](long, long) {}), 1, watch.memory);
   };
   Trainer trainer(recipe, std::move(folder), checkpoint, alone(), require_room);
-  RunObserver observer(watch, recipe.epochs);
+  RunObserver observer(watch, recipe.epochs, kTrainingPass * forward_work(model, model.height));
   return trainer.run(observer, watch.stop) == Trainer::Outcome::finished;
 }
 
-RunState measure_run(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
-                     const Judging& judging, const ComparisonWatch& watch) {
+RunState measure_run(const Comparison& comparison, const ComparedRun& run, const ViTConfig& model,
+                     const std::string& folder, const Judging& judging, const ComparisonWatch& watch) {
   const std::string path = folder + "/" + run.folder;
   const std::optional<RunFolder> again = RunFolder::if_free(path);  // which training has given back
   if (!again) return RunState::elsewhere;
@@ -66,7 +68,6 @@ RunState measure_run(const Comparison& comparison, const ComparedRun& run, const
     if (!subject) subject.emplace(checkpoint, comparison.test_images);
     return *subject;
   };
-  const ViTConfig model = config_of(Safetensors(checkpoint));
   return measure(judging, model, loaded, have, watch) ? RunState::done : RunState::stopped;
 }
 
@@ -84,16 +85,16 @@ Measurements measurements_of(const Comparison& comparison, const ComparedRun& ru
           concat("test_images ", comparison.test_images, all ? "" : " by class")};
 }
 
-RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
-                   const Judging& judging, const ComparisonWatch& watch) {
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const ViTConfig& model,
+                   const std::string& folder, const Judging& judging, const ComparisonWatch& watch) {
   const std::string path = folder + "/" + run.folder;
   std::optional<RunFolder> taken = RunFolder::if_free(path);
   if (!taken) return RunState::elsewhere;
   Measurements have = measurements_of(comparison, run, folder);
   if (have.find(kDiverged, 0)) return RunState::diverged;
   try {
-    if (!train(run, std::move(*taken), watch)) return RunState::stopped;
-    return measure_run(comparison, run, folder, judging, watch);
+    if (!train(run, model, std::move(*taken), watch)) return RunState::stopped;
+    return measure_run(comparison, run, model, folder, judging, watch);
   } catch (const Error& error) {
     if (error.code() != Exit::diverged) throw;
     watch.note(concat(run.folder, ": ", error.what()));

@@ -117,7 +117,7 @@ bool write_run_report(const std::string& folder, const RunReportOptions& options
 
   const long images = subject.images(config.height).size();
   Measurements numbers("", "");
-  const double own = static_cast<double>(images);
+  const double each = forward_work(config, config.height), own = each * static_cast<double>(images);
   // Nothing but tuning needs training images.
   const bool tunes = judging.held_out && judging.groups.contains("tuned");
   const long held_out = tunes ? load_training_split(recipe).held.size() : 0;
@@ -126,7 +126,7 @@ bool write_run_report(const std::string& folder, const RunReportOptions& options
   double done = 0;
   const Judgement j =
       judge(subject, config.height,
-            {.progress = [&](long each) { watch.progress(static_cast<double>(each), total, "calibration"); },
+            {.progress = [&](long seen) { watch.progress(each * static_cast<double>(seen), total, "calibration"); },
              .stop = watch.stop});
   if (j.accuracy.stopped) return false;
   done = own;

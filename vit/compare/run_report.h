@@ -12,7 +12,7 @@ struct RunReportOptions {
   long test_images = 0;                   // as Comparison has them
 };
 struct RunReportWatch {
-  // In forward passes of one test image at the size of training.
+  // In millions of multiply-adds.
   std::function<void(double done, double total, const std::string& detail)> progress;
   std::function<bool()> stop;
 };

@@ -1,6 +1,7 @@
 // A model's configuration as JSON, and the presets.
 #include <algorithm>
 
+#include "nn/activation.h"
 #include "tensor/text.h"
 #include "vit/model/json.h"
 #include "vit/model/vit.h"
@@ -100,6 +101,31 @@ std::string to_json(const ViTConfig& c) {
     if (c.*flag.field != ViTConfig().*flag.field) json[flag.name] = c.*flag.field;
   json["position"] = to_json(c.position);
   return to_text(json);
+}
+
+double multiply_adds(const ViTConfig& c, Grid grid) {
+  const auto dim = static_cast<double>(c.dim), hidden = static_cast<double>(c.mlp_hidden());
+  const auto classes = static_cast<double>(c.classes), patches = static_cast<double>(grid.patches());
+  const double tokens = patches + static_cast<double>(c.prefix());
+  const double mlp = dim * hidden * (mlp_activation(c.activation).gated ? 1.5 : 2);
+  PositionSizes sizes = c.position_sizes();
+  sizes.grid = grid;
+  double pairs = 0;  // of all heads in all blocks
+  for (long layer = 0; layer < c.depth; ++layer) {
+    const std::vector<NamedHead> heads = c.position->bias(sizes, layer);
+    if (heads.empty()) pairs += static_cast<double>(c.heads) * tokens * tokens;
+    for (const NamedHead& each : heads)
+      pairs += static_cast<double>(kernels::visible_pairs(each.head, grid, c.prefix()));
+  }
+  double all = patches * static_cast<double>(c.patch * c.patch * c.channels) * dim;
+  all += static_cast<double>(c.depth) * tokens * (4 * dim * dim + mlp) + 2 * pairs * dim / static_cast<double>(c.heads);
+  if (c.pool == Pooling::map) {
+    const double pooled = c.pool_include_prefix ? tokens : patches;
+    all += 2 * (pooled + 1) * dim * dim + 2 * pooled * pooled * dim + mlp;  // as map_pool.h does it: queries alike
+  }
+  if (c.head == HeadType::linear) all += (c.distilled ? 2 : 1) * dim * classes;
+  if (c.head == HeadType::mlp) all += hidden * (dim + classes);
+  return all;
 }
 
 ViTConfig model_preset(const std::string& name) {

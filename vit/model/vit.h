@@ -55,6 +55,10 @@ struct ViTConfig {
   void validate() const;
 };
 
+// Multiply-adds of matrix products for one image of `grid` patches, forward: what norms, softmax and the like do beside
+// them is not counted, nor are pairs of tokens that a head does not see.
+double multiply_adds(const ViTConfig& config, Grid grid);
+
 // The schema of README.md, as stored in a model file under the metadata key `config`.
 ViTConfig config_from_json(const std::string& text);
 std::string to_json(const ViTConfig& config);
