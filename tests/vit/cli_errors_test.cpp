@@ -251,7 +251,7 @@ TEST(CliErrors, TheBestModelIsJudgedAsItsRun) {
   EXPECT_EQ(alone.code, 0) << alone.err;
   const Finished none = run_program({"eval", "--data", "shapes", "--model", huge_model(folder), "--metrics", "tuned"});
   EXPECT_EQ(none.code, 2);
-  EXPECT_NE(none.err.find("--metrics tuned: wanted training images that were held out (train --holdout)"),
+  EXPECT_NE(none.err.find("--metrics tuned: wanted training images that are held out to tune with (--holdout)"),
             std::string::npos)
       << none.err;
   const Finished file = run_program({"report", folder / "run/last.safetensors"});

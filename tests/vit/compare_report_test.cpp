@@ -118,6 +118,15 @@ TEST(CompareNumbers, ATunedNumberSaysWhereTheSearchEnded) {
           "50200, 1 of 2 seeds the largest tried) | 70.0 ± 0.0 (at 150)"}));
 }
 
+TEST(CompareNumbers, WhatWasTunedIsNamedByOptionAndPosition) {
+  ReportedNumbers n = numbers_of({"pape", "lh90", "learned", "lh45", "fire", "rope"});
+  for (RunResult& run : n.results)
+    if (run.variant != "learned" && run.variant != "rope")
+      run.values.push_back({"tuned.top1", 44, 70}), run.values.push_back({"tuned.value", 44, 0.5});
+  EXPECT_NE(page_of(n).find("It is --position-scale of pape, fire; --global-slope of lh90, lh45. Other"),
+            std::string::npos);
+}
+
 // More lines than one chart has room for.
 TEST(CompareNumbers, ChartsOfOneQuantityCanBeCompared) {
   std::vector<std::string> variants{"lh90"};

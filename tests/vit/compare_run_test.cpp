@@ -281,7 +281,7 @@ TEST(CompareFolder, NothingBeginsThatCannotEnd) {
     EXPECT_FALSE(std::filesystem::exists(folder / "none"));
   };
   refused({"--metrics", "tuned", "--holdout", "0"},
-          "--metrics tuned: wanted images to tune with (--holdout), got a --holdout of 0");
+          "--metrics tuned: wanted training images that are held out to tune with (--holdout), got none");
   refused({"--positions", "lh45,lh45:batch-size=64"},
           "lh45:batch-size=64: wanted updates of at most the 58 training images, got 64");
   refused({"--positions", "lh45:data=fashion"}, "--data is the same for all variants");

@@ -72,8 +72,7 @@ void judge_model(const Judged& asked) {
   const bool tunes = judging.groups.contains("tuned");
   const long held_out = tunes && recipe.holdout > 0 ? load_training_split(recipe).held.size() : 0;
   judging.held_out = held_out > 0;
-  check(judging.held_out || std::ranges::find(asked.metrics, "tuned") == asked.metrics.end(),
-        "--metrics tuned: wanted training images that were held out (train --holdout), got a model whose run has none");
+  check_tuning(asked.metrics, judging.held_out);
   Measurements numbers("", "");
   const long test = subject.images(model.height).size();
   const ImageCounts images{.train = 0, .test = test, .held_out = held_out};

@@ -99,6 +99,11 @@ void check_judging(const std::vector<long>& sizes, const std::vector<std::string
         "--sizes: wanted each size once, the smallest first, got ", joined(texts_of(sizes), ","));
 }
 
+void check_tuning(const std::vector<std::string>& metrics, bool held_out) {
+  check(held_out || std::ranges::find(metrics, "tuned") == metrics.end(),
+        "--metrics tuned: wanted training images that are held out to tune with (--holdout), got none");
+}
+
 std::vector<std::string> all_positions() {
   std::vector<std::string> all;
   std::vector<PositionConfig> seen;

@@ -27,6 +27,8 @@ std::string variant_name(const Recipe& recipe);
 
 // Throws Error for groups of metrics that do not exist, and for sizes out of range, there twice or not in order.
 void check_judging(const std::vector<long>& sizes, const std::vector<std::string>& metrics);
+// Throws Error where they name tuning and no training images are held out for it.
+void check_tuning(const std::vector<std::string>& metrics, bool held_out);
 
 // Every position that --position names, each once: those that mean the same by the last name.
 std::vector<std::string> all_positions();

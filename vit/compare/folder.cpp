@@ -64,8 +64,7 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
       check(size % model.patch == 0, "--sizes: wanted multiples of the patch size ", model.patch, " of ",
             runs_[i].variant, ", got ", size);
   }
-  check(images_.held_out > 0 || std::ranges::find(c.metrics, "tuned") == c.metrics.end(),
-        "--metrics tuned: wanted images to tune with (--holdout), got a --holdout of ", c.recipe.holdout);
+  check_tuning(c.metrics, images_.held_out > 0);
   judging_ = {.sizes = c.sizes,
               .epsilon = c.epsilon,
               .held_out = images_.held_out > 0,
@@ -123,8 +122,7 @@ double ComparisonFolder::work() const {
 double ComparisonFolder::work_done() const {
   double done = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
-    done += training_work(i) *
-            static_cast<double>(read_summary_so_far(file(runs_[i].folder + "/summary.csv")).size()) /
+    done += training_work(i) * static_cast<double>(read_summary_so_far(file(runs_[i].folder + "/summary.csv")).size()) /
             static_cast<double>(runs_[i].recipe.epochs);
     done += measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).done;
   }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 
+#include "tensor/text.h"
 #include "vit/compare/paper.h"
 #include "vit/compare/tune.h"
 #include "vit/eval/corruption.h"
@@ -75,6 +76,9 @@ class Numbers {
     const auto tuned = spread(variant, "tuned.top1", size);
     return tuned ? tuned : spread(variant, "top1", size);
   }
+  bool has_tuned(const std::string& variant) const {
+    return std::ranges::any_of(n_.sizes, [&](long size) { return spread(variant, "tuned.top1", size).has_value(); });
+  }
   std::string tuned_value(const std::string& variant, long size) const;
   void table(HtmlPage& page, const std::string& caption, const std::vector<Column>& columns,
              const std::vector<std::string>& variants, const char* in_bold = "best") const;
@@ -134,11 +138,21 @@ std::string Numbers::tuned_value(const std::string& variant, long size) const {
 void Numbers::tuned_accuracy(HtmlPage& page) const {
   if (!has("tuned.top1")) return;
   page.heading("With one number tuned");
+  std::vector<std::pair<std::string, std::vector<std::string>>> tuned;  // options, and the variants that have them
+  for (const std::string& variant : n_.variants) {
+    const auto number = model(variant).position->tunable();
+    if (!number || !has_tuned(variant)) continue;
+    const std::string option = concat("--", number->option);
+    auto at = std::ranges::find(tuned, option, [](const auto& each) { return each.first; });
+    if (at == tuned.end()) at = tuned.insert(at, {option, {}});
+    at->second.push_back(variant);
+  }
+  std::vector<std::string> parts;
+  for (const auto& [option, variants] : tuned) parts.push_back(concat(option, " of ", joined(variants)));
   page.paragraph(
-      "As in the paper, for each size the global slope of LookHere and ALiBi and the base of RoPE were chosen on "
-      "training images that were held out; and so was what offsets are multiplied by in PaPE, FIRE, GPSA and "
-      "RoPE-Mixed. "
-      "Eight values are tried of each. Other encodings have no such number: their curves are those from above.");
+      "As the paper does with slopes and bases: for each size one number of the encoding was chosen on training images "
+      "that were held out, of eight values. It is " +
+      joined(parts, "; ") + ". Other encodings have none: their curves are those from above.");
   page.charts(charts_of("Top-1 accuracy, tuned", true));
   std::vector<long> sizes;
   for (const long size : n_.sizes)
@@ -147,14 +161,12 @@ void Numbers::tuned_accuracy(HtmlPage& page) const {
   std::vector<HtmlRow> rows{{HtmlCell("position")}};
   for (const long size : sizes) rows[0].emplace_back(in_pixels(size));
   for (const std::string& variant : n_.variants) {
-    HtmlRow row{HtmlCell(variant)};
-    bool any = false;
+    if (!has_tuned(variant)) continue;
+    rows.push_back({HtmlCell(variant)});
     for (const long size : sizes) {
       const auto top1 = spread(variant, "tuned.top1", size);
-      any = any || top1;
-      row.emplace_back(top1 ? fmt::format("{} (at {})", with_spread(top1), tuned_value(variant, size)) : "–");
+      rows.back().emplace_back(top1 ? fmt::format("{} (at {})", with_spread(top1), tuned_value(variant, size)) : "–");
     }
-    if (any) rows.push_back(row);
   }
   page.table("Top-1 accuracy in percent, and the tuned number (its mean over seeds)", rows);
 }

@@ -76,8 +76,7 @@ Judging judging_of(const RunReportOptions& asked, Subject& subject) {
                   .masks = static_cast<bool>(subject.images(model.height).masks),
                   .groups = groups_of(asked.metrics)};
   judging.held_out = subject.recipe().holdout > 0;
-  check(judging.held_out || std::ranges::find(asked.metrics, "tuned") == asked.metrics.end(),
-        "--metrics tuned: wanted training images that were held out (train --holdout), got a run that has none");
+  check_tuning(asked.metrics, judging.held_out);
   return judging;
 }
 
