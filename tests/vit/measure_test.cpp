@@ -1,4 +1,4 @@
-// Every number of measure() on models whose answers a few lines can compute: one answers the same whatever it sees, one
+// Every number of Measuring on models whose answers a few lines can compute: one answers the same whatever it sees, one
 // by the mean of the pixels.
 #include "vit/compare/measure.h"
 
@@ -177,13 +177,15 @@ class Measure : public ::testing::Test {
     if (change) change(judging);
     Measurements numbers("", "");
     const ImageCounts images{.train = 0, .test = subject.images(kSide).size(), .held_out = 0};
-    const double work = measuring_work(judging, model.config(), images, numbers).all;
+    const Measuring measuring(judging, model.config(), images);
     double told = 0;
-    EXPECT_TRUE(measure(judging, model.config(), [&]() -> Subject& { return subject; }, numbers,
-                        {.advance = [&](double done, const std::string&) { told += done; },
-                         .note = [](const std::string&) {},
-                         .stop = [] { return false; }}));
-    EXPECT_NEAR(told, work, 1e-9 * work) << "a progress bar would not end at 100 %";
+    EXPECT_TRUE(measuring.run([&]() -> Subject& { return subject; }, numbers,
+                              {.advance = [&](double done, const std::string&) { told += done; },
+                               .note = [](const std::string&) {},
+                               .stop = [] { return false; }}));
+    EXPECT_NEAR(told, measuring.work(), 1e-9 * told) << "a progress bar would not end at 100 %";
+    EXPECT_EQ(measuring.work_done(numbers), measuring.work());
+    EXPECT_TRUE(measuring.is_done(numbers));
     return numbers;
   }
   Measurements measured(Kind kind, const std::vector<std::string>& groups,

@@ -75,19 +75,19 @@ void judge_model(const Judged& asked) {
   check_tuning(asked.metrics, judging.held_out);
   Measurements numbers("", "");
   const long test = subject.images(model.height).size();
-  const ImageCounts images{.train = 0, .test = test, .held_out = held_out};
+  const Measuring measuring(judging, model, {.train = 0, .test = test, .held_out = held_out});
   say("{} test images{}\n", test, subject.averaged() ? ", averaged weights" : "");
-  Progress progress("judge", std::lround(measuring_work(judging, model, images, numbers).all));
+  Progress progress("judge", std::lround(measuring.work()));
   double done = 0;
   note_stop_signals();
-  const bool whole = measure(judging, model, [&]() -> Subject& { return subject; }, numbers,
-                             {.advance =
-                                  [&](double work, const std::string& detail) {
-                                    done += work;
-                                    progress.update(std::lround(done), detail);
-                                  },
-                              .note = [&](const std::string& line) { progress.note(line); },
-                              .stop = asked_to_stop});
+  const bool whole = measuring.run([&]() -> Subject& { return subject; }, numbers,
+                                   {.advance =
+                                        [&](double work, const std::string& detail) {
+                                          done += work;
+                                          progress.update(std::lround(done), detail);
+                                        },
+                                    .note = [&](const std::string& line) { progress.note(line); },
+                                    .stop = asked_to_stop});
   if (!whole) throw Error("interrupted", Exit::interrupted);
   progress.finish();
   if (!asked.curve.empty()) draw_curve(asked.curve, asked.data + ", " + asked.model, numbers);

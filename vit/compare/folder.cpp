@@ -65,11 +65,12 @@ ComparisonFolder::ComparisonFolder(std::string path, Comparison asked)
             runs_[i].variant, ", got ", size);
   }
   check_tuning(c.metrics, images_.held_out > 0);
-  judging_ = {.sizes = c.sizes,
-              .epsilon = c.epsilon,
-              .held_out = images_.held_out > 0,
-              .masks = static_cast<bool>(test.masks),
-              .groups = groups_of(c.metrics)};
+  const Judging judging{.sizes = c.sizes,
+                        .epsilon = c.epsilon,
+                        .held_out = images_.held_out > 0,
+                        .masks = static_cast<bool>(test.masks),
+                        .groups = groups_of(c.metrics)};
+  for (const ViTConfig& model : models_) measuring_.emplace_back(judging, model, images_);
   if (is_new && file_exists(file(kComparisonFile))) {  // another machine, with other threads, has begun it meanwhile
     c.recipe.shards = asked_shards;
     require_same_comparison();
@@ -107,15 +108,12 @@ bool ComparisonFolder::has_weights(const ComparedRun& run) const {
 }
 
 double ComparisonFolder::training_work(std::size_t run) const {
-  return kTrainingPass * forward_work(models_[run], models_[run].height) *
-         static_cast<double>(runs_[run].recipe.epochs * images_.train);
+  return measuring_[run].training_pass() * static_cast<double>(runs_[run].recipe.epochs * images_.train);
 }
 
 double ComparisonFolder::work() const {
   double work = 0;
-  for (std::size_t i = 0; i < runs_.size(); ++i)
-    work += training_work(i) +
-            measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).all;
+  for (std::size_t i = 0; i < runs_.size(); ++i) work += training_work(i) + measuring_[i].work();
   return work;
 }
 
@@ -124,14 +122,14 @@ double ComparisonFolder::work_done() const {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     done += training_work(i) * static_cast<double>(read_summary_so_far(file(runs_[i].folder + "/summary.csv")).size()) /
             static_cast<double>(runs_[i].recipe.epochs);
-    done += measuring_work(judging_, models_[i], images_, measurements_of(comparison_, runs_[i], path_)).done;
+    done += measuring_[i].work_done(measurements_of(comparison_, runs_[i], path_));
   }
   return done;
 }
 
 bool ComparisonFolder::is_done(std::size_t run) const {
   const Measurements have = measurements_of(comparison_, runs_[run], path_);
-  return have.find(kDiverged, 0) || measuring_work(judging_, models_[run], images_, have).left == 0;
+  return have.find(kDiverged, 0) || measuring_[run].is_done(have);
 }
 
 bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
@@ -144,7 +142,7 @@ bool ComparisonFolder::carry_out(const ComparisonWatch& watch) const {
     const std::string name = std::filesystem::path(run.folder).filename().string();
     ComparisonWatch of_run = watch;
     of_run.advance = [&](double work, const std::string& detail) { watch.advance(work, concat(name, "  ", detail)); };
-    if (lookhere::carry_out(comparison_, run, models_[i], path_, judging_, of_run) == RunState::stopped) return false;
+    if (lookhere::carry_out(comparison_, run, path_, measuring_[i], of_run) == RunState::stopped) return false;
     write_results();
   }
   write_results();

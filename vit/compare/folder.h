@@ -44,9 +44,9 @@ class ComparisonFolder {
   std::string path_;
   Comparison comparison_;
   std::vector<ComparedRun> runs_;
-  std::vector<ViTConfig> models_;  // of the runs
+  std::vector<ViTConfig> models_;     // of the runs
+  std::vector<Measuring> measuring_;  // what they are judged by
   ImageCounts images_{};
-  Judging judging_;
 };
 
 // The comparison that a folder's compare.json tells of. Throws Error if there is none.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 
 #include "tensor/text.h"
@@ -23,15 +24,9 @@ constexpr std::array<std::pair<long, long>, 8> kDirections{
     {{-1, -1}, {-1, 0}, {-1, 1}, {0, -1}, {0, 1}, {1, -1}, {1, 0}, {1, 1}}};
 constexpr double kGreys = 255;
 
-struct Step {
-  std::string group, detail, first_metric;
-  long size;
-  double work;  // per image
-  // Nothing if it was stopped.
-  std::function<std::vector<Measurement>(Subject&, const EvaluationOptions&)> run;
-  long passes = 1, tuning_passes = 0;  // over the test images, over those that are held out
-  long images = 0;                     // at most as many test images; 0: all
-};
+// The work of a forward and a backward pass, in forward passes.
+constexpr double kTrainingPass = 3;
+using Step = Measuring::Step;
 
 // A model whose answers are not finite has none that could be measured.
 Accuracy accuracy_of(ViT& model, Loader& loader, long size, const EvaluationOptions& options) {
@@ -200,35 +195,31 @@ void add_steps_at(long side, double work, const Judging& judging, const ViTConfi
   for (const double epsilon : judging.epsilon) add_attack("pgd", "PGD", epsilon, judging.pgd_steps, judging.pgd_step);
 }
 
+double forward_work(const ViTConfig& model, long side) {
+  return multiply_adds(model, {side / model.patch, side / model.patch}) / 1e6;
+}
+
 std::vector<Step> steps_of(const Judging& judging, const ViTConfig& model) {
   const long side = model.height;
-  const auto work = [&](long size) { return forward_work(model, size); };
+  std::map<long, double> work{{side, forward_work(model, side)}};
+  for (const long size : judging.sizes) work[size] = forward_work(model, size);
   std::vector<Step> steps;
   for (const long size : judging.sizes)
-    steps.push_back({"accuracy", fmt::format("{} px", size), "top1", size, work(size),
+    steps.push_back({"accuracy", fmt::format("{} px", size), "top1", size, work[size],
                      [size](Subject& s, const EvaluationOptions& o) { return accuracy_at(size, s, o); }});
   const auto tunable = model.position->tunable();
   for (const long size : judging.sizes)
     if (judging.held_out && tunable && tunable->value > 0 && size != side)
-      steps.push_back({"tuned", fmt::format("tuning at {} px", size), "tuned.top1", size, work(size),
+      steps.push_back({"tuned", fmt::format("tuning at {} px", size), "tuned.top1", size, work[size],
                        [size](Subject& s, const EvaluationOptions& o) { return tuned_at(size, s, o); }, 1,
                        std::ssize(tunable->factors)});
   for (const long size : judging.all_at_sizes ? judging.sizes : std::vector{side})
-    add_steps_at(size, work(size), judging, model, steps);
+    add_steps_at(size, work[size], judging, model, steps);
   std::erase_if(steps, [&](const Step& step) { return !judging.groups.contains(step.group); });
   return steps;
 }
 
-double work_of(const Step& step, const ImageCounts& images) {
-  const long test = step.images ? std::min(step.images, images.test) : images.test;
-  return step.work * static_cast<double>(step.passes * test + step.tuning_passes * images.held_out);
-}
-
 }  // namespace
-
-double forward_work(const ViTConfig& model, long side) {
-  return multiply_adds(model, {side / model.patch, side / model.patch}) / 1e6;
-}
 
 Judgement judge(Subject& subject, long size, EvaluationOptions options) {
   std::vector<Answer> answers;
@@ -258,23 +249,36 @@ std::set<std::string> groups_of(const std::vector<std::string>& words) {
   return groups;
 }
 
-MeasuringWork measuring_work(const Judging& judging, const ViTConfig& model, const ImageCounts& images,
-                             const Measurements& have) {
-  MeasuringWork work;
-  for (const Step& step : steps_of(judging, model)) {
-    const double each = work_of(step, images);
-    work.all += each;
-    if (have.find(step.first_metric, step.size))
-      work.done += each;
-    else
-      ++work.left;
-  }
-  return work;
+Measuring::Measuring(const Judging& judging, const ViTConfig& model, const ImageCounts& images)
+    : steps_(steps_of(judging, model)), images_(images), forward_pass_(forward_work(model, model.height)) {}
+
+double Measuring::training_pass() const { return kTrainingPass * forward_pass_; }
+
+double Measuring::work_of(const Step& step) const {
+  const long test = step.images ? std::min(step.images, images_.test) : images_.test;
+  return step.work * static_cast<double>(step.passes * test + step.tuning_passes * images_.held_out);
 }
 
-bool measure(const Judging& judging, const ViTConfig& model, const std::function<Subject&()>& subject,
-             Measurements& have, const ComparisonWatch& watch) {
-  for (const Step& step : steps_of(judging, model)) {
+double Measuring::work() const {
+  double all = 0;
+  for (const Step& step : steps_) all += work_of(step);
+  return all;
+}
+
+double Measuring::work_done(const Measurements& have) const {
+  double done = 0;
+  for (const Step& step : steps_)
+    if (have.find(step.first_metric, step.size)) done += work_of(step);
+  return done;
+}
+
+bool Measuring::is_done(const Measurements& have) const {
+  return std::ranges::all_of(steps_,
+                             [&](const Step& step) { return have.find(step.first_metric, step.size).has_value(); });
+}
+
+bool Measuring::run(const std::function<Subject&()>& subject, Measurements& have, const ComparisonWatch& watch) const {
+  for (const Step& step : steps_) {
     if (have.find(step.first_metric, step.size)) continue;
     if (watch.stop()) return false;
     long told = 0;  // of this pass over images

@@ -12,11 +12,6 @@
 namespace lookhere {
 
 inline constexpr long kPicturesForHeads = 64;
-// The work of a forward and a backward pass, in forward passes.
-inline constexpr double kTrainingPass = 3;
-// A forward pass of one image of this side, in millions of multiply-adds.
-double forward_work(const ViTConfig& model, long side);
-
 // Whom to tell, whom to ask.
 struct ComparisonWatch {
   // Work done since the last call, in millions of multiply-adds, and what is going on.
@@ -57,26 +52,46 @@ struct Judging {
 //                      strengths and, as corrupted.noise.3, of each
 //   fgsmE.top1, .top5  * accuracy in percent where FGSM has changed every pixel by E/255: fgsm1, fgsm3
 //   pgdE.top1, .top5   * the same of PGD
-// Does what `have` lacks, in this order; false if it was stopped before the end. subject() is not called where there is
-// nothing to do.
-bool measure(const Judging& judging, const ViTConfig& model, const std::function<Subject&()>& subject,
-             Measurements& have, const ComparisonWatch& watch);
+struct ImageCounts {
+  long train, test, held_out;  // as many as are looked at
+};
+class Measuring {
+ public:
+  // `judging` of a run with such a model, step by step in the order above.
+  Measuring(const Judging& judging, const ViTConfig& model, const ImageCounts& images);
+
+  // Does what `have` lacks; false if it was stopped before the end. subject() is not called where there is nothing to
+  // do.
+  bool run(const std::function<Subject&()>& subject, Measurements& have, const ComparisonWatch& watch) const;
+  bool is_done(const Measurements& have) const;
+  // In the units of ComparisonWatch::advance: of all steps, of what of them is done; of one image at the model's size
+  // forward, and forward and backward.
+  double work() const;
+  double work_done(const Measurements& have) const;
+  double forward_pass() const { return forward_pass_; }
+  double training_pass() const;
+
+  struct Step {
+    std::string group, detail, first_metric;
+    long size;
+    double work;  // per image
+    // Nothing if it was stopped.
+    std::function<std::vector<Measurement>(Subject&, const EvaluationOptions&)> run;
+    long passes = 1, tuning_passes = 0;  // over the test images, over those that are held out
+    long images = 0;                     // at most as many test images; 0: all
+  };
+
+ private:
+  double work_of(const Step& step) const;
+  std::vector<Step> steps_;
+  ImageCounts images_;
+  double forward_pass_;
+};
 
 struct Judgement {
   Accuracy accuracy;
   Calibration calibration;  // of softmax or, where the run minimised binary cross-entropy, of sigmoids
 };
 Judgement judge(Subject& subject, long size, EvaluationOptions options = {});
-
-// The work of all that measure() does for one run, and of what of it is done.
-struct ImageCounts {
-  long train, test, held_out;  // as many as are looked at
-};
-struct MeasuringWork {
-  double all = 0, done = 0;
-  long left = 0;  // steps
-};
-MeasuringWork measuring_work(const Judging& judging, const ViTConfig& model, const ImageCounts& images,
-                             const Measurements& have);
 
 }  // namespace lookhere

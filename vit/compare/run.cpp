@@ -15,7 +15,6 @@ namespace {
 
 class RunObserver : public TrainObserver {
  public:
-  // work: of a training pass of one image
   RunObserver(const ComparisonWatch& watch, long epochs, double work) : watch_(watch), epochs_(epochs), work_(work) {}
   void on_step(const Step& s) override {
     watch_.advance(work_ * static_cast<double>(s.images), fmt::format("epoch {}/{}", s.epoch + 1, epochs_));
@@ -38,7 +37,8 @@ Recipe as_begun(Recipe recipe, const Recipe& saved, const std::string& folder) {
   return recipe;
 }
 
-bool train(const ComparedRun& run, const ViTConfig& model, RunFolder folder, const ComparisonWatch& watch) {
+// work: of a pass over an image.
+bool train(const ComparedRun& run, RunFolder folder, double work, const ComparisonWatch& watch) {
   const std::string checkpoint = folder.has("last.safetensors") ? folder.file("last.safetensors") : "";
   Recipe recipe = run.recipe;
   if (!checkpoint.empty()) {
@@ -52,12 +52,12 @@ bool train(const ComparedRun& run, const ViTConfig& model, RunFolder folder, con
       require_room_for_steps(begun, measure_step_of(begun, 1, [](long, long) {}), 1, watch.memory);
   };
   Trainer trainer(recipe, std::move(folder), checkpoint, alone(), require_room);
-  RunObserver observer(watch, recipe.epochs, kTrainingPass * forward_work(model, model.height));
+  RunObserver observer(watch, recipe.epochs, work);
   return trainer.run(observer, watch.stop) == Trainer::Outcome::finished;
 }
 
-RunState measure_run(const Comparison& comparison, const ComparedRun& run, const ViTConfig& model,
-                     const std::string& folder, const Judging& judging, const ComparisonWatch& watch) {
+RunState measure_run(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+                     const Measuring& measuring, const ComparisonWatch& watch) {
   const std::string path = folder + "/" + run.folder;
   const std::optional<RunFolder> again = RunFolder::if_free(path);  // which training has given back
   if (!again) return RunState::elsewhere;
@@ -68,7 +68,7 @@ RunState measure_run(const Comparison& comparison, const ComparedRun& run, const
     if (!subject) subject.emplace(checkpoint, comparison.test_images);
     return *subject;
   };
-  return measure(judging, model, loaded, have, watch) ? RunState::done : RunState::stopped;
+  return measuring.run(loaded, have, watch) ? RunState::done : RunState::stopped;
 }
 
 }  // namespace
@@ -85,16 +85,16 @@ Measurements measurements_of(const Comparison& comparison, const ComparedRun& ru
           concat("test_images ", comparison.test_images, all ? "" : " by class")};
 }
 
-RunState carry_out(const Comparison& comparison, const ComparedRun& run, const ViTConfig& model,
-                   const std::string& folder, const Judging& judging, const ComparisonWatch& watch) {
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+                   const Measuring& measuring, const ComparisonWatch& watch) {
   const std::string path = folder + "/" + run.folder;
   std::optional<RunFolder> taken = RunFolder::if_free(path);
   if (!taken) return RunState::elsewhere;
   Measurements have = measurements_of(comparison, run, folder);
   if (have.find(kDiverged, 0)) return RunState::diverged;
   try {
-    if (!train(run, model, std::move(*taken), watch)) return RunState::stopped;
-    return measure_run(comparison, run, model, folder, judging, watch);
+    if (!train(run, std::move(*taken), measuring.training_pass(), watch)) return RunState::stopped;
+    return measure_run(comparison, run, folder, measuring, watch);
   } catch (const Error& error) {
     if (error.code() != Exit::diverged) throw;
     watch.note(concat(run.folder, ": ", error.what()));

@@ -13,9 +13,9 @@ enum class RunState {
 };
 
 // In `folder`/run.folder, which holds what a run of `train` holds and measurements.json. Throws Error if a run with
-// another recipe is there. model: its configuration.
-RunState carry_out(const Comparison& comparison, const ComparedRun& run, const ViTConfig& model,
-                   const std::string& folder, const Judging& judging, const ComparisonWatch& watch);
+// another recipe is there.
+RunState carry_out(const Comparison& comparison, const ComparedRun& run, const std::string& folder,
+                   const Measuring& measuring, const ComparisonWatch& watch);
 
 // Throws Error if its checkpoint is of another recipe.
 void require_recipe(const ComparedRun& run, const std::string& folder);

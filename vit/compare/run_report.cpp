@@ -116,23 +116,22 @@ bool write_run_report(const std::string& folder, const RunReportOptions& options
 
   const long images = subject.images(config.height).size();
   Measurements numbers("", "");
-  const double each = forward_work(config, config.height), own = each * static_cast<double>(images);
   // Nothing but tuning needs training images.
   const bool tunes = judging.held_out && judging.groups.contains("tuned");
   const long held_out = tunes ? load_training_split(recipe).held.size() : 0;
-  const ImageCounts counts{.train = 0, .test = images, .held_out = held_out};
-  const double total = own + measuring_work(judging, config, counts, numbers).all;
-  double done = 0;
+  const Measuring measuring(judging, config, {.train = 0, .test = images, .held_out = held_out});
+  const double each = measuring.forward_pass(), own = each * static_cast<double>(images);
+  const double total = own + measuring.work();
+  double done = own;
   const Judgement j =
       judge(subject, config.height,
             {.progress = [&](long seen) { watch.progress(each * static_cast<double>(seen), total, "calibration"); },
              .stop = watch.stop});
   if (j.accuracy.stopped) return false;
-  done = own;
   add_accuracy(page, j, images, recipe.bce_loss);
   const auto advance = [&](double work, const std::string& detail) { watch.progress(done += work, total, detail); };
-  if (!measure(judging, config, [&]() -> Subject& { return subject; }, numbers,
-               {.advance = advance, .note = [](const std::string&) {}, .stop = watch.stop}))
+  if (!measuring.run([&]() -> Subject& { return subject; }, numbers,
+                     {.advance = advance, .note = [](const std::string&) {}, .stop = watch.stop}))
     return false;
   add_numbers(page, {.variants = {name},
                      .models = {config},

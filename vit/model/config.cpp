@@ -110,12 +110,18 @@ double multiply_adds(const ViTConfig& c, Grid grid) {
   const double mlp = dim * hidden * (mlp_activation(c.activation).gated ? 1.5 : 2);
   PositionSizes sizes = c.position_sizes();
   sizes.grid = grid;
-  double pairs = 0;  // of all heads in all blocks
+  double pairs = 0;                                              // of all heads in all blocks
+  std::vector<std::pair<kernels::FieldOfView, double>> counted;  // few heads differ in what they see
   for (long layer = 0; layer < c.depth; ++layer) {
     const std::vector<NamedHead> heads = c.position->bias(sizes, layer);
     if (heads.empty()) pairs += static_cast<double>(c.heads) * tokens * tokens;
-    for (const NamedHead& each : heads)
-      pairs += static_cast<double>(kernels::visible_pairs(each.head, grid, c.prefix()));
+    for (const NamedHead& each : heads) {
+      const kernels::FieldOfView view = each.head.effective_view();
+      auto at = std::ranges::find(counted, view, [](const auto& known) { return known.first; });
+      if (at == counted.end())
+        at = counted.insert(at, {view, static_cast<double>(kernels::visible_pairs(each.head, grid, c.prefix()))});
+      pairs += at->second;
+    }
   }
   double all = patches * static_cast<double>(c.patch * c.patch * c.channels) * dim;
   all += static_cast<double>(c.depth) * tokens * (4 * dim * dim + mlp) + 2 * pairs * dim / static_cast<double>(c.heads);
