@@ -147,12 +147,13 @@ void Numbers::tuned_accuracy(HtmlPage& page) const {
     if (at == tuned.end()) at = tuned.insert(at, {option, {}});
     at->second.push_back(variant);
   }
-  std::vector<std::string> parts;
-  for (const auto& [option, variants] : tuned) parts.push_back(concat(option, " of ", joined(variants)));
+  std::string named;
+  for (const auto& [option, variants] : tuned)
+    named += concat(named.empty() ? "" : "; ", option, " of ", joined(variants));
   page.paragraph(
       "As the paper does with slopes and bases: for each size one number of the encoding was chosen on training images "
       "that were held out, of eight values. It is " +
-      joined(parts, "; ") + ". Other encodings have none: their curves are those from above.");
+      named + ". Other encodings have none: their curves are those from above.");
   page.charts(charts_of("Top-1 accuracy, tuned", true));
   std::vector<long> sizes;
   for (const long size : n_.sizes)
