@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,8 +52,12 @@ void* exit_with_others(void*) {
 }
 
 int main_among_exits(int argc, char** argv, char** environment) {
-  for (long thread = exits; thread > 0; --thread)
+  const long threads = exits;
+  if (threads > 0) ++exits;  // main's
+  for (long thread = threads; thread > 0; --thread)
     if (pthread_t unused; create_thread(&unused, nullptr, exit_with_others, nullptr) != 0) return 1;
+  while (exits > 1) sched_yield();  // or a short main might be done before the last of them has begun
+  if (threads > 0) --exits;
   counting = true;
   return real_main(argc, argv, environment);
 }

@@ -180,7 +180,9 @@ TEST(ThreadFaults, SeveralEndTheProcess) {
   SKIP_WITHOUT_FAULTS();
   const Words command{"eval", "--model", prepared() + "/whole/best.safetensors", "--data", prepared() + "/data"};
   for (int i = 0; i < 20; ++i) {
-    const Finished end = run_program(command, {.environment = {"LD_PRELOAD=" + built("faults.so"), "FAULT_EXITS=4"}});
+    // With a policy for waiting the program does not start itself again while they end it.
+    const Finished end = run_program(
+        command, {.environment = {"LD_PRELOAD=" + built("faults.so"), "FAULT_EXITS=4", "OMP_WAIT_POLICY=passive"}});
     ASSERT_EQ(end.signal, 0) << end.err;
     ASSERT_EQ(end.code, 3) << end.err;
     ASSERT_THAT(own_errors(end.err), testing::ElementsAre(testing::HasSubstr("OpenMP")));
