@@ -56,10 +56,12 @@ int main_among_exits(int argc, char** argv, char** environment) {
   if (threads > 0) ++exits;  // main's
   for (long thread = threads; thread > 0; --thread)
     if (pthread_t unused; create_thread(&unused, nullptr, exit_with_others, nullptr) != 0) return 1;
-  while (exits > 1) sched_yield();  // or a short main might be done before the last of them has begun
+  while (exits > 1) sched_yield();  // all have begun
   if (threads > 0) --exits;
   counting = true;
-  return real_main(argc, argv, environment);
+  const int code = real_main(argc, argv, environment);
+  while (threads > 0) pause();  // it was done before them, but is to end by them
+  return code;
 }
 
 void write_count() {
